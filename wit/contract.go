@@ -1,0 +1,91 @@
+package wit
+
+import "slices"
+
+// Param is a parameter of a function.
+type Param struct {
+	Name string
+	Type *Type
+}
+
+// Func is a function type with the name it has where it is defined.
+type Func struct {
+	// Name is the plain name as in a component: "get", or for resources
+	// "[constructor]bucket", "[method]bucket.get", "[static]bucket.open".
+	Name   string
+	Params []Param
+	Result *Type // nil: none
+	Async  bool
+}
+
+// Interface is a named set of types and functions.
+type Interface struct {
+	// Name is the full name, "ns:pkg/iface@version"; empty for one written
+	// inline in a world.
+	Name  string
+	Types []TypeDef // in order of definition
+	Funcs []*Func   // in order of definition
+	Docs  string
+}
+
+// TypeDef is a type that an interface or world names: either a value type or
+// a resource.
+type TypeDef struct {
+	Name     string
+	Type     *Type     // nil for a resource
+	Resource *Resource // nil for a value type
+	Docs     string
+}
+
+// Func returns the function of that name, or nil.
+func (i *Interface) Func(name string) *Func {
+	if k := slices.IndexFunc(i.Funcs, func(f *Func) bool { return f.Name == name }); k >= 0 {
+		return i.Funcs[k]
+	}
+	return nil
+}
+
+// HasResources reports whether a function of the interface passes handles or
+// belongs to a resource, so that a lattice link cannot carry it.
+func (i *Interface) HasResources() bool {
+	for _, f := range i.Funcs {
+		if f.Result != nil && f.Result.Props.Has(HasHandle) {
+			return true
+		}
+		for _, p := range f.Params {
+			if p.Type.Props.Has(HasHandle) {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(i.Types, func(d TypeDef) bool { return d.Resource != nil })
+}
+
+// World is what a component imports and exports.
+type World struct {
+	Name    string
+	Imports []Extern
+	Exports []Extern
+}
+
+// Extern is one import or export of a world: an interface or a function.
+type Extern struct {
+	// Name is the name it is imported or exported by: an interface's full
+	// name, or a plain name.
+	Name      string
+	Interface *Interface // nil for a function
+	Func      *Func      // nil for an interface
+}
+
+// Import returns the import of that exact name, or nil.
+func (w *World) Import(name string) *Extern { return find(w.Imports, name) }
+
+// Export returns the export of that exact name, or nil.
+func (w *World) Export(name string) *Extern { return find(w.Exports, name) }
+
+func find(list []Extern, name string) *Extern {
+	if i := slices.IndexFunc(list, func(e Extern) bool { return e.Name == name }); i >= 0 {
+		return &list[i]
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package wit
+
+import "slices"
+
+// Equal reports whether two types are the same: names of types do not count,
+// names of fields, cases and labels do, resources count by identity. Between
+// value types the component model's subtyping is equality. Either may be nil,
+// which equals nil only.
+func Equal(a, b *Type) bool {
+	switch {
+	case a == b:
+		return true
+	case a == nil || b == nil, a.Kind != b.Kind, a.Size != b.Size, a.Len != b.Len,
+		len(a.Fields) != len(b.Fields), len(a.Cases) != len(b.Cases),
+		a.Resource != b.Resource, !slices.Equal(a.Labels, b.Labels):
+		return false
+	}
+	for i, f := range a.Fields {
+		if f.Name != b.Fields[i].Name || !Equal(f.Type, b.Fields[i].Type) {
+			return false
+		}
+	}
+	for i, c := range a.Cases {
+		if c.Name != b.Cases[i].Name || !Equal(c.Type, b.Cases[i].Type) {
+			return false
+		}
+	}
+	if len(a.Cases) > 0 {
+		return true // option: its one payload was compared as a case
+	}
+	return Equal(a.Elem, b.Elem)
+}
+
+// EqualFunc reports whether two functions have the same parameters (names
+// count), result and asynchrony.
+func EqualFunc(a, b *Func) bool {
+	if a.Async != b.Async || len(a.Params) != len(b.Params) || !Equal(a.Result, b.Result) {
+		return false
+	}
+	for i, p := range a.Params {
+		if p.Name != b.Params[i].Name || !Equal(p.Type, b.Params[i].Type) {
+			return false
+		}
+	}
+	return true
+}
+
+// Map rebuilds a type with each resource replaced by what f returns for it,
+// and returns t itself where nothing changes.
+func Map(t *Type, f func(*Resource) *Resource) *Type {
+	if t == nil || !t.Props.Has(HasHandle|HasAsync) {
+		return t
+	}
+	c := *t
+	if t.Resource != nil {
+		c.Resource = f(t.Resource)
+	}
+	c.Elem = Map(t.Elem, f)
+	changed := c.Resource != t.Resource || c.Elem != t.Elem
+	c.Fields = slices.Clone(t.Fields)
+	for i := range c.Fields {
+		c.Fields[i].Type = Map(t.Fields[i].Type, f)
+		changed = changed || c.Fields[i].Type != t.Fields[i].Type
+	}
+	c.Cases = slices.Clone(t.Cases)
+	for i := range c.Cases {
+		c.Cases[i].Type = Map(t.Cases[i].Type, f)
+		changed = changed || c.Cases[i].Type != t.Cases[i].Type
+	}
+	if !changed {
+		return t
+	}
+	return &c
+}

@@ -1,0 +1,25 @@
+package wit
+
+// Value is a dynamic value of some [Type], which is kept beside it. Dynamic
+// values serve the CLI, tools and tests; no hot path makes one.
+type Value struct {
+	// Bits holds scalars: bool as 0 or 1, integers in two's complement
+	// (sign-extended), floats as their IEEE bits, a char's code point, the
+	// index of the case (variant, enum, option, result), the set of flags
+	// (bit i is label i), a handle.
+	Bits uint64
+	// Str holds a string.
+	Str string
+	// Elems holds the fields of a record or tuple, the elements of a list,
+	// fixed list, complete stream or map (as key-value tuples), the payload of
+	// a case, the value of a complete future.
+	Elems []Value
+}
+
+// Case returns the payload of a value with cases, or nil.
+func (v *Value) Payload() *Value {
+	if len(v.Elems) == 0 {
+		return nil
+	}
+	return &v.Elems[0]
+}
