@@ -1,0 +1,103 @@
+// Command build makes the example components from their C sources:
+//
+//	go run ./examples/internal/build [name ...]
+//
+// It needs Go and clang 19 with lld for wasm32, nothing else: "component new"
+// is the wasm-tools that the module go.bytecodealliance.org carries as a
+// WebAssembly program, run on wazero. The components are committed, so only
+// those who change a guest run this (make guests).
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// A guest is one component to build, in the folder examples/<dir>.
+type guest struct {
+	name     string // of the component file, without .wasm
+	dir      string
+	sources  []string // in dir; the shared guest.c is added
+	world    string
+	encoding string // of strings, as wasm-tools spells it
+}
+
+var guests = []guest{
+	{"counter", "counter", []string{"counter.c"}, "guest", "utf8"},
+	{"greeter", "greeter", []string{"greeter.c"}, "guest", "utf8"},
+}
+
+func main() {
+	if err := run(context.Background(), "examples", os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "build guests:", err)
+		os.Exit(1)
+	}
+}
+
+// run builds the named guests, or all of them, in the examples folder root.
+func run(ctx context.Context, root string, names []string) (err error) {
+	if err := checkNames(names); err != nil {
+		return err
+	}
+	tools, err := newWasmTools(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tools.close(ctx)) }()
+	for _, g := range guests {
+		if len(names) > 0 && !slices.Contains(names, g.name) {
+			continue
+		}
+		size, err := g.build(ctx, root, tools)
+		if err != nil {
+			return fmt.Errorf("%s: %w", g.name, err)
+		}
+		fmt.Printf("%-24s %7d bytes\n", filepath.Join(root, g.dir, g.name+".wasm"), size)
+	}
+	return nil
+}
+
+func checkNames(names []string) error {
+	for _, name := range names {
+		if !slices.ContainsFunc(guests, func(g guest) bool { return g.name == name }) {
+			return fmt.Errorf("no guest named %q", name)
+		}
+	}
+	return nil
+}
+
+// build compiles one guest to a core module, embeds its world and wraps it as
+// a component. It returns the component's size.
+func (g guest) build(ctx context.Context, root string, tools *wasmTools) (size int64, err error) {
+	tmp, err := os.MkdirTemp("", "lath-guest-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+
+	dir := filepath.Join(root, g.dir)
+	if err := compile(ctx, root, dir, g.sources, filepath.Join(tmp, "core.wasm")); err != nil {
+		return 0, err
+	}
+	mounts := map[string]string{"/tmp": tmp, "/wit": filepath.Join(dir, "wit")}
+	embed := []string{
+		"component", "embed", "/wit", "--world", g.world, "--encoding", g.encoding,
+		"/tmp/core.wasm", "-o", "/tmp/embedded.wasm",
+	}
+	if err := tools.run(ctx, mounts, embed...); err != nil {
+		return 0, err
+	}
+	wrap := []string{"component", "new", "/tmp/embedded.wasm", "-o", "/tmp/component.wasm"}
+	if err := tools.run(ctx, mounts, wrap...); err != nil {
+		return 0, err
+	}
+	data, err := os.ReadFile(filepath.Join(tmp, "component.wasm"))
+	if err != nil {
+		return 0, err
+	}
+	return int64(len(data)), os.WriteFile(filepath.Join(dir, g.name+".wasm"), data, 0o644)
+}
