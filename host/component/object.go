@@ -1,0 +1,59 @@
+package component
+
+import "github.com/lathhost/lath/host/component/trap"
+
+// objects holds the host objects that a store's guests have handles of. A
+// handle's representation is an index here.
+type objects struct {
+	list []Resource
+	free []uint32
+}
+
+func (o *objects) add(r Resource) uint32 {
+	if n := len(o.free); n > 0 {
+		i := o.free[n-1]
+		o.free = o.free[:n-1]
+		o.list[i] = r
+		return i
+	}
+	o.list = append(o.list, r)
+	return uint32(len(o.list) - 1)
+}
+
+func (o *objects) get(rep uint32) (Resource, error) {
+	if uint64(rep) >= uint64(len(o.list)) || o.list[rep] == nil {
+		return nil, trap.New(trap.Host, "no host object %d", rep)
+	}
+	return o.list[rep], nil
+}
+
+// take removes an object, whose owner is now the caller.
+func (o *objects) take(rep uint32) (Resource, error) {
+	r, err := o.get(rep)
+	if err != nil {
+		return nil, err
+	}
+	o.list[rep] = nil
+	o.free = append(o.free, rep)
+	return r, nil
+}
+
+func (o *objects) drop(rep uint32) error {
+	r, err := o.take(rep)
+	if err == nil {
+		r.Drop()
+	}
+	return err
+}
+
+// dropAll ends what the guests left behind, newest first: later objects
+// (streams) may depend on earlier ones.
+func (o *objects) dropAll() {
+	for i := len(o.list) - 1; i >= 0; i-- {
+		if r := o.list[i]; r != nil {
+			o.list[i] = nil
+			r.Drop()
+		}
+	}
+	o.list, o.free = o.list[:0], o.free[:0]
+}

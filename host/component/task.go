@@ -1,0 +1,155 @@
+package component
+
+import (
+	"github.com/lathhost/lath/host/component/trap"
+	"github.com/lathhost/lath/wit"
+)
+
+// compInst is the run-time state of one component instance of a tree
+// (Canonical ABI, Component Instances).
+type compInst struct {
+	handles  table
+	parent   *compInst
+	store    *Instance
+	mayEnter bool
+	mayLeave bool
+	// task is the call that entered the instance last, call the one that left
+	// it last: what handles lowered and lifted now are charged to.
+	task *task
+	call *subtask
+
+	// What follows belongs to asynchronous calls, which are refused so far.
+	backpressure    uint16
+	waitingToEnter  int
+	exclusiveThread *thread
+}
+
+// thread is a thread of a component instance; a synchronous task has exactly
+// its implicit one and never makes this record.
+type thread struct {
+	storage [2]uint64 // context.get and context.set
+}
+
+// task is a call into a component instance, as far as its state outlives a
+// plain Go stack frame: borrows that must be dropped before it returns.
+type task struct {
+	borrows uint32
+}
+
+// subtask is a call out of a component instance: the handles it lends.
+type subtask struct {
+	lenders []uint32
+}
+
+func (s *subtask) release(t *table) {
+	for _, h := range s.lenders {
+		t.entries[h].lends--
+	}
+	s.lenders = s.lenders[:0]
+}
+
+// enter checks the rule of re-entrance for a call from caller (nil: the host)
+// and marks the instances that it enters: the callee and its ancestors, less
+// the caller and its ancestors.
+func (c *compInst) enter(caller *compInst) error {
+	for i := c; i != nil && !i.holds(caller); i = i.parent {
+		if !i.mayEnter {
+			i.unwind(c, caller)
+			return trap.New(trap.Reentrance, "the instance is already running")
+		}
+		i.mayEnter = false
+	}
+	return nil
+}
+
+// unwind takes back the marks of an enter that stopped at c.
+func (c *compInst) unwind(from, caller *compInst) {
+	for i := from; i != c && !i.holds(caller); i = i.parent {
+		i.mayEnter = true
+	}
+}
+
+// leave takes back what enter did.
+func (c *compInst) leave(caller *compInst) { (*compInst)(nil).unwind(c, caller) }
+
+// holds reports whether c is caller or an ancestor of it.
+func (c *compInst) holds(caller *compInst) bool {
+	for ; caller != nil; caller = caller.parent {
+		if caller == c {
+			return true
+		}
+	}
+	return false
+}
+
+// LiftOwn implements abi.Handles.
+func (c *compInst) LiftOwn(r *wit.Resource, handle uint32) (uint32, error) {
+	return c.handles.takeOwn(r, handle)
+}
+
+// LiftBorrow implements abi.Handles: the handle is lent until the call that
+// is being made returns.
+func (c *compInst) LiftBorrow(r *wit.Resource, handle uint32) (uint32, error) {
+	e, err := c.handles.resource(r, handle)
+	if err != nil {
+		return 0, err
+	}
+	if c.call == nil {
+		return 0, trap.New(trap.Handle, "handle %d cannot be lent here", handle)
+	}
+	e.lends++
+	c.call.lenders = append(c.call.lenders, handle)
+	return e.rep, nil
+}
+
+// LowerOwn implements abi.Handles.
+func (c *compInst) LowerOwn(r *wit.Resource, rep uint32) (uint32, error) {
+	return c.handles.add(entry{kind: entryResource, own: true, res: r, rep: rep})
+}
+
+// LowerBorrow implements abi.Handles: the instance that defines the resource
+// sees the representation itself, others get a handle that they must drop
+// before they return.
+func (c *compInst) LowerBorrow(r *wit.Resource, rep uint32) (uint32, error) {
+	if d, ok := c.store.tmpl.plan.Resources[r]; ok && &c.store.comps[d.Instance] == c {
+		return rep, nil
+	}
+	if c.task == nil {
+		return 0, trap.New(trap.Handle, "a borrowed handle cannot be passed here")
+	}
+	h, err := c.handles.add(entry{kind: entryResource, res: r, rep: rep, task: c.task})
+	if err == nil {
+		c.task.borrows++
+	}
+	return h, err
+}
+
+// drop drops a handle (canon resource.drop).
+func (c *compInst) drop(r *wit.Resource, handle uint32) error {
+	e, err := c.handles.resource(r, handle)
+	if err != nil {
+		return err
+	}
+	if e.lends > 0 {
+		return trap.New(trap.Handle, "cannot drop handle %d while it is borrowed", handle)
+	}
+	own, rep, t := e.own, e.rep, e.task
+	c.handles.remove(handle)
+	if !own {
+		t.borrows--
+		return nil
+	}
+	def, ok := c.store.tmpl.plan.Resources[r]
+	if !ok {
+		return c.store.objects.drop(rep)
+	}
+	impl := &c.store.comps[def.Instance]
+	if err := impl.enter(c); err != nil {
+		return err
+	}
+	defer impl.leave(c)
+	if def.Dtor == nil {
+		return nil
+	}
+	return c.store.callDtor(def.Dtor, rep)
+}
