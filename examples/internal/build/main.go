@@ -29,7 +29,16 @@ type guest struct {
 var guests = []guest{
 	{"counter", "counter", []string{"counter.c"}, "guest", "utf8"},
 	{"greeter", "greeter", []string{"greeter.c"}, "guest", "utf8"},
+	{"types", "types", typesSources, "guest", "utf8"},
+	{"types-utf16", "types", typesSources, "guest", "utf16"},
+	{"types-latin1", "types", typesSources, "guest", "compact-utf16"},
+	{"relay", "types", []string{"relay.c"}, "relay", "utf8"},
+	{"relay-utf16", "types", []string{"relay.c"}, "relay", "utf16"},
+	{"relay-latin1", "types", []string{"relay.c"}, "relay", "compact-utf16"},
 }
+
+// One core module serves every encoding: it never looks into a string.
+var typesSources = []string{"values.c", "resources.c", "failures.c"}
 
 func main() {
 	if err := run(context.Background(), "examples", os.Args[1:]); err != nil {
