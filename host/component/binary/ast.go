@@ -129,9 +129,11 @@ type (
 		Memory  uint32 // waitable-set.wait and poll
 		Slot    uint32 // context.get and set
 		Context CoreValType
-		// Async is the flag of cancel-style built-ins (subtask.cancel,
-		// *.cancel-read, *.cancel-write, waitable-set.wait, thread.yield, …).
+		// Async is the flag of cancel-style built-ins: "async" of subtask.cancel,
+		// *.cancel-read and *.cancel-write, "cancellable" of waitable-set.wait and
+		// poll, thread.yield, thread.suspend, ….
 		Async   bool
+		Shared  bool     // thread.spawn-ref, thread.spawn-indirect, thread.available-parallelism
 		Result  *ValType // task.return
 		Options []CanonOption
 	}
@@ -173,13 +175,25 @@ type InlineExport struct {
 	SortIndex
 }
 
-// ExternName is the name of an import or export with its optional
-// "implements" and version-suffix parts.
+// ExternName is the name of an import or export with its optional attributes,
+// of which Has tells which were given.
 type ExternName struct {
 	Name          string
-	VersionSuffix string
 	Implements    string
+	VersionSuffix string
+	ExternalID    string
+	Has           Attribute
 }
+
+// Attribute is a set of attributes of an [ExternName].
+type Attribute uint8
+
+// The attributes.
+const (
+	AttrImplements Attribute = 1 << iota
+	AttrVersionSuffix
+	AttrExternalID
+)
 
 // AliasKind says what an alias looks into.
 type AliasKind uint8
@@ -230,16 +244,15 @@ const (
 
 // CoreExternDesc describes a core import or export.
 type CoreExternDesc struct {
-	Sort    Sort   // SortCoreFunc, Table, Memory, Global or Tag
-	Type    uint32 // function or tag: core type index
-	Val     CoreValType
-	RefType []byte // the bytes of a reference type that takes more than one byte
-	Mutable bool
-	Limits  Limits
+	Sort    Sort        // SortCoreFunc, Table, Memory, Global or Tag
+	Type    uint32      // function or tag: core type index
+	Val     CoreValType // table: element type; global: content type
+	Mutable bool        // global
+	Limits  CoreLimits  // table, memory
 }
 
-// Limits of a core memory or table.
-type Limits struct {
+// CoreLimits are the limits of a core memory (in pages) or table (in entries).
+type CoreLimits struct {
 	Min, Max uint64
 	HasMax   bool
 	Shared   bool
@@ -321,11 +334,8 @@ type (
 	InstanceType struct{ Defs []Def }
 	// ResourceType is a resource definition.
 	ResourceType struct {
-		Rep   CoreValType
-		Async bool
-		Dtor  *uint32 // core function
-		// Callback is the callback of an async destructor.
-		Callback *uint32
+		Rep  CoreValType
+		Dtor *uint32 // core function
 	}
 )
 
