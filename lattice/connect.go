@@ -1,0 +1,226 @@
+package lattice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// DefaultURL is where a NATS server is looked for when none is named.
+const DefaultURL = nats.DefaultURL
+
+// Defaults of ConnConfig.
+const (
+	DefaultConnectWait  = 5 * time.Second
+	DefaultPingInterval = 10 * time.Second
+)
+
+// Reconnection attempts start at once and slow down to one in reconnectMax.
+const (
+	reconnectMin = 50 * time.Millisecond
+	reconnectMax = 5 * time.Second
+	dialTimeout  = 2 * time.Second
+)
+
+// ConnConfig says how to connect to NATS. The zero value connects to DefaultURL.
+type ConnConfig struct {
+	// URL is one or more server addresses with commas between them.
+	URL string
+	// Name is shown in the server's list of connections; default "lath".
+	Name string
+	// Wait bounds how long Connect goes on trying; default DefaultConnectWait.
+	Wait time.Duration
+	// PingInterval is how often the connection is tried out; two lost answers
+	// end it. Default DefaultPingInterval.
+	PingInterval time.Duration
+	// InboxPrefix replaces _INBOX, where the account allows only some inboxes.
+	InboxPrefix string
+
+	// The hooks are called one after the other from the connection's own
+	// goroutine, and must not block. Each may be nil.
+
+	// OnDisconnect tells that the connection was lost, and why if known.
+	OnDisconnect func(err error)
+	// OnReconnect tells that it is back, and to which server.
+	OnReconnect func(url string)
+	// OnError tells of what went wrong outside any call, such as a subscription
+	// that lost messages or that the server forbade.
+	OnError func(subject string, err error)
+}
+
+// Connect connects to NATS, trying again until it succeeds, cfg.Wait is over or
+// ctx ends; then its error names the address and the last cause.
+//
+// A connection that is lost later reconnects by itself, forever, with growing
+// pauses. While it is down every publish fails at once with an error that
+// IsDisconnected knows: nothing is kept back to be sent later, since by then the
+// caller would have given up and a call would run that nobody waits for.
+// Subscriptions live on across reconnects. The caller closes the connection.
+func Connect(ctx context.Context, cfg ConnConfig) (*nats.Conn, error) {
+	if cfg.URL == "" {
+		cfg.URL = DefaultURL
+	}
+	if err := validURLs(cfg.URL); err != nil {
+		return nil, err
+	}
+	if cfg.Wait <= 0 {
+		cfg.Wait = DefaultConnectWait
+	}
+	ctx, cancel := context.WithTimeout(ctx, cfg.Wait)
+	defer cancel()
+	opts := cfg.options()
+	for attempt := 1; ; attempt++ {
+		nc, err := nats.Connect(cfg.URL, opts...)
+		if err == nil {
+			return nc, nil
+		}
+		if !worthRetrying(err) {
+			return nil, fmt.Errorf("connect to NATS at %s: %w", PublicURL(cfg.URL), err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, connectError(ctx, cfg, err)
+		case <-time.After(reconnectDelay(attempt)):
+		}
+	}
+}
+
+func connectError(ctx context.Context, cfg ConnConfig, last error) error {
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		return fmt.Errorf("connect to NATS at %s: %w (last: %w)", PublicURL(cfg.URL), context.Canceled, last)
+	}
+	return fmt.Errorf("connect to NATS at %s: %w after %s: %w; is a server running there?",
+		PublicURL(cfg.URL), ErrTimeout, cfg.Wait, last)
+}
+
+// worthRetrying is false for what waiting cannot mend.
+func worthRetrying(err error) bool {
+	for _, final := range []error{
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
+		nats.ErrSecureConnRequired, nats.ErrSecureConnWanted, nats.ErrNkeysNotSupported,
+	} {
+		if errors.Is(err, final) {
+			return false
+		}
+	}
+	return true
+}
+
+// validURLs checks a list of server addresses, so that a typing error is told
+// at once and by its name instead of as a server that does not answer.
+func validURLs(urls string) error {
+	for s := range strings.SplitSeq(urls, ",") {
+		s = strings.TrimSpace(s)
+		full := s
+		if !strings.Contains(full, "://") {
+			full = "nats://" + full
+		}
+		u, err := url.Parse(full)
+		if err != nil {
+			// url.Error repeats the address with its password.
+			return fmt.Errorf("NATS address %q: %w: not a URL", PublicURL(s), ErrInvalid)
+		}
+		switch u.Scheme {
+		case "nats", "tls", "ws", "wss":
+		default:
+			return fmt.Errorf("NATS address %q: %w: scheme %q, want nats, tls, ws or wss", PublicURL(s), ErrInvalid, u.Scheme)
+		}
+		if u.Hostname() == "" {
+			return fmt.Errorf("NATS address %q: %w: no host", PublicURL(s), ErrInvalid)
+		}
+	}
+	return nil
+}
+
+func (cfg ConnConfig) options() []nats.Option {
+	name, ping := cfg.Name, cfg.PingInterval
+	if name == "" {
+		name = "lath"
+	}
+	if ping <= 0 {
+		ping = DefaultPingInterval
+	}
+	opts := []nats.Option{
+		nats.Name(name),
+		nats.Timeout(dialTimeout),
+		nats.ReconnectBufSize(-1),
+		nats.MaxReconnects(-1),
+		nats.CustomReconnectDelay(reconnectDelay),
+		nats.IgnoreAuthErrorAbort(),
+		nats.PingInterval(ping),
+		nats.MaxPingsOutstanding(2),
+		// Without a handler nats.go prints errors to standard error.
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			if cfg.OnError == nil {
+				return
+			}
+			subject := ""
+			if sub != nil {
+				subject = sub.Subject
+			}
+			cfg.OnError(subject, err)
+		}),
+	}
+	if cfg.InboxPrefix != "" {
+		opts = append(opts, nats.CustomInboxPrefix(cfg.InboxPrefix))
+	}
+	if cfg.OnDisconnect != nil {
+		opts = append(opts, nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { cfg.OnDisconnect(err) }))
+	}
+	if cfg.OnReconnect != nil {
+		opts = append(opts, nats.ReconnectHandler(func(nc *nats.Conn) { cfg.OnReconnect(nc.ConnectedUrlRedacted()) }))
+	}
+	return opts
+}
+
+// reconnectDelay doubles from reconnectMin to reconnectMax and adds up to half
+// of it at random, so that the hosts of a lattice do not come back in step.
+func reconnectDelay(attempt int) time.Duration {
+	d := reconnectMax
+	if shift := max(attempt-1, 0); shift < 10 {
+		d = min(reconnectMin<<shift, reconnectMax)
+	}
+	return d + rand.N(d/2)
+}
+
+// IsDisconnected says whether an error of a NATS call means that there was no
+// connection, so that nothing was sent.
+func IsDisconnected(err error) bool {
+	return errors.Is(err, ErrDisconnected) || errors.Is(err, nats.ErrReconnectBufExceeded) ||
+		errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrDisconnected) ||
+		errors.Is(err, nats.ErrConnectionReconnecting)
+}
+
+// Disconnected wraps an error of a NATS call with ErrDisconnected if it means
+// that, and returns any other as it is.
+func Disconnected(err error) error {
+	if err == nil || errors.Is(err, ErrDisconnected) || !IsDisconnected(err) {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", ErrDisconnected, err)
+}
+
+// PublicURL hides user names and passwords in a list of server addresses.
+func PublicURL(urls string) string {
+	list := strings.Split(urls, ",")
+	for i, u := range list {
+		u = strings.TrimSpace(u)
+		scheme, rest, ok := strings.Cut(u, "://")
+		if !ok {
+			scheme, rest = "", u
+		} else {
+			scheme += "://"
+		}
+		if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+			rest = "***@" + rest[at+1:]
+		}
+		list[i] = scheme + rest
+	}
+	return strings.Join(list, ",")
+}

@@ -1,0 +1,24 @@
+package lattice
+
+import "errors"
+
+// The errors that callers tell apart with errors.Is, whatever package made
+// them. Each is wrapped with what was being done and to which thing.
+var (
+	// ErrNotFound: the thing named does not exist, or no host knows it.
+	ErrNotFound = errors.New("not found")
+	// ErrDenied: it exists, but the asker may not.
+	ErrDenied = errors.New("denied")
+	// ErrBusy: no room now; nothing was done, and a later attempt may succeed.
+	ErrBusy = errors.New("busy")
+	// ErrInvalid: the request is wrong and will stay wrong.
+	ErrInvalid = errors.New("invalid")
+	// ErrConflict: the request contradicts what is stored.
+	ErrConflict = errors.New("conflict")
+	// ErrUnsupported: a valid request for something that this peer cannot do.
+	ErrUnsupported = errors.New("unsupported")
+	// ErrTimeout: no answer in time. The work may have been done.
+	ErrTimeout = errors.New("timeout")
+	// ErrDisconnected: there is no connection to NATS; nothing was sent.
+	ErrDisconnected = errors.New("not connected to NATS")
+)
