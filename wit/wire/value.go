@@ -1,0 +1,372 @@
+package wire
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"unicode/utf8"
+
+	"github.com/lathhost/lath/wit"
+)
+
+// Limits bounds what [Decode] makes out of bytes. A field that is zero or
+// negative stands for its default.
+type Limits struct {
+	// Bytes is the most bytes that one call reads. Default 64 MiB.
+	Bytes int
+	// Values is the most dynamic values that one call makes, each of which
+	// takes 48 bytes of memory whatever its size on the wire. Default 1<<20.
+	Values int
+}
+
+// The defaults of [Limits].
+const (
+	DefaultBytes  = 64 << 20
+	DefaultValues = 1 << 20
+)
+
+func (l Limits) withDefaults() Limits {
+	if l.Bytes <= 0 {
+		l.Bytes = DefaultBytes
+	}
+	if l.Values <= 0 {
+		l.Values = DefaultValues
+	}
+	return l
+}
+
+// Decode reads a value of type t from the start of b and returns the bytes
+// after it. Errors are those of [Skip], and [ErrLimit]. The value shares no
+// memory with b.
+func Decode(t *wit.Type, b []byte, lim Limits) (v wit.Value, rest []byte, err error) {
+	vs, rest, err := DecodeAll([]*wit.Type{t}, b, lim)
+	if err != nil {
+		return wit.Value{}, nil, err
+	}
+	return vs[0], rest, nil
+}
+
+// DecodeAll reads one value for each type, such as the parameters of a
+// function. The limits hold for all of them together.
+func DecodeAll(types []*wit.Type, b []byte, lim Limits) (vs []wit.Value, rest []byte, err error) {
+	lim = lim.withDefaults()
+	d := decoder{Reader: Reader{b: b[:min(len(b), lim.Bytes)]}, values: lim.Values}
+	vs = d.elems(len(types))
+	for i := range vs {
+		d.value(types[i], &vs[i])
+	}
+	switch {
+	case d.err != nil && len(b) > lim.Bytes && isEOF(d.err):
+		return nil, nil, fmt.Errorf("%w of %d bytes", ErrLimit, lim.Bytes)
+	case d.err != nil:
+		return nil, nil, d.err
+	}
+	return vs, b[d.off:], nil
+}
+
+type decoder struct {
+	Reader
+	values int // how many more may be made
+}
+
+// elems makes the n parts of a value. The bytes for them are known to be
+// there.
+func (d *decoder) elems(n int) []wit.Value {
+	if n > d.values {
+		d.Fail(fmt.Errorf("%w of values: %d more at byte %d", ErrLimit, n, d.off))
+	}
+	if d.err != nil || n == 0 {
+		return nil
+	}
+	d.values -= n
+	return make([]wit.Value, n)
+}
+
+func (d *decoder) value(t *wit.Type, v *wit.Value) {
+	if d.err != nil {
+		return
+	}
+	switch t.Kind {
+	case wit.KindRecord, wit.KindTuple:
+		v.Elems = d.elems(len(t.Fields))
+		for i := range v.Elems {
+			d.value(t.Fields[i].Type, &v.Elems[i])
+		}
+	case wit.KindVariant, wit.KindEnum:
+		v.Bits = uint64(d.Discriminant(len(t.Cases)))
+		d.payload(t.Cases[v.Bits].Type, v)
+	case wit.KindOption, wit.KindResult:
+		if d.tag(t.Kind.String()) {
+			v.Bits = 1
+		}
+		d.payload(t.Cases[v.Bits].Type, v)
+	case wit.KindList, wit.KindMap:
+		d.list(t.Elem, d.Len(1), v)
+	case wit.KindFixedList:
+		d.fixedList(t, v)
+	case wit.KindStream:
+		d.stream(t, v)
+	case wit.KindFuture:
+		if d.Future() {
+			v.Bits = 1
+			d.payload(t.Elem, v)
+		}
+	default:
+		d.scalar(t, v)
+	}
+}
+
+func (d *decoder) payload(t *wit.Type, v *wit.Value) {
+	if t == nil {
+		return
+	}
+	if v.Elems = d.elems(1); v.Elems != nil {
+		d.value(t, &v.Elems[0])
+	}
+}
+
+func (d *decoder) list(elem *wit.Type, n int, v *wit.Value) {
+	v.Elems = d.elems(n)
+	for i := range v.Elems {
+		d.value(elem, &v.Elems[i])
+	}
+}
+
+func (d *decoder) fixedList(t *wit.Type, v *wit.Value) {
+	if uint64(t.Len) > uint64(len(d.Rest())) {
+		d.Fail(io.ErrUnexpectedEOF)
+		return
+	}
+	d.list(t.Elem, int(t.Len), v)
+}
+
+// stream reads the elements that are in place. Those without a type are
+// counted only: their number is not backed by bytes.
+func (d *decoder) stream(t *wit.Type, v *wit.Value) {
+	if t.Elem == nil {
+		v.Bits = d.uleb(32)
+		return
+	}
+	d.list(t.Elem, d.Len(1), v)
+	v.Bits = uint64(len(v.Elems))
+}
+
+func (d *decoder) scalar(t *wit.Type, v *wit.Value) {
+	switch t.Kind {
+	case wit.KindBool:
+		if d.Bool() {
+			v.Bits = 1
+		}
+	case wit.KindU8:
+		v.Bits = uint64(d.U8())
+	case wit.KindU16:
+		v.Bits = uint64(d.U16())
+	case wit.KindU32:
+		v.Bits = uint64(d.U32())
+	case wit.KindU64:
+		v.Bits = d.U64()
+	case wit.KindS8:
+		v.Bits = uint64(int64(d.S8()))
+	case wit.KindS16:
+		v.Bits = uint64(int64(d.S16()))
+	case wit.KindS32:
+		v.Bits = uint64(int64(d.S32()))
+	case wit.KindS64:
+		v.Bits = uint64(d.S64())
+	case wit.KindF32:
+		v.Bits = uint64(math.Float32bits(d.F32()))
+	case wit.KindF64:
+		v.Bits = math.Float64bits(d.F64())
+	case wit.KindChar:
+		v.Bits = uint64(d.Char())
+	case wit.KindString:
+		v.Str = d.String()
+	case wit.KindFlags:
+		v.Bits = uint64(d.Flags(len(t.Labels)))
+	case wit.KindOwn, wit.KindBorrow:
+		v.Str = string(d.Handle())
+	default:
+		d.Fail(unsupported(t))
+	}
+}
+
+func unsupported(t *wit.Type) error { return fmt.Errorf("%s: %w", t.Kind, ErrUnsupported) }
+
+// Append appends the encoding of v, after checking that v is a value of type
+// t: otherwise it returns a [*ValueError]. Streams and futures with nothing in
+// place are written as pending. The resource handles of v are their opaque
+// bytes, in Str.
+func Append(dst []byte, t *wit.Type, v wit.Value) ([]byte, error) {
+	e := encoder{b: dst}
+	if err := e.value(t, &v); err != nil {
+		return dst, err
+	}
+	return e.b, nil
+}
+
+// AppendAll appends one value for each type.
+func AppendAll(dst []byte, types []*wit.Type, vs []wit.Value) ([]byte, error) {
+	if len(types) != len(vs) {
+		return dst, &ValueError{Reason: fmt.Sprintf("%d values for %d types", len(vs), len(types))}
+	}
+	e := encoder{b: dst}
+	for i, t := range types {
+		if err := e.value(t, &vs[i]); err != nil {
+			return dst, at(err, fmt.Sprintf("[%d]", i))
+		}
+	}
+	return e.b, nil
+}
+
+type encoder struct{ b []byte }
+
+func (e *encoder) value(t *wit.Type, v *wit.Value) error {
+	switch t.Kind {
+	case wit.KindRecord, wit.KindTuple:
+		return e.fields(t, v)
+	case wit.KindVariant, wit.KindEnum:
+		if v.Bits >= uint64(len(t.Cases)) {
+			return wrong("case %d of %d", v.Bits, len(t.Cases))
+		}
+		e.b = AppendULEB(e.b, v.Bits)
+		return e.payload(t.Cases[v.Bits].Type, t.Cases[v.Bits].Name, v)
+	case wit.KindOption, wit.KindResult:
+		if v.Bits > 1 {
+			return wrong("%s with case %d", t.Kind, v.Bits)
+		}
+		e.b = append(e.b, byte(v.Bits))
+		return e.payload(t.Cases[v.Bits].Type, t.Cases[v.Bits].Name, v)
+	case wit.KindList, wit.KindMap:
+		e.b = AppendULEB(e.b, uint64(len(v.Elems)))
+		return e.elems(t.Elem, v.Elems)
+	case wit.KindFixedList:
+		if len(v.Elems) != int(t.Len) {
+			return wrong("%d elements, want %d", len(v.Elems), t.Len)
+		}
+		return e.elems(t.Elem, v.Elems)
+	case wit.KindStream:
+		return e.stream(t, v)
+	case wit.KindFuture:
+		if v.Bits > 1 || v.Bits == 0 && len(v.Elems) > 0 {
+			return wrong("future with %d values, marked %d", len(v.Elems), v.Bits)
+		}
+		if e.b = append(e.b, byte(v.Bits)); v.Bits == 0 {
+			return nil
+		}
+		return e.payload(t.Elem, "value", v)
+	default:
+		return e.scalar(t, v)
+	}
+}
+
+func (e *encoder) fields(t *wit.Type, v *wit.Value) error {
+	if len(v.Elems) != len(t.Fields) {
+		return wrong("%d fields, want %d", len(v.Elems), len(t.Fields))
+	}
+	for i, f := range t.Fields {
+		if err := e.value(f.Type, &v.Elems[i]); err != nil {
+			if t.Kind == wit.KindTuple {
+				return at(err, fmt.Sprintf(".%d", i))
+			}
+			return at(err, "."+f.Name)
+		}
+	}
+	return nil
+}
+
+func (e *encoder) payload(t *wit.Type, name string, v *wit.Value) error {
+	want := 1
+	if t == nil {
+		want = 0
+	}
+	if len(v.Elems) != want {
+		return wrong("%d payloads of %s, want %d", len(v.Elems), name, want)
+	}
+	if t == nil {
+		return nil
+	}
+	return at(e.value(t, &v.Elems[0]), "("+name+")")
+}
+
+func (e *encoder) elems(t *wit.Type, vs []wit.Value) error {
+	if uint64(len(vs)) > math.MaxUint32 {
+		return wrong("%d elements", len(vs))
+	}
+	for i := range vs {
+		if err := e.value(t, &vs[i]); err != nil {
+			return at(err, fmt.Sprintf("[%d]", i))
+		}
+	}
+	return nil
+}
+
+func (e *encoder) stream(t *wit.Type, v *wit.Value) error {
+	if t.Elem == nil && len(v.Elems) > 0 || t.Elem != nil && v.Bits != uint64(len(v.Elems)) || v.Bits > math.MaxUint32 {
+		return wrong("stream with %d elements, marked %d", len(v.Elems), v.Bits)
+	}
+	e.b = AppendULEB(e.b, v.Bits)
+	return e.elems(t.Elem, v.Elems)
+}
+
+func (e *encoder) scalar(t *wit.Type, v *wit.Value) error {
+	if err := checkScalar(t, v); err != nil {
+		return err
+	}
+	switch t.Kind {
+	case wit.KindBool, wit.KindU8, wit.KindS8:
+		e.b = append(e.b, byte(v.Bits))
+	case wit.KindU16, wit.KindU32, wit.KindU64:
+		e.b = AppendULEB(e.b, v.Bits)
+	case wit.KindS16, wit.KindS32, wit.KindS64:
+		e.b = AppendSLEB(e.b, int64(v.Bits))
+	case wit.KindF32:
+		e.b = AppendF32(e.b, math.Float32frombits(uint32(v.Bits)))
+	case wit.KindF64:
+		e.b = AppendF64(e.b, math.Float64frombits(v.Bits))
+	case wit.KindChar:
+		e.b = AppendChar(e.b, rune(v.Bits))
+	case wit.KindString, wit.KindOwn, wit.KindBorrow:
+		e.b = AppendString(e.b, v.Str)
+	case wit.KindFlags:
+		e.b = AppendFlags(e.b, uint32(v.Bits), len(t.Labels))
+	}
+	return nil
+}
+
+// checkScalar checks that v is a value of the scalar type t.
+func checkScalar(t *wit.Type, v *wit.Value) error {
+	ok := true
+	switch t.Kind {
+	case wit.KindBool:
+		ok = v.Bits <= 1
+	case wit.KindU8, wit.KindU16, wit.KindU32, wit.KindF32:
+		ok = v.Bits>>(8*t.Size) == 0
+	case wit.KindS8, wit.KindS16, wit.KindS32:
+		above := int64(v.Bits) >> (8*t.Size - 1)
+		ok = above == 0 || above == -1
+	case wit.KindU64, wit.KindS64, wit.KindF64:
+	case wit.KindChar:
+		ok = v.Bits <= utf8.MaxRune && utf8.ValidRune(rune(v.Bits))
+	case wit.KindFlags:
+		ok = v.Bits>>len(t.Labels) == 0
+	case wit.KindString:
+		if !utf8.ValidString(v.Str) {
+			return wrong("string is not UTF-8")
+		}
+		ok = uint64(len(v.Str)) <= math.MaxUint32
+	case wit.KindOwn, wit.KindBorrow:
+		if len(v.Str) == 0 || len(v.Str) > MaxHandle {
+			return wrong("resource handle of %d bytes, want 1 to %d", len(v.Str), MaxHandle)
+		}
+	default:
+		return unsupported(t)
+	}
+	if !ok {
+		return wrong("%#x is not a %s", v.Bits, t.Kind)
+	}
+	return nil
+}
+
+func wrong(format string, args ...any) error {
+	return &ValueError{Reason: fmt.Sprintf(format, args...)}
+}
