@@ -1,0 +1,47 @@
+package abi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/lathhost/lath/host/component/trap"
+)
+
+// Errors of the Compile functions.
+var (
+	// ErrAsync means that the type has a stream, a future or an error-context,
+	// which these programs do not carry.
+	ErrAsync = errors.New("asynchronous type in a synchronous value")
+	// ErrTooComplex means that the types need more than [MaxOps] ops.
+	ErrTooComplex = fmt.Errorf("types need more than %d ops", MaxOps)
+)
+
+// ErrWire means that bytes from the wire are no value of the type. Where they
+// end too early, the error is also [io.ErrUnexpectedEOF].
+var ErrWire = errors.New("malformed value")
+
+// ErrNotFlat means that a program was asked to work on flat values although its
+// types flatten to more than [wit.MaxFlatParams] of them, or that the slice for
+// the flat values is too short. It is a mistake of the caller.
+var ErrNotFlat = errors.New("values do not fit the flat form")
+
+func wireError(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrWire, fmt.Errorf(format, args...))
+}
+
+func wireEOF(what string) error {
+	return fmt.Errorf("%w: %s: %w", ErrWire, what, io.ErrUnexpectedEOF)
+}
+
+// handleError makes a trap of a handle table's error.
+func handleError(err error) error {
+	if trap.As(err) != nil {
+		return err
+	}
+	return trap.New(trap.Handle, "%w", err)
+}
+
+func noHandles() error {
+	return trap.New(trap.Handle, "no handle table on this side of the call")
+}

@@ -1,0 +1,72 @@
+package abi
+
+// Wire passes a tuple of values between a guest and the wire, where they are
+// concatenated. It is immutable and serves any number of calls at once.
+//
+// A handle crosses the wire as the index that it has in a table of the
+// connection, the peer's: a list<u8> of 16 bytes that starts with the index,
+// little-endian, and is zero otherwise. Peer may be nil where no type of the
+// function has handles.
+type Wire struct {
+	tuple
+	enc Encoding
+}
+
+// LiftFlat appends the guest's flat values to dst and returns it, longer. The
+// bytes count against g.Budget. After an error dst is what was appended so far.
+func (w *Wire) LiftFlat(g *Guest, peer Handles, stack []uint64, dst []byte) ([]byte, error) {
+	if w.slots == nil {
+		return dst, ErrNotFlat
+	}
+	in, err := w.input(stack)
+	if err != nil {
+		return dst, err
+	}
+	l := w.lifter(g, peer, dst)
+	l.in = in
+	return l.finish(l.run(w.slots, 0, true))
+}
+
+// LiftMem appends the tuple at ptr to dst as [Wire.LiftFlat] does.
+func (w *Wire) LiftMem(g *Guest, peer Handles, ptr uint32, dst []byte) ([]byte, error) {
+	l := w.lifter(g, peer, dst)
+	if err := w.area(l.mem, ptr); err != nil {
+		return dst, err
+	}
+	return l.finish(l.run(w.mem, ptr, false))
+}
+
+// LowerFlat reads the tuple from the start of src and gives it to the guest as
+// flat values. It returns the bytes behind it.
+func (w *Wire) LowerFlat(g *Guest, peer Handles, src []byte, stack []uint64) (rest []byte, err error) {
+	if w.slots == nil {
+		return src, ErrNotFlat
+	}
+	out, err := w.output(stack)
+	if err != nil {
+		return src, err
+	}
+	l := w.lowerer(g, peer, src)
+	l.out = out
+	err = l.run(w.slots, 0, true)
+	return l.src, err
+}
+
+// LowerMem reads the tuple from the start of src and writes it at ptr, whose
+// bounds and alignment are checked. It returns the bytes behind it.
+func (w *Wire) LowerMem(g *Guest, peer Handles, src []byte, ptr uint32) (rest []byte, err error) {
+	l := w.lowerer(g, peer, src)
+	if err := w.area(l.mem, ptr); err != nil {
+		return src, err
+	}
+	err = l.run(w.mem, ptr, false)
+	return l.src, err
+}
+
+func (w *Wire) lifter(g *Guest, peer Handles, dst []byte) lifter {
+	return lifter{guest: g, peer: peer, enc: w.enc, mem: g.bytes(), dst: dst, from: len(dst)}
+}
+
+func (w *Wire) lowerer(g *Guest, peer Handles, src []byte) lowerer {
+	return lowerer{guest: g, peer: peer, enc: w.enc, mem: g.bytes(), src: src}
+}
