@@ -1,0 +1,63 @@
+package memory
+
+import "fmt"
+
+// Segment is a run of bytes at a place in a linear memory.
+type Segment struct {
+	Offset uint32
+	Bytes  []byte
+}
+
+// Image is the initial contents of a linear memory, made once and shared by
+// all memories of a template. Where the system allows it is a sealed memory
+// file that each memory maps privately, so that a memory of 10 MB of data costs
+// two system calls and only the pages that its guest writes to; elsewhere its
+// bytes are copied.
+//
+// An Image is immutable and may be used by any number of goroutines. Close it
+// after the last call of [Image.New]; memories made from it stay valid.
+type Image struct {
+	size     uint64 // bytes, whole pages
+	segments []Segment
+	file     imageFile
+}
+
+// NewImage makes an image of segments, later ones over earlier ones. The bytes
+// are not copied on every system: leave them unchanged.
+func NewImage(segments []Segment) (*Image, error) {
+	img := &Image{segments: segments}
+	for _, s := range segments {
+		end := uint64(s.Offset) + uint64(len(s.Bytes))
+		if end > MaxSize {
+			return nil, fmt.Errorf("image segment at %#x of %d bytes is outside linear memory", s.Offset, len(s.Bytes))
+		}
+		img.size = max(img.size, roundUp(end))
+	}
+	img.open()
+	return img, nil
+}
+
+// New makes a memory like the function [New], with the image's contents. It
+// fails where min is smaller than the image.
+func (i *Image) New(min, max uint64, budget *Budget) (*Linear, error) {
+	return newLinear(min, max, budget, i)
+}
+
+// Size returns the bytes from the start of memory that the image covers, a
+// multiple of [PageSize].
+func (i *Image) Size() uint64 { return i.size }
+
+// Close releases the image.
+func (i *Image) Close() error {
+	if err := i.file.close(); err != nil {
+		return fmt.Errorf("close memory image: %w", err)
+	}
+	return nil
+}
+
+// copyTo writes the image over fresh memory.
+func (i *Image) copyTo(mem []byte) {
+	for _, s := range i.segments {
+		copy(mem[s.Offset:], s.Bytes)
+	}
+}

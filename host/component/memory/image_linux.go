@@ -1,0 +1,80 @@
+package memory
+
+import (
+	"os"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// imageFile is a sealed memory file with an image's bytes, or nothing where
+// the system refused one.
+type imageFile struct {
+	mu     sync.RWMutex
+	file   *os.File
+	closed bool
+}
+
+// open tries to move the image into a memory file. Whatever fails, copying
+// still works.
+func (i *Image) open() {
+	if i.size == 0 {
+		return
+	}
+	fd, err := unix.MemfdCreate("lath-image", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return
+	}
+	f := os.NewFile(uintptr(fd), "lath-image")
+	if err := i.fill(f); err != nil {
+		_ = f.Close()
+		return
+	}
+	i.file.file = f
+	i.segments = nil
+}
+
+func (i *Image) fill(f *os.File) error {
+	if err := f.Truncate(int64(i.size)); err != nil {
+		return err
+	}
+	for _, s := range i.segments {
+		if _, err := f.WriteAt(s.Bytes, int64(s.Offset)); err != nil {
+			return err
+		}
+	}
+	_, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS,
+		unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE|unix.F_SEAL_SEAL)
+	return err
+}
+
+// place puts the image at the start of mem, a fresh mapping of zeros: by a
+// private mapping of the file over it, or by copying where there is no file.
+func (i *Image) place(mem []byte) error {
+	i.file.mu.RLock()
+	defer i.file.mu.RUnlock()
+	switch {
+	case i.size == 0:
+		return nil
+	case i.file.closed:
+		return os.ErrClosed
+	case i.file.file == nil:
+		i.copyTo(mem)
+		return nil
+	}
+	_, err := unix.MmapPtr(int(i.file.file.Fd()), 0, unsafe.Pointer(unsafe.SliceData(mem)), uintptr(i.size),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
+	return err
+}
+
+func (f *imageFile) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	file := f.file
+	f.file, f.closed = nil, true
+	if file == nil {
+		return nil
+	}
+	return file.Close()
+}

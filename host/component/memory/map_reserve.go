@@ -1,0 +1,5 @@
+//go:build freebsd || openbsd || dragonfly
+
+package memory
+
+const mapNoReserve = 0

@@ -1,0 +1,47 @@
+//go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
+
+package memory
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapping is an anonymous private mapping of the memory's maximum size. The
+// system commits a page when it is first touched.
+type mapping struct{ base []byte }
+
+func reserve(_, max uint64, image *Image) (mapping, error) {
+	if max == 0 {
+		return mapping{base: []byte{}}, nil
+	}
+	base, err := unix.Mmap(-1, 0, int(max), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
+	if err != nil {
+		return mapping{}, err
+	}
+	m := mapping{base: base}
+	if image == nil {
+		return m, nil
+	}
+	if err := image.place(m.base); err != nil {
+		_ = m.release()
+		return mapping{}, fmt.Errorf("place the image: %w", err)
+	}
+	return m, nil
+}
+
+// slice keeps the mapping's whole capacity: an engine that appends to the
+// slice stays in place.
+func (m *mapping) slice(size uint64) []byte { return m.base[:size] }
+
+func (m *mapping) grow(_, _ uint64) bool { return true }
+
+func (m *mapping) release() error {
+	base := m.base
+	m.base = nil
+	if len(base) == 0 {
+		return nil
+	}
+	return unix.Munmap(base)
+}
