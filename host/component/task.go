@@ -148,8 +148,9 @@ func (c *compInst) drop(r *wit.Resource, handle uint32) error {
 		return err
 	}
 	defer impl.leave(c)
-	if def.Dtor == nil {
+	dtor, ok := c.store.tmpl.dtors[r]
+	if !ok {
 		return nil
 	}
-	return c.store.callDtor(def.Dtor, rep)
+	return c.store.callDtor(dtor, rep)
 }

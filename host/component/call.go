@@ -1,0 +1,225 @@
+package component
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/lathhost/lath/host/component/abi"
+	"github.com/lathhost/lath/host/component/link"
+	"github.com/lathhost/lath/host/component/trap"
+	"github.com/lathhost/lath/wit"
+	"github.com/lathhost/lath/wit/wire"
+)
+
+// Export is an exported function of a template.
+type Export struct {
+	// Interface is the full name of the exported interface, empty for a
+	// function that the world exports by itself.
+	Interface string
+	Type      *wit.Func
+
+	lift    *liftedFunc
+	enc     abi.Encoding
+	lowers  *abi.Wire
+	lifts   *abi.Wire
+	borrows bool
+	bridges [3]atomic.Pointer[bridge] // by the caller's string encoding
+	refused error                     // why the function cannot be called
+}
+
+// Exports returns the exported functions.
+func (t *Template) Exports() []*Export { return t.exports }
+
+// Export returns the exported function of that name, or nil. iface is matched
+// exactly, then with any compatible version.
+func (t *Template) Export(iface, fn string) *Export {
+	var near *Export
+	for _, e := range t.exports {
+		if e.Type.Name != fn {
+			continue
+		}
+		if e.Interface == iface {
+			return e
+		}
+		if wit.Track(e.Interface) == wit.Track(iface) {
+			near = e
+		}
+	}
+	return near
+}
+
+func (t *Template) prepareExport(x link.Export) (*Export, error) {
+	e := &Export{Interface: x.Interface, Type: x.Func.Type, borrows: hasBorrow(x.Func.Type)}
+	if x.Func.Lift == nil {
+		e.refused = trap.New(trap.Unsupported, "the function is an import that is exported again")
+		return e, nil
+	}
+	var err error
+	if e.lift, err = t.lifted(x.Func.Lift, e.Type); err != nil {
+		e.refused = err
+		return e, nil
+	}
+	e.enc = x.Func.Lift.Options.Encoding
+	if e.lowers, err = abi.CompileWire(paramTypes(e.Type), e.enc); err == nil {
+		e.lifts, err = abi.CompileWire(resultTypes(e.Type), e.enc)
+	}
+	if errors.Is(err, abi.ErrAsync) {
+		e.refused, err = err, nil
+	}
+	return e, err
+}
+
+func (e *Export) name() string {
+	if e.Interface == "" {
+		return e.Type.Name
+	}
+	return e.Interface + "." + e.Type.Name
+}
+
+// Call takes a pristine instance, calls one export on it and gives the
+// instance back. Parameters and results are in wRPC's value encoding; results
+// are appended to dst.
+func (t *Template) Call(ctx context.Context, e *Export, params, dst []byte) ([]byte, error) {
+	i, err := t.Take(ctx)
+	if err != nil {
+		return dst, err
+	}
+	dst, err = i.Call(ctx, e, params, dst)
+	return dst, errors.Join(err, i.Close())
+}
+
+// Call calls an export. Parameters and results are in wRPC's value encoding;
+// results are appended to dst.
+//
+// # Errors
+//
+// A *[trap.Error], after which the instance is dead; or an error of the
+// parameters' encoding, also fatal to the instance.
+func (i *Instance) Call(ctx context.Context, e *Export, params, dst []byte) ([]byte, error) {
+	if err := i.usable(e); err != nil {
+		return dst, err
+	}
+	end := i.begin(ctx)
+	out, err := i.callWire(e, params, dst)
+	end()
+	if err != nil {
+		return dst, i.fail(err, e.name())
+	}
+	return out, nil
+}
+
+func (i *Instance) usable(e *Export) error {
+	if i.dead != nil {
+		return &trap.Error{Code: trap.Poisoned, Err: i.dead, Msg: i.dead.Error(), Component: i.tmpl.name, Func: e.name()}
+	}
+	return e.refused
+}
+
+func (i *Instance) callWire(e *Export, params, dst []byte) ([]byte, error) {
+	comp := &i.comps[e.lift.inst]
+	if err := comp.enter(nil); err != nil {
+		return nil, err
+	}
+	fr := i.push()
+	defer i.pop()
+	g := i.guest(e.lift.guest)
+	host := (*hostHandles)(i)
+	if e.borrows {
+		comp.task = &task{}
+	}
+	if err := i.lowerParams(e, g, host, params, fr); err != nil {
+		return nil, err
+	}
+	if err := i.callCore(e.lift.core, fr.in[:]); err != nil {
+		return nil, err
+	}
+	if comp.task != nil && comp.task.borrows > 0 {
+		return nil, trap.New(trap.Handle, "borrow handles still remain at the end of the call")
+	}
+	g.Reset(i.tmpl.limits.LiftBytes)
+	var err error
+	switch sig := &e.lift.sig; {
+	case !sig.hasResult:
+	case sig.flatResult:
+		dst, err = e.lifts.LiftFlat(g, host, fr.in[:1], dst)
+	default:
+		dst, err = e.lifts.LiftMem(g, host, uint32(fr.in[0]), dst)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := i.postReturn(e.lift, fr.in[0]); err != nil {
+		return nil, err
+	}
+	comp.task = nil
+	comp.leave(nil)
+	return dst, nil
+}
+
+func (i *Instance) lowerParams(e *Export, g *abi.Guest, host abi.Handles, params []byte, fr *frame) (err error) {
+	rest := params
+	if sig := &e.lift.sig; sig.flatParams {
+		rest, err = e.lowers.LowerFlat(g, host, params, fr.in[:sig.nparams])
+	} else {
+		var ptr uint32
+		if ptr, err = abi.Alloc(g, sig.align, sig.size); err != nil {
+			return err
+		}
+		rest, err = e.lowers.LowerMem(g, host, params, ptr)
+		fr.in[0] = uint64(ptr)
+	}
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%d bytes after the last parameter", len(rest))
+	}
+	return err
+}
+
+// hostHandles is the handle table of the host as a caller of guests.
+type hostHandles Instance
+
+// LiftOwn implements abi.Handles.
+func (h *hostHandles) LiftOwn(r *wit.Resource, handle uint32) (uint32, error) {
+	return h.peer.takeOwn(r, handle)
+}
+
+// LiftBorrow implements abi.Handles.
+func (h *hostHandles) LiftBorrow(r *wit.Resource, handle uint32) (uint32, error) {
+	e, err := h.peer.resource(r, handle)
+	if err != nil {
+		return 0, err
+	}
+	return e.rep, nil
+}
+
+// LowerOwn implements abi.Handles.
+func (h *hostHandles) LowerOwn(r *wit.Resource, rep uint32) (uint32, error) {
+	return h.peer.add(entry{kind: entryResource, own: true, res: r, rep: rep})
+}
+
+// LowerBorrow implements abi.Handles: validation allows no borrow in results.
+func (h *hostHandles) LowerBorrow(*wit.Resource, uint32) (uint32, error) {
+	return 0, trap.New(trap.Handle, "a borrowed handle cannot be returned")
+}
+
+// CallValues is [Instance.Call] with dynamic values, for tools and tests. The
+// result is nil where the function has none.
+func (i *Instance) CallValues(ctx context.Context, e *Export, args ...wit.Value) (*wit.Value, error) {
+	if len(args) != len(e.Type.Params) {
+		return nil, fmt.Errorf("%s takes %d arguments, not %d", e.name(), len(e.Type.Params), len(args))
+	}
+	var params []byte
+	for k, p := range e.Type.Params {
+		var err error
+		if params, err = wire.Append(params, p.Type, args[k]); err != nil {
+			return nil, fmt.Errorf("argument %s: %w", p.Name, err)
+		}
+	}
+	out, err := i.Call(ctx, e, params, nil)
+	if err != nil || e.Type.Result == nil {
+		return nil, err
+	}
+	v, _, err := wire.Decode(e.Type.Result, out, wire.Limits{})
+	return &v, err
+}

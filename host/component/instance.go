@@ -1,0 +1,269 @@
+package component
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/lathhost/lath/host/component/abi"
+	"github.com/lathhost/lath/host/component/engine"
+	"github.com/lathhost/lath/host/component/link"
+	"github.com/lathhost/lath/host/component/memory"
+	"github.com/lathhost/lath/host/component/trap"
+)
+
+// Instance is one store: a pristine copy of a template's state. It takes one
+// call at a time, from one goroutine at a time; only its interruption may come
+// from elsewhere. After a trap every further call answers the trap.
+type Instance struct {
+	tmpl    *Template
+	ctx     callContext
+	comps   []compInst
+	cores   []*engine.Module
+	funcs   []coreFunc  // by refTable index
+	guests  []abi.Guest // by guestTable index; made when first used
+	objects objects     // host objects
+	peer    table       // handles that the host holds of guest resources
+	inv     Invocation
+	frames  []*frame
+	depth   int
+	dead    error
+
+	mu      sync.Mutex // guards cores while they are made and closed
+	stopped atomic.Bool
+}
+
+// callContext is the context that the engine passes through guests unchanged,
+// so that a host function finds its instance without a look-up.
+type callContext struct {
+	engine.CallContext
+	inst *Instance
+}
+
+// coreFunc is a core function that the host calls. A call engine is made when
+// first needed and serves one call at a time; a nested call makes its own.
+type coreFunc struct {
+	fn   *engine.Func
+	busy bool
+}
+
+// frame is scratch space of one call: core values in and out.
+type frame struct{ in, out [maxCoreValues]uint64 }
+
+// maxCoreValues is the longest core signature: 16 parameters and a result
+// pointer.
+const maxCoreValues = 17
+
+// Take returns a pristine instance, made anew.
+func (t *Template) Take(ctx context.Context) (*Instance, error) {
+	i := &Instance{tmpl: t, comps: make([]compInst, len(t.plan.Instances)), cores: make([]*engine.Module, 0, len(t.plan.Cores)),
+		funcs: make([]coreFunc, len(t.refs.list)), guests: make([]abi.Guest, len(t.guests.list))}
+	i.ctx.inst, i.inv.inst = i, i
+	i.peer.limit = t.limits.Handles
+	for k := range i.comps {
+		c := &i.comps[k]
+		c.store, c.mayEnter, c.mayLeave, c.handles.limit = i, true, true, t.limits.Handles
+		if p := t.plan.Instances[k].Parent; p >= 0 {
+			c.parent = &i.comps[p]
+		}
+	}
+	end := i.begin(ctx)
+	err := i.instantiate()
+	end()
+	if err != nil {
+		err = i.fail(err, "start")
+		return nil, errors.Join(err, i.Close())
+	}
+	return i, nil
+}
+
+func (i *Instance) instantiate() error {
+	for k := range i.tmpl.plan.Cores {
+		site := &i.tmpl.plan.Cores[k]
+		c := &i.comps[site.Instance]
+		if err := c.enter(nil); err != nil {
+			return err
+		}
+		m, err := i.tmpl.rt.engine.Instantiate(&i.ctx, i.tmpl.codes[k], i.resolve, i.newMemory)
+		c.leave(nil)
+		if err != nil {
+			return err
+		}
+		i.mu.Lock()
+		i.cores = append(i.cores, m)
+		i.mu.Unlock()
+		if i.stopped.Load() {
+			return trap.New(trap.Cancelled, "stopped while starting")
+		}
+	}
+	return nil
+}
+
+// resolve names the source of an import module, as [Template.compile] wrote it.
+func (i *Instance) resolve(name string) engine.Importable {
+	if name == hostModule {
+		return i.tmpl.host
+	}
+	k := 0
+	for _, d := range name[1:] {
+		k = k*10 + int(d-'0')
+	}
+	return i.cores[k]
+}
+
+func (i *Instance) newMemory(minimum, maximum uint64) *memory.Linear {
+	m, err := memory.New(minimum, min(maximum, i.tmpl.limits.Memory), i.tmpl.rt.budget)
+	if err != nil {
+		return nil
+	}
+	return m
+}
+
+// Close ends the instance and releases everything it holds. Idempotent.
+func (i *Instance) Close() error {
+	i.objects.dropAll()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var errs []error
+	for k := len(i.cores) - 1; k >= 0; k-- {
+		errs = append(errs, i.cores[k].Close(context.Background()))
+	}
+	for _, m := range i.cores {
+		if l := m.Memory(); l != nil {
+			errs = append(errs, l.Close())
+		}
+	}
+	i.cores = nil
+	if i.dead == nil {
+		i.dead = trap.New(trap.Poisoned, "instance was closed")
+	}
+	return errors.Join(errs...)
+}
+
+// begin attaches a call's context. The returned function detaches it.
+func (i *Instance) begin(ctx context.Context) func() {
+	i.ctx.SetBase(ctx)
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	stop := context.AfterFunc(ctx, i.interrupt)
+	return func() { stop() }
+}
+
+// interrupt makes running guest code trap at its next check.
+func (i *Instance) interrupt() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.stopped.Store(true)
+	for _, m := range i.cores {
+		m.Interrupt()
+	}
+}
+
+// fail marks the instance dead and makes err a trap with a place.
+func (i *Instance) fail(err error, where string) error {
+	t := trap.As(err)
+	if t == nil {
+		t = trap.New(trap.Host, "%w", err)
+	}
+	if i.stopped.Load() && t.Code == trap.Unreachable {
+		code := trap.Cancelled
+		if errors.Is(context.Cause(i.ctx.Base()), context.DeadlineExceeded) || errors.Is(i.ctx.Base().Err(), context.DeadlineExceeded) {
+			code = trap.Deadline
+		}
+		t = &trap.Error{Code: code, Msg: "stopped by the host", Stack: t.Stack}
+	}
+	if t.Component == "" {
+		c := *t
+		c.Component, c.Func = i.tmpl.name, where
+		t = &c
+	}
+	if i.dead == nil {
+		i.dead = t
+	}
+	return t
+}
+
+// push returns scratch space for a call; pop gives it back.
+func (i *Instance) push() *frame {
+	if i.depth == len(i.frames) {
+		i.frames = append(i.frames, new(frame))
+	}
+	i.depth++
+	return i.frames[i.depth-1]
+}
+
+func (i *Instance) pop() { i.depth-- }
+
+// guest returns the memory, realloc and handles of one set of options.
+func (i *Instance) guest(n int) *abi.Guest {
+	g := &i.guests[n]
+	if g.Handles != nil {
+		return g
+	}
+	spec := i.tmpl.guests.list[n]
+	c := &i.comps[spec.inst]
+	g.Handles = c
+	if spec.memory >= 0 {
+		g.Mem = i.cores[spec.memory].Memory()
+	}
+	if spec.realloc >= 0 {
+		var args [4]uint64
+		g.Realloc = func(oldPtr, oldSize, align, newSize uint32) (uint32, error) {
+			args = [4]uint64{uint64(oldPtr), uint64(oldSize), uint64(align), uint64(newSize)}
+			c.mayLeave = false
+			err := i.callCore(spec.realloc, args[:])
+			c.mayLeave = true
+			if err != nil && i.dead == nil {
+				i.dead = err // tells whose fault it is, where two stores meet
+			}
+			return uint32(args[0]), err
+		}
+	}
+	return g
+}
+
+// callCore calls a core function; stack holds its parameters and then its
+// results.
+func (i *Instance) callCore(ref int, stack []uint64) error {
+	f := &i.funcs[ref]
+	fn := f.fn
+	if fn == nil || f.busy {
+		at := i.tmpl.refs.list[ref]
+		if at.Canon >= 0 {
+			return i.callCanon(at, stack)
+		}
+		if fn = i.cores[at.Core].Func(at.Name); fn == nil {
+			return fmt.Errorf("core instance %d has no function %q", at.Core, at.Name)
+		}
+		if f.fn == nil {
+			f.fn = fn
+		}
+	}
+	if f.fn != fn {
+		return fn.Call(&i.ctx, stack)
+	}
+	f.busy = true
+	err := fn.Call(&i.ctx, stack)
+	f.busy = false
+	return err
+}
+
+// callCanon calls a generated function that was lifted again or given as a
+// destructor.
+func (i *Instance) callCanon(at link.CoreRef, stack []uint64) error {
+	c := &i.tmpl.canons[at.Canon]
+	if !i.comps[c.def.Instance].mayLeave {
+		return trap.New(trap.MayNotLeave, "%s was called during realloc or post-return", c.name())
+	}
+	return c.run(c, i, stack)
+}
+
+func (i *Instance) callDtor(ref int, rep uint32) error {
+	fr := i.push()
+	defer i.pop()
+	fr.in[0] = uint64(rep)
+	return i.callCore(ref, fr.in[:1])
+}

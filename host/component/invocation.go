@@ -1,0 +1,99 @@
+package component
+
+import (
+	"context"
+
+	"github.com/lathhost/lath/host/component/abi"
+	"github.com/lathhost/lath/host/component/trap"
+	"github.com/lathhost/lath/wit"
+)
+
+// Invocation is one call from a guest into the host. Generated guest glue is
+// written against it. Every method that finds the guest at fault traps it, by
+// a panic that the runtime recovers.
+type Invocation struct {
+	inst  *Instance
+	comp  *compInst
+	fn    *canonFunc
+	guest *abi.Guest
+	lent  subtask
+}
+
+// Context carries the call's deadline and is done when the call is cancelled.
+// Whatever blocks must watch it.
+func (inv *Invocation) Context() context.Context { return inv.inst.ctx.Base() }
+
+// Memory returns the guest's memory as it is now. A call of Realloc,
+// LowerString or LowerOwn makes the slice stale: fetch it again.
+func (inv *Invocation) Memory() []byte { return inv.guest.Mem.Bytes() }
+
+// Region returns the n elements of size bytes at ptr, after checking that they
+// are aligned and inside memory. The slice goes stale like [Invocation.Memory]'s.
+func (inv *Invocation) Region(ptr, n, size, align uint32) []byte {
+	b, err := abi.Region(inv.guest.Mem.Bytes(), ptr, n, size, align)
+	inv.check(err)
+	return b
+}
+
+// Realloc asks the guest for size new bytes. The result is aligned and inside
+// memory, for any size including 0.
+func (inv *Invocation) Realloc(align, size uint32) (ptr uint32) {
+	ptr, err := abi.Alloc(inv.guest, align, size)
+	inv.check(err)
+	return ptr
+}
+
+// LiftString copies the string at ptr out of memory, in the encoding that the
+// guest's import declared; units is its length as the guest gave it.
+func (inv *Invocation) LiftString(ptr, units uint32) string {
+	inv.guest.Reset(inv.inst.tmpl.limits.LiftBytes)
+	s, err := abi.LiftString(inv.guest, inv.fn.def.Options.Encoding, ptr, units)
+	inv.check(err)
+	return s
+}
+
+// LowerString stores s in the guest's memory and encoding.
+func (inv *Invocation) LowerString(s string) (ptr, units uint32) {
+	ptr, units, err := abi.LowerString(inv.guest, inv.fn.def.Options.Encoding, s)
+	inv.check(err)
+	return ptr, units
+}
+
+// Trap stops the guest with err; it does not return.
+func (inv *Invocation) Trap(err error) {
+	if trap.As(err) == nil {
+		err = trap.New(trap.Import, "%s: %w", inv.fn.name(), err)
+	}
+	panic(err)
+}
+
+func (inv *Invocation) check(err error) {
+	if err != nil {
+		inv.Trap(err)
+	}
+}
+
+// LiftOwn takes an owned handle away from the guest and returns its object.
+func (inv *Invocation) LiftOwn(r *wit.Resource, handle uint32) Resource {
+	rep, err := inv.comp.LiftOwn(r, handle)
+	inv.check(err)
+	obj, err := inv.inst.objects.take(rep)
+	inv.check(err)
+	return obj
+}
+
+// LiftBorrow returns the object of a handle that the guest lends for the call.
+func (inv *Invocation) LiftBorrow(r *wit.Resource, handle uint32) Resource {
+	rep, err := inv.comp.LiftBorrow(r, handle)
+	inv.check(err)
+	obj, err := inv.inst.objects.get(rep)
+	inv.check(err)
+	return obj
+}
+
+// LowerOwn gives the guest an owned handle of obj.
+func (inv *Invocation) LowerOwn(r *wit.Resource, obj Resource) (handle uint32) {
+	h, err := inv.comp.LowerOwn(r, inv.inst.objects.add(obj))
+	inv.check(err)
+	return h
+}

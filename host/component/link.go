@@ -1,0 +1,230 @@
+package component
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/lathhost/lath/host/component/core"
+	"github.com/lathhost/lath/host/component/engine"
+	"github.com/lathhost/lath/host/component/link"
+	"github.com/lathhost/lath/wit"
+)
+
+// Callee carries out imported functions that the host does not implement
+// itself: a link to another component or to a provider. One callee serves any
+// number of concurrent calls.
+type Callee interface {
+	// Call answers c by exactly one of its methods SetResults and Forward. An
+	// error means that no answer could be had; the guest gets it as a value
+	// where the function's result type has room for one, and traps otherwise.
+	Call(c *ImportCall) error
+}
+
+// LinkConfig says how a component's imports are satisfied, and its limits.
+type LinkConfig struct {
+	// Name is the component's id, for traps and logs.
+	Name string
+	// Host are the interfaces that the host implements. One interface serves
+	// all compatible versions of its name.
+	Host []HostInterface
+	// Import returns the callee of an imported function that no host interface
+	// covers. iface is the interface's full name, or empty for a function of
+	// the world. Nil: every import must be covered by Host.
+	Import func(iface string, fn *wit.Func) (Callee, error)
+	Limits Limits
+}
+
+// ErrNoImport is wrapped by errors of [Component.Link] about imports that
+// nobody satisfies.
+var ErrNoImport = errors.New("import cannot be satisfied")
+
+// Template is a linked and compiled component. It is immutable and safe for
+// concurrent use. Close it after the last instance.
+type Template struct {
+	rt      *Runtime
+	name    string
+	digest  string
+	limits  Limits
+	plan    *link.Plan
+	codes   []*engine.Code // by core instance
+	host    *engine.HostModule
+	canons  []canonFunc
+	exports []*Export
+	refs    refTable
+	guests  guestTable
+	dtors   map[*wit.Resource]int // destructors, in refs
+}
+
+// Link satisfies the component's imports, rewrites its core modules and
+// compiles them.
+//
+// # Errors
+//
+// An import that nobody satisfies is named, with what was offered under
+// similar names; see [ErrNoImport].
+func (c *Component) Link(ctx context.Context, cfg LinkConfig) (*Template, error) {
+	offers := newOffers(cfg)
+	plan, err := link.Flatten(c.def, offers, link.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	t := &Template{rt: c.rt, name: cfg.Name, digest: c.digest, limits: cfg.Limits.withDefaults(), plan: plan}
+	if err := t.prepare(offers); err != nil {
+		return nil, err
+	}
+	if err := t.compile(ctx); err != nil {
+		return nil, errors.Join(err, t.Close(ctx))
+	}
+	return t, nil
+}
+
+// Name returns the component's id.
+func (t *Template) Name() string { return t.name }
+
+// Digest returns the digest of the component.
+func (t *Template) Digest() string { return t.digest }
+
+// Close releases the compiled code. No instance may be left.
+func (t *Template) Close(ctx context.Context) error {
+	var errs []error
+	for _, c := range t.codes {
+		if c != nil {
+			errs = append(errs, c.Close(ctx))
+		}
+	}
+	if t.host != nil {
+		errs = append(errs, t.host.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// prepare compiles the programs of every canonical function and export.
+func (t *Template) prepare(offers *offers) error {
+	t.dtors = map[*wit.Resource]int{}
+	for r, def := range t.plan.Resources {
+		if def.Dtor != nil {
+			t.dtors[r] = t.refs.add(*def.Dtor)
+		}
+	}
+	t.canons = make([]canonFunc, len(t.plan.Canons))
+	for i := range t.plan.Canons {
+		if err := t.prepareCanon(&t.canons[i], &t.plan.Canons[i], offers); err != nil {
+			return err
+		}
+	}
+	for _, x := range t.plan.Exports {
+		e, err := t.prepareExport(x)
+		if err != nil {
+			return fmt.Errorf("export %q: %w", x.Func.Type.Name, err)
+		}
+		t.exports = append(t.exports, e)
+	}
+	return nil
+}
+
+// hostModule is the import module name of generated functions; core instance
+// k is named "i<k>".
+const hostModule = "h"
+
+// compile rewrites and compiles each core instantiation, and makes the host
+// module. Sites with equal bytes share one compilation.
+func (t *Template) compile(ctx context.Context) error {
+	t.codes = make([]*engine.Code, len(t.plan.Cores))
+	for i, site := range t.plan.Cores {
+		names := make([]core.Name, len(site.Imports))
+		for k, ref := range site.Imports {
+			if ref.Canon >= 0 {
+				names[k] = core.Name{Module: hostModule, Field: strconv.Itoa(ref.Canon)}
+			} else {
+				names[k] = core.Name{Module: "i" + strconv.Itoa(ref.Core), Field: ref.Name}
+			}
+		}
+		rw, err := core.Rewrite(t.plan.Modules[site.Module], core.Plan{
+			Imports: names, MaxMemory: t.limits.Memory, MaxTable: t.limits.TableElements, KeepNames: true})
+		if err != nil {
+			return fmt.Errorf("core module %d: %w", site.Module, err)
+		}
+		if t.codes[i], err = t.rt.engine.Compile(ctx, rw.Bytes); err != nil {
+			return fmt.Errorf("core module %d: %w", site.Module, err)
+		}
+	}
+	if len(t.canons) == 0 {
+		return nil
+	}
+	funcs := make([]engine.HostFunc, len(t.canons))
+	for i := range t.canons {
+		c := &t.canons[i]
+		funcs[i] = engine.HostFunc{Params: c.def.Params, Results: c.def.Results, Call: c.enter}
+	}
+	var err error
+	t.host, err = t.rt.engine.NewHostModule(ctx, funcs)
+	return err
+}
+
+// offers is what a LinkConfig offers for imports, by track.
+type offers struct {
+	hosts   map[string]*HostInterface
+	imports func(string, *wit.Func) (Callee, error)
+}
+
+func newOffers(cfg LinkConfig) *offers {
+	o := &offers{hosts: make(map[string]*HostInterface, len(cfg.Host)), imports: cfg.Import}
+	for i := range cfg.Host {
+		o.hosts[wit.Track(cfg.Host[i].Name)] = &cfg.Host[i]
+	}
+	return o
+}
+
+// Resource implements [link.Importer].
+func (o *offers) Resource(iface, name string) *wit.Resource {
+	if h := o.hosts[wit.Track(iface)]; h != nil {
+		for _, r := range h.Resources {
+			if r.Name == name {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+// Func implements [link.Importer].
+func (o *offers) Func(iface string, fn *wit.Func) (int, error) {
+	h := o.hosts[wit.Track(iface)]
+	if h == nil {
+		if o.imports == nil {
+			return -1, fmt.Errorf("%w: %s %s%s", ErrNoImport, iface, fn.Name, o.candidates(iface))
+		}
+		return -1, nil
+	}
+	for i := range h.Funcs {
+		if h.Funcs[i].Type.Name != fn.Name {
+			continue
+		}
+		if !wit.EqualFunc(h.Funcs[i].Type, fn) {
+			return -1, fmt.Errorf("%w: %s %s: the component wants %s, the host has %s",
+				ErrNoImport, iface, fn.Name, fn, h.Funcs[i].Type)
+		}
+		return i, nil
+	}
+	return -1, fmt.Errorf("%w: the host's %s has no function %q", ErrNoImport, h.Name, fn.Name)
+}
+
+// candidates names what the host has of the same package.
+func (o *offers) candidates(iface string) string {
+	id, err := wit.ParseID(iface)
+	if err != nil {
+		return ""
+	}
+	s := ""
+	for _, h := range o.hosts {
+		if other, err := wit.ParseID(h.Name); err == nil && other.Interface == id.Interface {
+			s += "; the host has " + h.Name
+		}
+	}
+	return s
+}
+
+func (o *offers) host(iface string) *HostInterface { return o.hosts[wit.Track(iface)] }
+

@@ -1,0 +1,146 @@
+package component
+
+import (
+	"errors"
+
+	"github.com/lathhost/lath/host/component/abi"
+	"github.com/lathhost/lath/host/component/trap"
+)
+
+// callLifted is a call from one component instance to another of the same
+// store: values go from memory to memory.
+func callLifted(c *canonFunc, i *Instance, stack []uint64) error {
+	caller, callee := &i.comps[c.def.Instance], &i.comps[c.lift.inst]
+	if err := callee.enter(caller); err != nil {
+		return err
+	}
+	if c.hasBorrow {
+		caller.call, callee.task = &subtask{}, &task{}
+	}
+	fr := i.push()
+	err := transferCall(i.guest(c.guest), i, c.lift, c.params, c.results, &c.sig, stack, fr)
+	i.pop()
+	if err != nil {
+		return err // the store is dead: nothing is put back
+	}
+	if c.hasBorrow {
+		caller.call.release(&caller.handles)
+		caller.call, callee.task = nil, nil
+	}
+	callee.leave(caller)
+	return nil
+}
+
+// transferCall moves the parameters of a lowered call from src, calls the
+// lifted function of dst, and moves the result back. dst's instance has been
+// entered.
+func transferCall(src *abi.Guest, dst *Instance, l *liftedFunc, params, results *abi.Transfer, sig *signature, stack []uint64, fr *frame) error {
+	callee := &dst.comps[l.inst]
+	g := dst.guest(l.guest)
+	if sig.flatParams {
+		if err := params.Flat(src, g, stack[:sig.nparams], fr.in[:]); err != nil {
+			return &liftError{err}
+		}
+	} else {
+		ptr, err := abi.Alloc(g, sig.align, sig.size)
+		if err != nil {
+			return err
+		}
+		if err := params.Mem(src, g, uint32(stack[0]), ptr); err != nil {
+			return &liftError{err}
+		}
+		fr.in[0] = uint64(ptr)
+	}
+	if err := dst.callCore(l.core, fr.in[:]); err != nil {
+		return err
+	}
+	if callee.task != nil && callee.task.borrows > 0 {
+		return trap.New(trap.Handle, "borrow handles still remain at the end of the call")
+	}
+	if sig.hasResult {
+		var err error
+		if sig.flatResult {
+			err = results.Flat(g, src, fr.in[:1], fr.out[:])
+		} else {
+			err = results.Mem(g, src, uint32(fr.in[0]), uint32(stack[sig.nparams]))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := dst.postReturn(l, fr.in[0]); err != nil {
+		return err
+	}
+	if sig.hasResult && sig.flatResult {
+		stack[0] = fr.out[0]
+	}
+	return nil
+}
+
+// liftError marks a failure to move the parameters of a call, which is the
+// caller's fault unless the callee's realloc trapped.
+type liftError struct{ error }
+
+func (e *liftError) Unwrap() error { return e.error }
+
+// postReturn lets the guest free its results; it may not call out meanwhile.
+func (i *Instance) postReturn(l *liftedFunc, result uint64) error {
+	if l.postReturn < 0 {
+		return nil
+	}
+	fr := i.push()
+	defer i.pop()
+	fr.in[0] = result
+	c := &i.comps[l.inst]
+	c.mayLeave = false
+	err := i.callCore(l.postReturn, fr.in[:])
+	c.mayLeave = true
+	return err
+}
+
+// callHost is a call to an interface that the host implements.
+func callHost(c *canonFunc, i *Instance, stack []uint64) error {
+	inv := &i.inv
+	inv.fn, inv.guest, inv.comp = c, i.guest(c.guest), &i.comps[c.def.Instance]
+	if c.hasBorrow {
+		inv.comp.call = &inv.lent
+	}
+	c.host.Call(inv, stack)
+	if c.hasBorrow {
+		inv.lent.release(&inv.comp.handles)
+		inv.comp.call = nil
+	}
+	return i.cancelled()
+}
+
+// cancelled ends a guest whose call is over while the host worked for it.
+func (i *Instance) cancelled() error {
+	if !i.stopped.Load() {
+		return nil
+	}
+	return trap.New(trap.Unreachable, "stopped by the host")
+}
+
+// callImport is a call to a function that a [Callee] carries out.
+func callImport(c *canonFunc, i *Instance, stack []uint64) error {
+	call := ImportCall{inst: i, fn: c, stack: stack}
+	err := c.callee.Call(&call)
+	if call.fault != nil {
+		return call.fault
+	}
+	if stop := i.cancelled(); stop != nil {
+		return stop
+	}
+	if err == nil && !call.answered {
+		err = errors.New("the host gave no answer")
+	}
+	if err == nil {
+		return nil
+	}
+	value, ok := failureValue(c.fn.Result, err.Error())
+	if !ok {
+		t := trap.New(trap.Import, "%s: %w", c.name(), err)
+		return t
+	}
+	return call.SetResults(value)
+}

@@ -1,0 +1,114 @@
+package component
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/lathhost/lath/host/component/binary"
+	"github.com/lathhost/lath/host/component/engine"
+	"github.com/lathhost/lath/host/component/memory"
+	"github.com/lathhost/lath/host/component/validate"
+	"github.com/lathhost/lath/wit"
+)
+
+// Config configures a [Runtime]. The zero value is usable.
+type Config struct {
+	// CacheDir keeps compiled machine code between runs. It is created with
+	// mode 0700 and must not be shared with anybody who is not trusted to run
+	// code in this process. Empty: nothing is kept.
+	CacheDir string
+	// CompileWorkers is how many core modules are compiled at a time. Default:
+	// 2.
+	CompileWorkers int
+	// MemoryLimit bounds the linear memory of all instances together, in
+	// bytes. Default: no limit.
+	MemoryLimit uint64
+}
+
+// Runtime compiles and runs components. It is safe for concurrent use.
+type Runtime struct {
+	engine *engine.Engine
+	budget *memory.Budget
+}
+
+// New makes a runtime. Close it when no instance is left.
+func New(ctx context.Context, cfg Config) (*Runtime, error) {
+	e, err := engine.New(ctx, engine.Config{CacheDir: cfg.CacheDir, CompileWorkers: cfg.CompileWorkers})
+	if err != nil {
+		return nil, err
+	}
+	return &Runtime{engine: e, budget: memory.NewBudget(cfg.MemoryLimit)}, nil
+}
+
+// Close releases the runtime.
+func (r *Runtime) Close(ctx context.Context) error { return r.engine.Close(ctx) }
+
+// MemoryInUse returns the bytes of linear memory that all instances hold.
+func (r *Runtime) MemoryInUse() uint64 { return r.budget.InUse() }
+
+// Limits bound what one component may be and take. Zero fields mean the
+// defaults, which are on.
+type Limits struct {
+	// Memory bounds one linear memory, in bytes. Default: 256 MiB.
+	Memory uint64
+	// TableElements bounds one table. Default: 1,000,000.
+	TableElements uint32
+	// Handles bounds the open handles of one component instance. Default:
+	// 100,000.
+	Handles int
+	// LiftBytes bounds what one lift may copy into host memory, in bytes, so
+	// that a list cannot name one string a million times. Default: 64 MiB.
+	LiftBytes int
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Memory == 0 {
+		l.Memory = 256 << 20
+	}
+	if l.TableElements == 0 {
+		l.TableElements = 1_000_000
+	}
+	if l.Handles == 0 {
+		l.Handles = 100_000
+	}
+	if l.LiftBytes == 0 {
+		l.LiftBytes = 64 << 20
+	}
+	return l
+}
+
+// Component is a decoded and validated component.
+type Component struct {
+	rt     *Runtime
+	def    *binary.Component
+	info   *validate.Info
+	digest string
+}
+
+// Compile decodes and validates a component. The bytes must not change
+// afterwards. Machine code is made by [Component.Link].
+//
+// # Errors
+//
+// Malformed and invalid input is refused with the byte offset and the rule.
+func (r *Runtime) Compile(wasm []byte) (*Component, error) {
+	sum := sha256.Sum256(wasm)
+	c := &Component{rt: r, digest: "sha256:" + hex.EncodeToString(sum[:])}
+	def, err := binary.Decode(wasm, binary.Limits{})
+	if err != nil {
+		return nil, fmt.Errorf("decode component %.19s: %w", c.digest, err)
+	}
+	if c.info, err = validate.Validate(def, validate.Limits{}); err != nil {
+		return nil, fmt.Errorf("invalid component %.19s: %w", c.digest, err)
+	}
+	c.def = def
+	return c, nil
+}
+
+// Digest returns the SHA-256 of the component's bytes, "sha256:…".
+func (c *Component) Digest() string { return c.digest }
+
+// World returns what the component imports and exports.
+func (c *Component) World() *wit.World { return c.info.World }

@@ -1,0 +1,160 @@
+package link
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/wit"
+)
+
+// twins are the interfaces with resources that a host adapts, by the name
+// that guests import, without version: the resource-free interface that
+// travels instead, and that a target must export.
+var twins = map[string]string{
+	"wasi:keyvalue/store":   "wrpc:keyvalue/store@0.2.0-draft",
+	"wasi:keyvalue/atomics": "wrpc:keyvalue/atomics@0.2.0-draft",
+	"wasi:keyvalue/batch":   "wrpc:keyvalue/batch@0.2.0-draft",
+}
+
+// Twin returns the interface that travels for an imported one: itself, but for
+// capabilities that a host adapts.
+func Twin(iface string) string {
+	id, err := wit.ParseID(iface)
+	if err != nil {
+		return iface
+	}
+	if twin, ok := twins[id.Unversioned()]; ok {
+		return twin
+	}
+	return iface
+}
+
+// Status is what is known of a link.
+type Status struct {
+	lattice.Link
+	// State is "ready", "pending" or "refused".
+	State State `json:"state"`
+	// Reason says why the link is not ready, and what to do.
+	Reason string `json:"reason,omitempty"`
+}
+
+// State is the state of a link.
+type State string
+
+// The states.
+const (
+	// Ready: both ends run and fit.
+	Ready State = "ready"
+	// Pending: an end does not run, or does not say what it exports.
+	Pending State = "pending"
+	// Refused: the ends do not fit; calls fail with the reason.
+	Refused State = "refused"
+)
+
+// Check holds a link against what its ends are. Either world may be nil, where
+// that end is not known: the link is pending then, unless the other end alone
+// shows that it cannot be satisfied.
+func Check(l lattice.Link, source, target *wit.World) Status {
+	s := Status{Link: l, State: Ready}
+	for _, name := range l.Interfaces {
+		if err := checkInterface(l, name, source, target); err != nil {
+			s.State, s.Reason = Refused, err.Error()
+			return s
+		}
+	}
+	var missing []string
+	if source == nil {
+		missing = append(missing, fmt.Sprintf("source %q does not run", l.SourceID))
+	}
+	if target == nil {
+		missing = append(missing, fmt.Sprintf("target %q does not run, or does not tell what it exports", l.Target))
+	}
+	if len(missing) > 0 {
+		s.State, s.Reason = Pending, strings.Join(missing, "; ")
+	}
+	return s
+}
+
+func checkInterface(l lattice.Link, name string, source, target *wit.World) error {
+	key := l.Interface(name)
+	var imported, exported *wit.Interface
+	if source != nil {
+		if imported = byName(source.Imports, key); imported == nil {
+			return fmt.Errorf("component %q does not import %s; it imports %s", l.SourceID, key, names(source.Imports))
+		}
+	}
+	twin, adapted := twins[key]
+	if imported != nil && !adapted && imported.HasResources() {
+		return fmt.Errorf("%s carries resources (%s), which cannot cross a link", imported.Name, resources(imported))
+	}
+	if target == nil {
+		return nil
+	}
+	want := key
+	if adapted {
+		want = twin
+	}
+	if exported = byName(target.Exports, want); exported == nil {
+		return fmt.Errorf("target %q does not export %s; it exports %s", l.Target, want, names(target.Exports))
+	}
+	if imported == nil || adapted {
+		return nil
+	}
+	for _, f := range imported.Funcs {
+		e := exported.Func(f.Name)
+		if e == nil {
+			return fmt.Errorf("target %q has no %s.%s", l.Target, exported.Name, f.Name)
+		}
+		if !wit.EqualFunc(f, e) {
+			return fmt.Errorf("%s.%s: component %q wants %s, target %q has %s", key, f.Name, l.SourceID, f, l.Target, e)
+		}
+	}
+	return nil
+}
+
+// byName finds an interface by its name without version, or with one.
+func byName(list []wit.Extern, name string) *wit.Interface {
+	for _, x := range list {
+		if x.Interface == nil {
+			continue
+		}
+		if x.Name == name || wit.Track(x.Name) == wit.Track(name) {
+			return x.Interface
+		}
+		if id, err := wit.ParseID(x.Name); err == nil && id.Unversioned() == name {
+			return x.Interface
+		}
+	}
+	return nil
+}
+
+// names lists interfaces for a message, without those that every host has.
+func names(list []wit.Extern) string {
+	var out []string
+	for _, x := range list {
+		if x.Interface != nil && !strings.HasPrefix(x.Name, "wasi:cli/") && !strings.HasPrefix(x.Name, "wasi:io/") &&
+			!strings.HasPrefix(x.Name, "wasi:clocks/") && !strings.HasPrefix(x.Name, "wasi:random/") {
+			out = append(out, x.Name)
+		}
+	}
+	if len(out) == 0 {
+		return "nothing that a link could carry"
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}
+
+func resources(i *wit.Interface) string {
+	var out []string
+	for _, d := range i.Types {
+		if d.Resource != nil {
+			out = append(out, d.Name)
+		}
+	}
+	if len(out) == 0 {
+		return "of another interface"
+	}
+	return strings.Join(out, ", ")
+}
