@@ -91,7 +91,8 @@ func (b *builder) fields(t *wit.Type, off, slot uint32) error {
 }
 
 func (b *builder) cases(t *wit.Type, off, slot uint32) error {
-	disc := op{code: opEnum, off: off, slot: uint8(slot), size: uint8(t.DiscSize()), n: uint32(len(t.Cases))}
+	disc := op{code: opEnum, off: off, slot: uint8(slot), size: uint8(t.DiscSize()), n: uint32(len(t.Cases)),
+		tag: t.Kind == wit.KindOption || t.Kind == wit.KindResult}
 	if !hasPayload(t) {
 		return b.add(disc)
 	}

@@ -38,10 +38,10 @@
 //
 // What a guest did wrong is a [trap.Error]: trap.Abi, or trap.Handle from the
 // handle table; an error of Realloc is returned as it is. What a peer sent
-// wrong is [ErrWire]. Checks use 64-bit arithmetic and come before any
+// wrong is wire.ErrMalformed, or io.ErrUnexpectedEOF where it is only the
+// beginning of a value. Checks use 64-bit arithmetic and come before any
 // allocation or copy that depends on the number checked.
 //
 // Source: component-model design/mvp/CanonicalABI.md (Loading, Storing,
-// Flattening, Flat Lifting, Flat Lowering), design/mvp/canonical-abi; for the
-// wire, wRPC's value encoding with resources as 16-byte handles.
+// Flattening, Flat Lifting, Flat Lowering); for the wire, package wire.
 package abi

@@ -3,7 +3,6 @@ package abi
 import (
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/lathhost/lath/host/component/trap"
 )
@@ -17,22 +16,10 @@ var (
 	ErrTooComplex = fmt.Errorf("types need more than %d ops", MaxOps)
 )
 
-// ErrWire means that bytes from the wire are no value of the type. Where they
-// end too early, the error is also [io.ErrUnexpectedEOF].
-var ErrWire = errors.New("malformed value")
-
 // ErrNotFlat means that a program was asked to work on flat values although its
 // types flatten to more than [wit.MaxFlatParams] of them, or that the slice for
 // the flat values is too short. It is a mistake of the caller.
 var ErrNotFlat = errors.New("values do not fit the flat form")
-
-func wireError(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", ErrWire, fmt.Errorf(format, args...))
-}
-
-func wireEOF(what string) error {
-	return fmt.Errorf("%w: %s: %w", ErrWire, what, io.ErrUnexpectedEOF)
-}
 
 // handleError makes a trap of a handle table's error.
 func handleError(err error) error {

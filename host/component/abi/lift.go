@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/lathhost/lath/wit/wire"
 )
 
 // lifter is one running lift to the wire. It runs no guest code, so mem stays.
@@ -45,7 +47,7 @@ func (l *lifter) run(b *block, base uint32, flat bool) error {
 		case opVariant:
 			var c uint64
 			if c, err = o.lift(l.load(o, base, flat)); err == nil {
-				l.dst = binary.AppendUvarint(l.dst, c)
+				l.dst = wire.AppendULEB(l.dst, c)
 				pc = int(b.jumps[o.arg+uint32(c)]) - 1
 			}
 		case opJump:
@@ -109,11 +111,11 @@ func (l *lifter) scalar(o *op, base uint32, flat bool) error {
 	case opBool, opU8, opS8:
 		l.dst = append(l.dst, byte(v))
 	case opU16, opU32, opU64, opEnum:
-		l.dst = binary.AppendUvarint(l.dst, v)
+		l.dst = wire.AppendULEB(l.dst, v)
 	case opS16, opS32:
-		l.dst = appendSigned(l.dst, int64(int32(v)))
+		l.dst = wire.AppendSLEB(l.dst, int64(int32(v)))
 	case opS64:
-		l.dst = appendSigned(l.dst, int64(v))
+		l.dst = wire.AppendSLEB(l.dst, int64(v))
 	case opF32:
 		l.dst = binary.LittleEndian.AppendUint32(l.dst, uint32(v))
 	case opF64:
@@ -142,9 +144,7 @@ func (l *lifter) handle(o *op, base uint32, flat bool) error {
 	if h, err = o.lowerHandle(l.peer, rep); err != nil {
 		return err
 	}
-	l.dst = append(l.dst, wireHandleSize)
-	l.dst = binary.LittleEndian.AppendUint32(l.dst, h)
-	l.dst = append(l.dst, make([]byte, wireHandleSize-4)...)
+	l.dst = appendHandle(l.dst, h)
 	return nil
 }
 
@@ -172,7 +172,7 @@ func (l *lifter) text(ptr, units uint32) error {
 	if err := l.room(n + binary.MaxVarintLen32); err != nil {
 		return err
 	}
-	l.dst = binary.AppendUvarint(l.dst, uint64(n))
+	l.dst = wire.AppendULEB(l.dst, uint64(n))
 	if s.code == codeUTF8 {
 		l.dst = append(l.dst, b...)
 		return nil
@@ -195,7 +195,7 @@ func (l *lifter) list(o *op, ptr, n uint32) error {
 	if err := l.room(least + binary.MaxVarintLen32); err != nil {
 		return err
 	}
-	l.dst = binary.AppendUvarint(l.dst, uint64(n))
+	l.dst = wire.AppendULEB(l.dst, uint64(n))
 	if o.code == opListCopy {
 		l.dst = append(l.dst, region...)
 		return nil

@@ -1,8 +1,11 @@
 package abi
 
 import (
-	"encoding/binary"
+	"errors"
+	"io"
 	"unicode/utf8"
+
+	"github.com/lathhost/lath/wit/wire"
 )
 
 // lowerer is one running lower from the wire. mem is read again after each
@@ -14,6 +17,14 @@ type lowerer struct {
 	mem   []byte
 	out   []uint64
 	src   []byte // what is left
+	total int    // bytes at the start
+}
+
+func (l *lowerer) finish(err error) ([]byte, error) { return l.src, err }
+
+// malformed is an error at the next byte.
+func (l *lowerer) malformed(reason string) error {
+	return &wire.SyntaxError{Offset: l.total - len(l.src), Reason: reason}
 }
 
 // run runs b at base, which is a slot or an address.
@@ -24,7 +35,7 @@ func (l *lowerer) run(b *block, base uint32, flat bool) error {
 		switch o.code {
 		case opCopy:
 			var from []byte
-			if from, err = l.take(uint64(o.n), "value"); err == nil {
+			if from, err = l.take(uint64(o.n)); err == nil {
 				copy(l.mem[base+o.off:][:o.n], from)
 			}
 		case opVariant:
@@ -79,119 +90,123 @@ func (l *lowerer) repeat(o *op, base uint32, flat bool) error {
 }
 
 // take removes n bytes from the source.
-func (l *lowerer) take(n uint64, what string) ([]byte, error) {
+func (l *lowerer) take(n uint64) ([]byte, error) {
 	if n > uint64(len(l.src)) {
-		return nil, wireEOF(what)
+		return nil, io.ErrUnexpectedEOF
 	}
 	b := l.src[:n]
 	l.src = l.src[n:]
 	return b, nil
 }
 
+// bits reads a little-endian number of 1 to 8 bytes.
+func (l *lowerer) bits(n uint32) (uint64, error) {
+	b, err := l.take(uint64(n))
+	var v uint64
+	for i, x := range b {
+		v |= uint64(x) << (8 * i)
+	}
+	return v, err
+}
+
+func (l *lowerer) unsigned(bits uint) (uint64, error) {
+	v, n, err := wire.ULEB(l.src, bits)
+	if err != nil {
+		return 0, l.place(err)
+	}
+	l.src = l.src[n:]
+	return v, nil
+}
+
+func (l *lowerer) signed(bits uint) (uint64, error) {
+	v, n, err := wire.SLEB(l.src, bits)
+	if err != nil {
+		return 0, l.place(err)
+	}
+	l.src = l.src[n:]
+	return uint64(v), nil
+}
+
+// place gives a syntax error its place.
+func (l *lowerer) place(err error) error {
+	var syntax *wire.SyntaxError
+	if errors.As(err, &syntax) {
+		return l.malformed(syntax.Reason)
+	}
+	return err
+}
+
 // scalar reads a scalar and returns its flat value.
-func (l *lowerer) scalar(o *op) (uint64, error) {
+func (l *lowerer) scalar(o *op) (v uint64, err error) {
 	switch o.code {
 	case opBool:
-		b, err := l.take(1, "bool")
-		if err != nil {
-			return 0, err
-		}
-		if b[0] > 1 {
-			return 0, wireError("bool of byte %#x", b[0])
-		}
-		return uint64(b[0]), nil
+		return l.tag("bool is neither 0 nor 1")
 	case opU8, opS8:
-		b, err := l.take(1, "integer")
-		if err != nil {
-			return 0, err
-		}
-		return o.lift(uint64(b[0]))
-	case opU16:
-		return l.unsigned(16, "u16")
-	case opU32:
-		return l.unsigned(32, "u32")
-	case opU64:
-		return l.unsigned(64, "u64")
+		v, err = l.bits(1)
+	case opU16, opU32, opU64:
+		return l.unsigned(8 * uint(o.size))
 	case opS16, opS32, opS64:
-		return l.integer(o)
-	case opF32:
-		b, err := l.take(4, "f32")
-		if err != nil {
-			return 0, err
-		}
-		return uint64(binary.LittleEndian.Uint32(b)), nil
-	case opF64:
-		b, err := l.take(8, "f64")
-		if err != nil {
-			return 0, err
-		}
-		return binary.LittleEndian.Uint64(b), nil
+		v, err = l.signed(8 * uint(o.size))
+	case opF32, opF64:
+		return l.bits(uint32(o.size))
 	case opChar:
 		return l.char()
 	case opFlags:
-		return l.flags(o)
-	}
-	return l.caseIndex(o)
-}
-
-func (l *lowerer) integer(o *op) (uint64, error) {
-	var v int64
-	var err error
-	switch o.code {
-	case opS16:
-		v, err = l.signed(16, "s16")
-	case opS32:
-		v, err = l.signed(32, "s32")
+		// A sender may know more labels; what it set beyond ours is dropped.
+		v, err = l.bits((o.n + 7) / 8)
 	default:
-		v, err = l.signed(64, "s64")
-		return uint64(v), err
+		return l.caseIndex(o)
 	}
-	return uint64(uint32(v)), err
+	if err != nil {
+		return 0, err
+	}
+	return o.lift(v)
 }
 
 func (l *lowerer) char() (uint64, error) {
 	r, n := utf8.DecodeRune(l.src)
-	if r == utf8.RuneError && n <= 1 {
-		if !utf8.FullRune(l.src) {
-			return 0, wireEOF("char")
-		}
-		return 0, wireError("char is not valid UTF-8")
+	switch {
+	case !utf8.FullRune(l.src):
+		return 0, io.ErrUnexpectedEOF
+	case r == utf8.RuneError && n <= 1:
+		return 0, l.malformed("char is not UTF-8")
 	}
 	l.src = l.src[n:]
 	return uint64(r), nil
 }
 
-// flags reads the bits of the labels; what a sender that knows more labels set
-// beyond them is dropped, as in memory.
-func (l *lowerer) flags(o *op) (uint64, error) {
-	b, err := l.take(uint64(o.n+7)/8, "flags")
-	if err != nil {
-		return 0, err
+func (l *lowerer) tag(otherwise string) (uint64, error) {
+	if len(l.src) > 0 && l.src[0] > 1 {
+		return 0, l.malformed(otherwise)
 	}
-	var v uint64
-	for i, x := range b {
-		v |= uint64(x) << (8 * i)
-	}
-	return o.lift(v)
+	return l.bits(1)
 }
 
 func (l *lowerer) caseIndex(o *op) (uint64, error) {
-	c, err := l.unsigned(32, "discriminant")
+	if o.tag {
+		return l.tag("option or result is neither 0 nor 1")
+	}
+	before := l.src
+	c, err := l.unsigned(32)
 	if err == nil && c >= uint64(o.n) {
-		err = wireError("discriminant %d of a type of %d cases", c, o.n)
+		l.src = before
+		return 0, l.malformed("no such case")
 	}
 	return c, err
 }
 
 func (l *lowerer) handle(o *op, base uint32, flat bool) error {
-	b, err := l.take(1+wireHandleSize, "handle")
+	before := l.src
+	b, err := l.take(1 + wireHandle)
 	if err != nil {
 		return err
 	}
-	if b[0] != wireHandleSize || [wireHandleSize - 4]byte(b[5:]) != [wireHandleSize - 4]byte{} {
-		return wireError("handle is none of this connection")
+	index, ok := parseHandle(b)
+	if !ok {
+		l.src = before
+		return l.malformed("handle is none of this connection")
 	}
-	rep, err := o.liftHandle(l.peer, binary.LittleEndian.Uint32(b[1:]))
+	rep, err := o.liftHandle(l.peer, index)
 	if err != nil {
 		return err
 	}
@@ -228,16 +243,18 @@ func (l *lowerer) pointer(o *op, base uint32, flat bool) error {
 }
 
 func (l *lowerer) text() (ptr, units uint32, err error) {
-	n, err := l.unsigned(32, "string length")
+	n, err := l.unsigned(32)
 	if err != nil {
 		return 0, 0, err
 	}
-	b, err := l.take(n, "string")
+	before := l.src
+	b, err := l.take(n)
 	if err != nil {
 		return 0, 0, err
 	}
 	if !utf8.Valid(b) {
-		return 0, 0, wireError("string is not valid UTF-8")
+		l.src = before
+		return 0, 0, l.malformed("string is not UTF-8")
 	}
 	s, err := hostText(b)
 	if err != nil {
@@ -249,20 +266,20 @@ func (l *lowerer) text() (ptr, units uint32, err error) {
 }
 
 func (l *lowerer) list(o *op) (ptr, n uint32, err error) {
-	count, err := l.unsigned(32, "list length")
+	count, err := l.unsigned(32)
 	if err != nil {
 		return 0, 0, err
 	}
 	size := count * uint64(o.n)
 	if size > MaxListBytes {
-		return 0, 0, wireError("list is too long: %d elements of %d bytes", count, o.n)
+		return 0, 0, l.malformed("list does not fit a guest")
 	}
 	if count > uint64(len(l.src)) { // every element takes at least one byte
-		return 0, 0, wireEOF("list")
+		return 0, 0, io.ErrUnexpectedEOF
 	}
 	var from []byte
 	if o.code == opListCopy {
-		if from, err = l.take(size, "list"); err != nil {
+		if from, err = l.take(size); err != nil {
 			return 0, 0, err
 		}
 	}

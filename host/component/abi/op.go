@@ -46,6 +46,7 @@ type op struct {
 	code opcode
 	size uint8 // scalar, variant: bytes in memory; list: alignment
 	slot uint8
+	tag  bool // option, result: on the wire the case is the byte 0 or 1
 	off  uint32
 	n    uint32
 	arg  uint32

@@ -1,5 +1,7 @@
 package abi
 
+import "encoding/binary"
+
 // Wire passes a tuple of values between a guest and the wire, where they are
 // concatenated. It is immutable and serves any number of calls at once.
 //
@@ -48,8 +50,7 @@ func (w *Wire) LowerFlat(g *Guest, peer Handles, src []byte, stack []uint64) (re
 	}
 	l := w.lowerer(g, peer, src)
 	l.out = out
-	err = l.run(w.slots, 0, true)
-	return l.src, err
+	return l.finish(l.run(w.slots, 0, true))
 }
 
 // LowerMem reads the tuple from the start of src and writes it at ptr, whose
@@ -59,8 +60,7 @@ func (w *Wire) LowerMem(g *Guest, peer Handles, src []byte, ptr uint32) (rest []
 	if err := w.area(l.mem, ptr); err != nil {
 		return src, err
 	}
-	err = l.run(w.mem, ptr, false)
-	return l.src, err
+	return l.finish(l.run(w.mem, ptr, false))
 }
 
 func (w *Wire) lifter(g *Guest, peer Handles, dst []byte) lifter {
@@ -68,5 +68,24 @@ func (w *Wire) lifter(g *Guest, peer Handles, dst []byte) lifter {
 }
 
 func (w *Wire) lowerer(g *Guest, peer Handles, src []byte) lowerer {
-	return lowerer{guest: g, peer: peer, enc: w.enc, mem: g.bytes(), src: src}
+	return lowerer{guest: g, peer: peer, enc: w.enc, mem: g.bytes(), src: src, total: len(src)}
+}
+
+// wireHandle is the length of a handle on the wire.
+const wireHandle = 16
+
+func appendHandle(dst []byte, index uint32) []byte {
+	var b [1 + wireHandle]byte
+	b[0] = wireHandle
+	binary.LittleEndian.PutUint32(b[1:], index)
+	return append(dst, b[:]...)
+}
+
+// parseHandle is not ok where b, of 1+wireHandle bytes, was not made by
+// appendHandle.
+func parseHandle(b []byte) (index uint32, ok bool) {
+	zero := binary.LittleEndian.Uint32(b[5:])
+	zero |= binary.LittleEndian.Uint32(b[9:])
+	zero |= binary.LittleEndian.Uint32(b[13:])
+	return binary.LittleEndian.Uint32(b[1:]), b[0] == wireHandle && zero == 0
 }
