@@ -152,7 +152,11 @@ func start(ctx context.Context, cfg Config) (*Server, error) {
 		defer close(started)
 		ns.Start()
 	}()
-	if err := waitReady(ctx, ns, log.fatal, started); err != nil {
+	err = ctx.Err()
+	if err == nil {
+		err = waitReady(ctx, ns, log.fatal, started)
+	}
+	if err != nil {
 		ns.Shutdown()
 		<-started
 		ns.WaitForShutdown()

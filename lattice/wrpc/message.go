@@ -36,7 +36,7 @@ func parseAnswer(m *nats.Msg) answer {
 	lath := first(m.Header, lattice.HeaderLath) == lattice.LathVersion
 	if m.Reply == "" {
 		if word := first(m.Header, lattice.HeaderStatus); lath && word != "" {
-			return answer{err: notAccepted(m.Header, word)}
+			return answer{lath: true, err: notAccepted(m.Header, word)}
 		}
 		return answer{err: &Error{Code: Protocol, Detail: "peer did not specify a reply subject", MayHaveRun: true}}
 	}

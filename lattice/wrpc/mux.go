@@ -152,7 +152,7 @@ func (m *mux) register(r receiver) (id uint64, inbox string, err error) {
 }
 
 func (m *mux) inbox(id uint64) string {
-	b := make([]byte, 0, len(m.prefix)+13)
+	b := make([]byte, 0, len(m.prefix)+maxToken)
 	return string(strconv.AppendUint(append(b, m.prefix...), id, 36))
 }
 
@@ -190,6 +190,10 @@ func (m *mux) receive(msg *nats.Msg) {
 	}
 }
 
+// maxToken is the most digits of a call's number: all numbers of so many
+// digits fit 64 bits, and no client lives to use them up.
+const maxToken = 12
+
 // splitInbox takes a subject apart into the number of its call and the rest.
 // Only the spelling that inbox produces is accepted.
 func splitInbox(subject, prefix string) (id uint64, rest string, ok bool) {
@@ -198,7 +202,7 @@ func splitInbox(subject, prefix string) (id uint64, rest string, ok bool) {
 		return 0, "", false
 	}
 	token, rest, dotted := strings.Cut(tail, ".")
-	if token == "" || len(token) > 13 || token[0] == '0' || dotted && rest == "" {
+	if token == "" || len(token) > maxToken || token[0] == '0' || dotted && rest == "" {
 		return 0, "", false
 	}
 	for i := range len(token) {

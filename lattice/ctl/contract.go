@@ -1,0 +1,100 @@
+package ctl
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/lathhost/lath/lattice"
+)
+
+// Contract is what a running component can be called for. v1 has no such
+// question; the answer carries no envelope.
+type Contract struct {
+	// Digest of the component's bytes, such as "sha256:…".
+	Digest string `json:"digest"`
+	// WIT is the text of the component's world.
+	WIT string `json:"wit"`
+	// Exports are the exported instances with their versions, such as
+	// "wasi:http/incoming-handler@0.2.0", and names of functions of the root.
+	Exports []string `json:"exports"`
+}
+
+// ContractServer answers for one running component on this host. The hosts that
+// run it share the question.
+type ContractServer struct{ sub *nats.Subscription }
+
+// ServeContract starts to answer. The component's contract does not change while
+// it runs; for another image, close the server and serve anew. A contract that
+// is too big for one message is answered with an error.
+func ServeContract(conn *nats.Conn, name, component string, c Contract) (*ContractServer, error) {
+	if err := lattice.ValidID(component); err != nil {
+		return nil, fmt.Errorf("serve contract: %w", err)
+	}
+	if c.Exports == nil {
+		c.Exports = []string{}
+	}
+	data, err := lattice.EncodeJSON(c)
+	if err != nil {
+		return nil, fmt.Errorf("serve contract of %s: %w", component, err)
+	}
+	sub, err := conn.QueueSubscribe(lattice.WITSubject(name, component), lattice.WITQueue(name, component),
+		func(msg *nats.Msg) { answerContract(conn, msg, data) })
+	if err != nil {
+		return nil, fmt.Errorf("serve contract of %s: %w", component, lattice.Disconnected(err))
+	}
+	return &ContractServer{sub: sub}, nil
+}
+
+func answerContract(conn *nats.Conn, msg *nats.Msg, data []byte) {
+	if msg.Reply == "" {
+		return
+	}
+	reply := nats.NewMsg(msg.Reply)
+	reply.Data = data
+	if limit := conn.MaxPayload(); int64(len(data)) > limit {
+		reply.Data = nil
+		reply.Header.Set(lattice.HeaderStatus, "refused")
+		reply.Header.Set(lattice.HeaderError, fmt.Sprintf(
+			"the contract has %d bytes, more than the %d that NATS carries (max_payload)", len(data), limit))
+	}
+	// It fails while disconnected; then the client is not there either.
+	_ = conn.PublishMsg(reply)
+}
+
+// Close stops answering; questions under way may go unanswered. It may be called
+// again.
+func (s *ContractServer) Close() error {
+	if !s.sub.IsValid() {
+		return nil
+	}
+	if err := s.sub.Unsubscribe(); err != nil && !lattice.IsDisconnected(err) {
+		return fmt.Errorf("stop serving contract: %w", err)
+	}
+	return nil
+}
+
+// Contract asks the hosts that run a component what it can be called for. The
+// error matches lattice.ErrNotFound if none runs it, or none that speaks Lath.
+func (c *Client) Contract(ctx context.Context, component string) (*Contract, error) {
+	if err := lattice.ValidID(component); err != nil {
+		return nil, fmt.Errorf("ask for contract: %w", err)
+	}
+	subject := lattice.WITSubject(c.cfg.Lattice, component)
+	msg, err := c.request(ctx, subject, nil)
+	if err != nil {
+		return nil, &CallError{Verb: "wit", ID: component, Subject: subject, URL: c.url(), What: "host that runs", Err: err}
+	}
+	if text := msg.Header.Get(lattice.HeaderError); text != "" {
+		return nil, fmt.Errorf("contract of %s: %w: %s", component, lattice.ErrUnsupported, shorten(text))
+	}
+	var out Contract
+	if err := lattice.DecodeJSON(msg.Data, MaxResponseSize, &out); err != nil {
+		return nil, fmt.Errorf("contract of %s: %w", component, err)
+	}
+	if out.Digest == "" {
+		return nil, fmt.Errorf("contract of %s: %w: no digest in it", component, lattice.ErrInvalid)
+	}
+	return &out, nil
+}

@@ -1,0 +1,154 @@
+package ctl_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/natsserver"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const testLattice = "default"
+
+// startNATS runs a server for one test and returns its address.
+func startNATS(t *testing.T, maxPayload int32) string {
+	t.Helper()
+	srv, err := natsserver.Start(t.Context(), natsserver.Config{
+		StoreDir: t.TempDir(), Port: natsserver.RandomPort, MaxPayload: maxPayload,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, srv.Shutdown(context.Background())) })
+	return srv.URL()
+}
+
+func connect(t *testing.T, url string) *nats.Conn {
+	t.Helper()
+	nc, err := lattice.Connect(t.Context(), lattice.ConnConfig{URL: url})
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+func newClient(t *testing.T, nc *nats.Conn) *ctl.Client {
+	t.Helper()
+	client, err := ctl.NewClient(ctl.ClientConfig{Conn: nc, Lattice: testLattice, Timeout: 20 * time.Second})
+	require.NoError(t, err)
+	return client
+}
+
+// newHost serves a fake host under a fresh id.
+func newHost(t *testing.T, nc *nats.Conn, change func(*ctl.ServerConfig)) (*fakeHost, *ctl.Server) {
+	t.Helper()
+	identity, err := lattice.NewIdentity("")
+	require.NoError(t, err)
+	h := &fakeHost{id: identity.ID}
+	cfg := ctl.ServerConfig{Conn: nc, Lattice: testLattice, HostID: identity.ID, Handler: h}
+	if change != nil {
+		change(&cfg)
+	}
+	srv, err := ctl.NewServer(cfg)
+	require.NoError(t, err)
+	require.NoError(t, srv.Start(t.Context()))
+	t.Cleanup(func() { _ = srv.Shutdown(context.Background()) })
+	return h, srv
+}
+
+// fakeHost records what it is asked. Its hooks, where set, act in its stead.
+type fakeHost struct {
+	id string
+
+	mu    sync.Mutex
+	calls []any
+	links []lattice.Link
+
+	scale func(context.Context, *ctl.ScaleComponent) (string, error)
+	ping  func(context.Context) (*ctl.Host, error)
+}
+
+func (h *fakeHost) record(call any) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.calls = append(h.calls, call)
+}
+
+func (h *fakeHost) recorded() []any {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]any(nil), h.calls...)
+}
+
+func (h *fakeHost) PingHost(ctx context.Context) (*ctl.Host, error) {
+	if h.ping != nil {
+		return h.ping(ctx)
+	}
+	return &ctl.Host{ID: h.id, FriendlyName: "calm-cedar-0001", Lattice: testLattice, UptimeSeconds: 184,
+		UptimeHuman: "3m 4s", Version: "0.1.0", RPCHost: "nats://127.0.0.1:4222", CtlHost: "nats://127.0.0.1:4222"}, nil
+}
+
+func (h *fakeHost) Inventory(context.Context) (*lattice.Inventory, error) {
+	return &lattice.Inventory{
+		Components: []lattice.ComponentDescription{{
+			ID: "http_hello", ImageRef: "ghcr.io/x/y:1.0.0", Name: "hello",
+			Annotations: map[string]string{"k": "v"}, MaxInstances: 100,
+		}},
+		Providers: []lattice.ProviderDescription{{
+			ID: "httpserver", ImageRef: "ghcr.io/wasmcloud/http-server:0.27.0", Name: "http-server",
+		}},
+		HostID: h.id, FriendlyName: "calm-cedar-0001", Version: "0.1.0", UptimeHuman: "10s", UptimeSeconds: 10,
+	}, nil
+}
+
+func (h *fakeHost) StopHost(_ context.Context, req *ctl.StopHost) error {
+	h.record(*req)
+	return nil
+}
+
+func (h *fakeHost) ScaleComponent(ctx context.Context, req *ctl.ScaleComponent) (string, error) {
+	h.record(*req)
+	if h.scale != nil {
+		return h.scale(ctx, req)
+	}
+	return "", nil
+}
+
+func (h *fakeHost) StartProvider(_ context.Context, req *ctl.StartProvider) error {
+	h.record(*req)
+	return nil
+}
+
+func (h *fakeHost) StopProvider(_ context.Context, req *ctl.StopProvider) error {
+	h.record(*req)
+	if req.ProviderID == "absent" {
+		return errors.New("provider with that ID is not running")
+	}
+	return nil
+}
+
+func (h *fakeHost) Links(context.Context) ([]lattice.Link, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.links, nil
+}
+
+func (h *fakeHost) PutLink(_ context.Context, link lattice.Link) error {
+	h.record(link)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.links = append(h.links, link)
+	return nil
+}
+
+func (h *fakeHost) DeleteLink(_ context.Context, key lattice.LinkKey) (bool, error) {
+	h.record(key)
+	return key.SourceID != "unknown", nil
+}

@@ -1,0 +1,13 @@
+// Package ctl is the control interface of wasmCloud v1: how the CLI, wash and
+// wadm drive hosts. Server mounts a host's Handler on the subjects and queue
+// groups of v1; Client is the typed other side. Both speak v1's JSON to the
+// byte. Beside it stands one request that v1 lacks: a component's contract.
+//
+// A request enters at Server's subscriptions, waits in a bounded queue, is
+// decoded by the entry of its verb in verbs.go and handled by one method of
+// Handler; a new verb is one more entry there and one more method.
+//
+// The package must not know what a component or a provider is. The source of
+// the format is the control interface of wasmCloud v1.9.2
+// (crates/control-interface and crates/host/src/wasmbus).
+package ctl

@@ -1,0 +1,107 @@
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/lathhost/lath/lattice"
+)
+
+// minQuiet is the shortest silence that ends a gathering, and maxAnswers the
+// most answers that one takes in.
+const (
+	minQuiet   = 250 * time.Millisecond
+	maxAnswers = 10_000
+)
+
+// PingHosts asks all hosts of the lattice who they are, and returns those that
+// answered, ordered by id. None is not an error, but silence of hosts that NATS
+// knows to be there is ErrTimeout.
+//
+// Nobody knows how many will answer. v1 clients always wait five seconds; this
+// one ends early when, after an answer, it has been quiet for twice as long as
+// that answer took, and for at least 250 ms. If ctx's deadline comes first, the
+// hosts so far are returned.
+func (c *Client) PingHosts(ctx context.Context) ([]Host, error) {
+	subject := c.subjects.Verb(lattice.KindHost, "ping")
+	hosts := make(map[string]Host)
+	err := c.gather(ctx, subject, func(data []byte) {
+		// An answer that makes no sense hides its sender, not the others.
+		e, err := decodeEnvelope(data)
+		if err != nil || !e.Success {
+			return
+		}
+		var host Host
+		if lattice.DecodeJSON(e.Response, MaxRequestSize, &host) == nil && host.ID != "" {
+			hosts[host.ID] = host
+		}
+	})
+	if err != nil {
+		return nil, &CallError{
+			Verb: "host.ping", What: "lattice", ID: c.cfg.Lattice,
+			Subject: subject, URL: c.url(), Err: err,
+		}
+	}
+	list := make([]Host, 0, len(hosts))
+	for _, host := range hosts {
+		list = append(list, host)
+	}
+	slices.SortFunc(list, func(a, b Host) int { return strings.Compare(a.ID, b.ID) })
+	return list, nil
+}
+
+// gather sends an empty request and passes each answer's body on.
+func (c *Client) gather(ctx context.Context, subject string, each func([]byte)) error {
+	inbox := c.cfg.Conn.NewInbox()
+	sub, err := c.cfg.Conn.SubscribeSync(inbox)
+	if err != nil {
+		return lattice.Disconnected(err)
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // fails only on a closed connection
+	start := time.Now()
+	if err := c.cfg.Conn.PublishRequest(subject, inbox, nil); err != nil {
+		return lattice.Disconnected(err)
+	}
+	end := start.Add(c.cfg.GatherTimeout)
+	until := end
+	for n := range maxAnswers {
+		msg, err := nextUntil(ctx, sub, until)
+		switch {
+		case errors.Is(ctx.Err(), context.Canceled):
+			return fmt.Errorf("gather answers: %w", context.Cause(ctx))
+		case errors.Is(err, context.DeadlineExceeded) && n > 0:
+			return nil
+		case errors.Is(err, context.DeadlineExceeded):
+			return fmt.Errorf("gather answers: %w", lattice.ErrTimeout)
+		case err != nil:
+			return lattice.Disconnected(err)
+		case len(msg.Data) == 0:
+			// No responders, or v1's sign that there are no more answers.
+			return nil
+		}
+		each(msg.Data)
+		now := time.Now()
+		until = now.Add(max(minQuiet, 2*now.Sub(start)))
+		if until.After(end) {
+			until = end
+		}
+	}
+	return nil
+}
+
+// nextUntil waits for a message; no responders come as one without data.
+func nextUntil(ctx context.Context, sub *nats.Subscription, until time.Time) (*nats.Msg, error) {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	msg, err := sub.NextMsgWithContext(ctx)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return &nats.Msg{}, nil
+	}
+	return msg, err
+}

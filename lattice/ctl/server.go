@@ -1,0 +1,314 @@
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/lattice"
+)
+
+// Defaults of ServerConfig.
+const (
+	DefaultWorkers        = 32
+	DefaultQueue          = 1024
+	DefaultRequestTimeout = 30 * time.Second
+)
+
+// drainWait bounds how long Shutdown waits for NATS to end the subscriptions.
+const drainWait = 2 * time.Second
+
+// maxMessage bounds the text of a failed answer, in bytes.
+const maxMessage = 8 << 10
+
+// ServerConfig says what a Server serves. Conn, Lattice, HostID and Handler are
+// required.
+type ServerConfig struct {
+	Conn    *nats.Conn
+	Lattice string
+	HostID  string
+	Handler Handler
+	// Prefix of the control subjects; default lattice.DefaultControlPrefix.
+	Prefix string
+	// Workers is how many requests of one lane (questions, work) are handled at
+	// a time, and Queue how many more may wait; one more is answered "busy".
+	Workers, Queue int
+	// Timeout bounds the handling of one request.
+	Timeout time.Duration
+	// Log is told of panics and of answers that could not be sent; nil is silent.
+	Log *zap.Logger
+}
+
+// Server answers the control interface of one host.
+type Server struct {
+	cfg      ServerConfig
+	subjects lattice.Control
+	verbs    map[verbName]verb
+
+	ctx     context.Context //nolint:containedctx // ends the handlers on a hard shutdown
+	cancel  context.CancelFunc
+	queues  [lanes]chan *nats.Msg
+	workers sync.WaitGroup
+
+	mu     sync.Mutex // guards what follows
+	subs   []*nats.Subscription
+	closed bool
+	once   sync.Once
+	done   chan struct{}
+}
+
+// NewServer checks a configuration. It does no I/O and starts nothing.
+func NewServer(cfg ServerConfig) (*Server, error) {
+	if cfg.Conn == nil || cfg.Handler == nil {
+		return nil, errors.New("control server: connection and handler are required")
+	}
+	if err := errors.Join(lattice.ValidLattice(cfg.Lattice), lattice.ValidHostID(cfg.HostID)); err != nil {
+		return nil, fmt.Errorf("control server: %w", err)
+	}
+	if cfg.Workers <= 0 {
+		cfg.Workers = DefaultWorkers
+	}
+	if cfg.Queue <= 0 {
+		cfg.Queue = DefaultQueue
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = DefaultRequestTimeout
+	}
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	s := &Server{
+		cfg:      cfg,
+		subjects: lattice.ControlSubjects(cfg.Prefix, cfg.Lattice),
+		verbs:    verbs(),
+		done:     make(chan struct{}),
+	}
+	for i := range s.queues {
+		s.queues[i] = make(chan *nats.Msg, cfg.Queue)
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// subscription is one of v1's host subscriptions; queue is empty for the plain.
+type subscription struct{ subject, queue string }
+
+func (s *Server) subscriptions() []subscription {
+	host := s.cfg.HostID
+	return []subscription{
+		{subject: s.subjects.Verb(lattice.KindHost, "ping")},
+		{subject: s.subjects.HostVerbs(lattice.KindHost, host)},
+		{subject: s.subjects.HostVerbs(lattice.KindComponent, host)},
+		{subject: s.subjects.HostVerbs(lattice.KindProvider, host)},
+		{subject: s.subjects.SharedVerbs(lattice.KindLink), queue: s.subjects.Queue(lattice.KindLink)},
+	}
+}
+
+// Start subscribes, and returns when the NATS server has the subscriptions: a
+// request sent afterwards reaches this host. It may be called once. After an
+// error nothing is left running.
+func (s *Server) Start(ctx context.Context) error {
+	for lane := range s.queues {
+		for range s.cfg.Workers {
+			s.workers.Add(1)
+			go s.work(s.queues[lane])
+		}
+	}
+	err := s.subscribe()
+	if err == nil {
+		err = s.cfg.Conn.FlushWithContext(ctx)
+	}
+	if err != nil {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = s.Shutdown(ended)
+		<-s.done
+		return fmt.Errorf("control server: subscribe: %w", lattice.Disconnected(err))
+	}
+	return nil
+}
+
+func (s *Server) subscribe() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errors.New("it is shut down")
+	}
+	for _, want := range s.subscriptions() {
+		var sub *nats.Subscription
+		var err error
+		if want.queue == "" {
+			sub, err = s.cfg.Conn.Subscribe(want.subject, s.accept)
+		} else {
+			sub, err = s.cfg.Conn.QueueSubscribe(want.subject, want.queue, s.accept)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", want.subject, err)
+		}
+		s.subs = append(s.subs, sub)
+		if err := sub.SetPendingLimits(s.cfg.Queue, s.cfg.Queue*MaxRequestSize/16); err != nil {
+			return fmt.Errorf("%s: %w", want.subject, err)
+		}
+	}
+	return nil
+}
+
+// accept queues a request. It runs on a subscription's own goroutine and never
+// waits.
+func (s *Server) accept(msg *nats.Msg) {
+	v, ok := s.lookup(msg.Subject)
+	if !ok {
+		s.reply(msg, Envelope{Message: "unsupported subject"})
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	select {
+	case s.queues[v.lane] <- msg:
+	default:
+		s.reply(msg, Envelope{Message: fmt.Sprintf("host %s is busy: %d control requests wait", s.cfg.HostID, s.cfg.Queue)})
+	}
+}
+
+func (s *Server) lookup(subject string) (verb, bool) {
+	kind, name, id, ok := s.subjects.Parse(subject)
+	v, known := s.verbs[verbName{kind, name}]
+	return v, ok && known && (id == "" || id == s.cfg.HostID)
+}
+
+func (s *Server) work(queue <-chan *nats.Msg) {
+	defer s.workers.Done()
+	for msg := range queue {
+		s.reply(msg, s.handle(msg))
+	}
+}
+
+// handle makes the answer of one request, whatever the handler does.
+func (s *Server) handle(msg *nats.Msg) (e Envelope) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.cfg.Log.Error("control request panicked", zap.String("subject", msg.Subject),
+				zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
+			e = Envelope{Message: "internal error of host " + s.cfg.HostID + ", see its log"}
+		}
+	}()
+	v, ok := s.lookup(msg.Subject)
+	if !ok {
+		return Envelope{Message: "unsupported subject"}
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
+	defer cancel()
+	a, err := v.call(ctx, s, msg.Data)
+	if err != nil {
+		return Envelope{Message: shorten(err.Error())}
+	}
+	e = Envelope{Success: true, Message: a.message}
+	if a.response != nil {
+		if e.Response, err = lattice.EncodeJSON(a.response); err != nil {
+			return Envelope{Message: shorten("encode the answer: " + err.Error())}
+		}
+	}
+	return e
+}
+
+func (s *Server) reply(msg *nats.Msg, e Envelope) {
+	if msg.Reply == "" {
+		return
+	}
+	data, err := lattice.EncodeJSON(e)
+	if limit := s.cfg.Conn.MaxPayload(); err == nil && int64(len(data)) > limit {
+		// v1 would let NATS refuse it, and the client wait for nothing.
+		data, err = lattice.EncodeJSON(Envelope{Message: fmt.Sprintf(
+			"the answer has %d bytes, more than the %d that NATS carries (max_payload)", len(data), limit)})
+	}
+	if err == nil {
+		err = s.cfg.Conn.Publish(msg.Reply, data)
+	}
+	if err != nil {
+		s.cfg.Log.Warn("control answer not sent", zap.String("subject", msg.Subject), zap.Error(err))
+	}
+}
+
+// Shutdown stops taking requests and waits until those taken are answered. When
+// ctx ends first, the handlers' contexts are ended and Shutdown returns ctx's
+// error without waiting for them. Further calls wait for the same end.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.once.Do(func() {
+		go func() {
+			defer close(s.done)
+			defer s.cancel()
+			s.drain()
+			s.mu.Lock()
+			s.closed = true
+			for _, queue := range s.queues {
+				close(queue)
+			}
+			s.mu.Unlock()
+			s.workers.Wait()
+		}()
+	})
+	select {
+	case <-s.done:
+		return lattice.Disconnected(s.flush(ctx))
+	case <-ctx.Done():
+		s.cancel()
+		return fmt.Errorf("control server: shut down: %w", ctx.Err())
+	}
+}
+
+// drain ends the subscriptions after what they have received already, which in a
+// queue group no other host would answer.
+func (s *Server) drain() {
+	s.mu.Lock()
+	subs := s.subs
+	s.subs = nil
+	s.mu.Unlock()
+	limit := time.NewTimer(drainWait)
+	defer limit.Stop()
+	for _, sub := range subs {
+		ended := make(chan struct{})
+		sub.SetClosedHandler(func(string) { close(ended) })
+		if err := sub.Drain(); err != nil {
+			continue // the connection is closed, which has ended it
+		}
+		select {
+		case <-ended:
+		case <-limit.C:
+			// Not connected, most likely. Whatever was received is queued by now.
+			limit.Reset(0)
+			_ = sub.Unsubscribe()
+		case <-s.ctx.Done():
+			_ = sub.Unsubscribe()
+		}
+	}
+}
+
+// flush has the last answers leave before the connection may be closed.
+func (s *Server) flush(ctx context.Context) error {
+	if !s.cfg.Conn.IsConnected() {
+		return nil
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.cfg.Timeout)
+		defer cancel()
+	}
+	return s.cfg.Conn.FlushWithContext(ctx)
+}
+
+func shorten(text string) string {
+	if len(text) > maxMessage {
+		text = text[:maxMessage]
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
+}

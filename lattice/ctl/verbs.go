@@ -1,0 +1,149 @@
+package ctl
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lathhost/lath/lattice"
+)
+
+// lane says which of a server's queues a verb waits in, so that quick questions
+// never wait behind slow work.
+type lane int
+
+const (
+	asks lane = iota
+	acts
+	lanes
+)
+
+// answer is what a verb's entry makes of a handled request.
+type answer struct {
+	message  string
+	response any // nil for none
+}
+
+// call is one verb's entry: it decodes a request's body and calls the handler.
+type call func(ctx context.Context, s *Server, body []byte) (answer, error)
+
+type verb struct {
+	lane lane
+	call call
+}
+
+// verbName is a kind and a verb as the subject has them.
+type verbName struct{ kind, verb string }
+
+// verbs are all verbs that this server knows. A kind whose first verb appears
+// here also needs its subscription in Server.Start.
+func verbs() map[verbName]verb {
+	return map[verbName]verb{
+		{lattice.KindHost, "ping"}:       {asks, pingHost},
+		{lattice.KindHost, "get"}:        {asks, getInventory},
+		{lattice.KindHost, "stop"}:       {asks, stopHost},
+		{lattice.KindComponent, "scale"}: {acts, scaleComponent},
+		{lattice.KindProvider, "start"}:  {acts, startProvider},
+		{lattice.KindProvider, "stop"}:   {acts, stopProvider},
+		{lattice.KindLink, "get"}:        {asks, getLinks},
+		{lattice.KindLink, "put"}:        {acts, putLink},
+		{lattice.KindLink, "del"}:        {acts, deleteLink},
+	}
+}
+
+func pingHost(ctx context.Context, s *Server, _ []byte) (answer, error) {
+	host, err := s.cfg.Handler.PingHost(ctx)
+	return answer{response: host}, err
+}
+
+func getInventory(ctx context.Context, s *Server, _ []byte) (answer, error) {
+	inventory, err := s.cfg.Handler.Inventory(ctx)
+	return answer{response: inventory}, err
+}
+
+func stopHost(ctx context.Context, s *Server, body []byte) (answer, error) {
+	var req StopHost
+	if len(body) > 0 {
+		if err := decode("stop command", body, &req); err != nil {
+			return answer{}, err
+		}
+	}
+	if req.HostID != "" && req.HostID != s.cfg.HostID {
+		return answer{}, fmt.Errorf("%w host_id [%.64s]", lattice.ErrInvalid, req.HostID)
+	}
+	err := s.cfg.Handler.StopHost(ctx, &req)
+	return answer{message: "successfully handled stop host"}, err
+}
+
+func scaleComponent(ctx context.Context, s *Server, body []byte) (answer, error) {
+	var req ScaleComponent
+	if err := decodeChecked("component scale command", body, &req); err != nil {
+		return answer{}, err
+	}
+	message, err := s.cfg.Handler.ScaleComponent(ctx, &req)
+	return answer{message: message}, err
+}
+
+func startProvider(ctx context.Context, s *Server, body []byte) (answer, error) {
+	var req StartProvider
+	if err := decodeChecked("provider start command", body, &req); err != nil {
+		return answer{}, err
+	}
+	err := s.cfg.Handler.StartProvider(ctx, &req)
+	return answer{message: "successfully started provider"}, err
+}
+
+func stopProvider(ctx context.Context, s *Server, body []byte) (answer, error) {
+	var req StopProvider
+	if err := decodeChecked("provider stop command", body, &req); err != nil {
+		return answer{}, err
+	}
+	err := s.cfg.Handler.StopProvider(ctx, &req)
+	return answer{message: "successfully stopped provider"}, err
+}
+
+func getLinks(ctx context.Context, s *Server, _ []byte) (answer, error) {
+	links, err := s.cfg.Handler.Links(ctx)
+	if links == nil {
+		links = []lattice.Link{}
+	}
+	return answer{response: links}, err
+}
+
+func putLink(ctx context.Context, s *Server, body []byte) (answer, error) {
+	var link lattice.Link
+	if err := decode("wrpc link definition", body, &link); err != nil {
+		return answer{}, err
+	}
+	if err := link.Validate(); err != nil {
+		return answer{}, err
+	}
+	err := s.cfg.Handler.PutLink(ctx, link)
+	return answer{message: "successfully set link"}, err
+}
+
+func deleteLink(ctx context.Context, s *Server, body []byte) (answer, error) {
+	var req DeleteLink
+	if err := decodeChecked("wrpc link definition", body, &req); err != nil {
+		return answer{}, err
+	}
+	known, err := s.cfg.Handler.DeleteLink(ctx, req.Key())
+	if !known {
+		return answer{message: "successfully deleted link (spec doesn't exist)"}, err
+	}
+	return answer{message: "successfully deleted link"}, err
+}
+
+// decode reads a body; what names it as v1's error text does.
+func decode(what string, body []byte, into any) error {
+	if err := lattice.DecodeJSON(body, MaxRequestSize, into); err != nil {
+		return fmt.Errorf("failed to deserialize %s: %w", what, err)
+	}
+	return nil
+}
+
+func decodeChecked(what string, body []byte, into interface{ validate() error }) error {
+	if err := decode(what, body, into); err != nil {
+		return err
+	}
+	return into.validate()
+}
