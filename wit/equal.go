@@ -55,7 +55,9 @@ func Map(t *Type, f func(*Resource) *Resource) *Type {
 	if t.Resource != nil {
 		c.Resource = f(t.Resource)
 	}
-	c.Elem = Map(t.Elem, f)
+	if t.Kind != KindOption { // an option's element is the payload of its second case
+		c.Elem = Map(t.Elem, f)
+	}
 	changed := c.Resource != t.Resource || c.Elem != t.Elem
 	c.Fields = slices.Clone(t.Fields)
 	for i := range c.Fields {
@@ -69,6 +71,9 @@ func Map(t *Type, f func(*Resource) *Resource) *Type {
 	}
 	if !changed {
 		return t
+	}
+	if t.Kind == KindOption {
+		c.Elem = c.Cases[1].Type
 	}
 	return &c
 }

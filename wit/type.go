@@ -70,6 +70,11 @@ const (
 	MaxFlags = 32
 	// MaxCases bounds fields, cases and labels of one type.
 	MaxCases = 1 << 16
+	// MaxNodes bounds the types within a type, each counted as often as it
+	// occurs. Parts may be shared, so a few bytes of binary can describe a tree
+	// that no recursion would finish: with this bound every walk over a type
+	// ends soon.
+	MaxNodes = 1 << 16
 )
 
 // Field is one field of a record; tuples have fields without names.
@@ -112,6 +117,7 @@ type Type struct {
 	payload uint32 // offset of the payload of a type with cases
 	disc    uint32 // size of the discriminant of a type with cases
 	depth   uint8
+	nodes   uint32 // of the type written out as a tree
 }
 
 // Props is a set of facts about everything that a type contains.
@@ -167,7 +173,7 @@ type Resource struct {
 }
 
 func prim(k Kind, size uint32, flat CoreType, props Props) *Type {
-	return &Type{Kind: k, Size: size, Align: size, Flat: []CoreType{flat}, Props: props, depth: 1}
+	return &Type{Kind: k, Size: size, Align: size, Flat: []CoreType{flat}, Props: props, depth: 1, nodes: 1}
 }
 
 // The primitive types.
@@ -184,7 +190,7 @@ var (
 	F32          = prim(KindF32, 4, CoreF32, 0)
 	F64          = prim(KindF64, 8, CoreF64, 0)
 	Char         = prim(KindChar, 4, CoreI32, NeedsCheck)
-	String       = &Type{Kind: KindString, Size: 8, Align: 4, Flat: []CoreType{CoreI32, CoreI32}, Props: HasPointer | NeedsCheck, depth: 1}
+	String       = &Type{Kind: KindString, Size: 8, Align: 4, Flat: []CoreType{CoreI32, CoreI32}, Props: HasPointer | NeedsCheck, depth: 1, nodes: 1}
 	ErrorContext = prim(KindErrorContext, 4, CoreI32, HasAsync|NeedsCheck)
 )
 
@@ -204,6 +210,8 @@ var (
 	ErrTypeTooLarge = fmt.Errorf("type is larger than %d bytes", MaxSize-1)
 	ErrTypeEmpty    = errors.New("type has no parts")
 	ErrTypeParts    = errors.New("type has too many parts")
+	ErrTypeBorrow   = errors.New("type may not contain a borrow")
+	ErrTypeMapKey   = errors.New("type may not be the key of a map")
 )
 
 // NewRecord makes a record of at least one field.
@@ -234,8 +242,7 @@ func newFields(k Kind, fields []Field) (*Type, error) {
 		}
 		t.Align = max(t.Align, f.Type.Align)
 		t.appendFlat(f.Type.Flat)
-		t.Props |= f.Type.Props
-		t.depth = max(t.depth, f.Type.depth)
+		t.contain(f.Type)
 	}
 	return t.finish(size)
 }
@@ -287,8 +294,7 @@ func newCases(k Kind, cases []Case) (*Type, error) {
 			continue
 		}
 		size, align = max(size, c.Type.Size), max(align, c.Type.Align)
-		t.Props |= c.Type.Props
-		t.depth = max(t.depth, c.Type.depth)
+		t.contain(c.Type)
 		for i, f := range c.Type.Flat {
 			if i < len(flat) {
 				flat[i] = JoinFlat(flat[i], f)
@@ -333,18 +339,24 @@ func NewFlags(labels ...string) (*Type, error) {
 		size = 2
 	}
 	return &Type{Kind: KindFlags, Labels: labels, Size: size, Align: size,
-		Flat: []CoreType{CoreI32}, Props: NeedsCheck, depth: 1}, nil
+		Flat: []CoreType{CoreI32}, Props: NeedsCheck, depth: 1, nodes: 1}, nil
 }
 
 // NewList makes a list.
 func NewList(elem *Type) (*Type, error) {
 	t := &Type{Kind: KindList, Elem: elem, Align: 4, Flat: []CoreType{CoreI32, CoreI32},
-		Props: elem.Props | HasPointer, depth: elem.depth}
+		Props: HasPointer}
+	t.contain(elem)
 	return t.finish(8)
 }
 
-// NewMap makes a map, which is laid out as a list of key-value tuples.
+// NewMap makes a map, which is laid out as a list of key-value tuples. Keys
+// are bool, char, string or integers.
 func NewMap(key, value *Type) (*Type, error) {
+	switch {
+	case key.Kind == KindF32, key.Kind == KindF64, key.Kind > KindString:
+		return nil, fmt.Errorf("map: %w: %s", ErrTypeMapKey, key.Kind)
+	}
 	entry, err := NewTuple(key, value)
 	if err != nil {
 		return nil, err
@@ -365,11 +377,10 @@ func NewFixedList(elem *Type, n uint32) (*Type, error) {
 	if size >= MaxSize {
 		return nil, fmt.Errorf("list of fixed length: %w", ErrTypeTooLarge)
 	}
-	t := &Type{Kind: KindFixedList, Elem: elem, Len: n, Align: elem.Align, Props: elem.Props, depth: elem.depth}
+	t := &Type{Kind: KindFixedList, Elem: elem, Len: n, Align: elem.Align,
+		Flat: make([]CoreType, 0, min(len(elem.Flat)*int(min(n, MaxFlatParams+1)), MaxFlatParams+1))}
+	t.contain(elem)
 	for i := uint32(0); i < n && len(t.Flat) <= MaxFlatParams; i++ {
-		if len(elem.Flat) == 0 {
-			break
-		}
 		t.appendFlat(elem.Flat)
 	}
 	return t.finish(size)
@@ -378,13 +389,13 @@ func NewFixedList(elem *Type, n uint32) (*Type, error) {
 // NewOwn makes an owning handle of a resource.
 func NewOwn(r *Resource) *Type {
 	return &Type{Kind: KindOwn, Resource: r, Size: 4, Align: 4, Flat: []CoreType{CoreI32},
-		Props: HasHandle | NeedsCheck, depth: 1}
+		Props: HasHandle | NeedsCheck, depth: 1, nodes: 1}
 }
 
 // NewBorrow makes a borrowed handle of a resource.
 func NewBorrow(r *Resource) *Type {
 	return &Type{Kind: KindBorrow, Resource: r, Size: 4, Align: 4, Flat: []CoreType{CoreI32},
-		Props: HasHandle | HasBorrow | NeedsCheck, depth: 1}
+		Props: HasHandle | HasBorrow | NeedsCheck, depth: 1, nodes: 1}
 }
 
 // NewStream makes a stream; elem is nil for a stream without payload.
@@ -394,10 +405,17 @@ func NewStream(elem *Type) (*Type, error) { return newAsync(KindStream, elem) }
 func NewFuture(elem *Type) (*Type, error) { return newAsync(KindFuture, elem) }
 
 func newAsync(k Kind, elem *Type) (*Type, error) {
-	t := &Type{Kind: k, Elem: elem, Align: 4, Flat: []CoreType{CoreI32}, Props: HasAsync | NeedsCheck}
+	t := &Type{Kind: k, Elem: elem, Align: 4, Flat: []CoreType{CoreI32}}
 	if elem != nil {
-		t.depth = elem.depth
+		if elem.Props.Has(HasBorrow) {
+			return nil, fmt.Errorf("%s: %w", k, ErrTypeBorrow)
+		}
+		t.contain(elem)
+		// The value itself is a number: what it carries has no part in its
+		// layout, only the handles in it count.
+		t.Props &= HasHandle
 	}
+	t.Props |= HasAsync | NeedsCheck
 	return t.finish(4)
 }
 
@@ -435,10 +453,20 @@ func (t *Type) appendFlat(flat []CoreType) {
 	t.Flat = append(t.Flat, flat[:min(room, len(flat))]...)
 }
 
+// contain takes over the facts about a part that do not depend on its place.
+func (t *Type) contain(part *Type) {
+	t.Props |= part.Props
+	t.depth = max(t.depth, part.depth)
+	t.nodes = min(t.nodes+part.nodes, MaxNodes)
+}
+
 func (t *Type) finish(size uint64) (*Type, error) {
 	size = alignUp(size, t.Align)
 	if size >= MaxSize {
 		return nil, fmt.Errorf("%s: %w", t.Kind, ErrTypeTooLarge)
+	}
+	if t.nodes++; t.nodes > MaxNodes {
+		return nil, fmt.Errorf("%s: %w: more than %d types", t.Kind, ErrTypeParts, MaxNodes)
 	}
 	if t.depth++; t.depth > MaxDepth {
 		return nil, fmt.Errorf("%s: %w", t.Kind, ErrTypeTooDeep)

@@ -115,11 +115,13 @@ func compound(t *rapid.T, s Shape, depth int, k wit.Kind) *wit.Type {
 	case wit.KindBorrow:
 		return wit.NewBorrow(&wit.Resource{Name: "r"})
 	case wit.KindStream:
+		s.Handles = false // a stream must not contain a borrow
 		if !s.Async {
 			return must(wit.NewStream(elem()))
 		}
 		return must(wit.NewStream(maybe()))
 	case wit.KindFuture:
+		s.Handles = false
 		return must(wit.NewFuture(maybe()))
 	default:
 		return rapid.SampledFrom(primitives).Draw(t, "primitive")
