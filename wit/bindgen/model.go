@@ -1,0 +1,170 @@
+package bindgen
+
+import (
+	"strings"
+
+	"github.com/lathhost/lath/wit"
+)
+
+// Package is one WIT package, ready to be generated from.
+type Package struct {
+	Namespace, Name, Version string
+
+	docs     string
+	ifaces   []*iface
+	declared map[string]bool // tuples whose struct is written
+}
+
+// Dir is the package's folder below wit, host/bind and lattice/bind.
+func (p *Package) Dir() string { return p.Namespace + "/" + p.Name }
+
+// goName is the name of each of the Go packages.
+func (p *Package) goName() string { return strings.ReplaceAll(p.Name, "-", "") }
+
+// alias is the name that another package's code imports it by.
+func (p *Package) alias() string { return strings.ReplaceAll(p.Namespace, "-", "") + p.goName() }
+
+// iface is one interface of a package.
+type iface struct {
+	pkg    *Package
+	name   string
+	docs   string
+	goName string // of the Go interface of its free functions
+	defs   []*def // what it defines, not what it uses
+	funcs  []*fn  // in order of definition
+}
+
+// full is the interface's full name.
+func (i *iface) full() string {
+	return wit.ID{Namespace: i.pkg.Namespace, Package: i.pkg.Name, Interface: i.name, Version: i.pkg.Version}.String()
+}
+
+// free returns the functions that the Go interface has: all but methods.
+func (i *iface) free() []*fn {
+	var fs []*fn
+	for _, f := range i.funcs {
+		if f.kind != method {
+			fs = append(fs, f)
+		}
+	}
+	return fs
+}
+
+// def is a definition of an interface: a resource, a named type, or another
+// name for a type.
+type def struct {
+	iface    *iface
+	name     string
+	docs     string
+	goName   string
+	typ      *typ          // nil for a resource
+	resource *wit.Resource // nil for a type
+	isError  bool          // some function fails with it
+}
+
+// alias reports whether the definition only gives a type another name.
+func (d *def) alias() bool { return d.resource == nil && !d.typ.nominal() }
+
+// typ is a use of a type: the model's type, and what it is called.
+type typ struct {
+	w *wit.Type
+	// def names the type: its definition for a record, variant, enum and
+	// flags, the resource of a handle, an alias for others. nil: none.
+	def *def
+	// home is the package whose contract declares the Go type of a tuple.
+	home *Package
+
+	elem   *typ   // list, fixed list, option
+	fields []part // record, tuple
+	cases  []part // variant; result (ok, error)
+	labels []part // enum, flags
+}
+
+// part is a field, case or label.
+type part struct {
+	name, docs string
+	typ        *typ // nil: a case or label without payload
+}
+
+// nominal reports whether the type is one that its definition creates, so that
+// Go code declares it.
+func (t *typ) nominal() bool {
+	switch t.w.Kind {
+	case wit.KindRecord, wit.KindVariant, wit.KindEnum, wit.KindFlags:
+		return true
+	}
+	return false
+}
+
+type fnKind uint8
+
+const (
+	freestanding fnKind = iota
+	method
+	static
+	constructor
+)
+
+// fn is a function.
+type fn struct {
+	iface    *iface
+	kind     fnKind
+	resource *def   // of a method, static function or constructor
+	name     string // as in a component: "get", "[method]bucket.get"
+	goName   string
+	docs     string
+	params   []part // a method's first is self
+	result   *typ   // nil: none
+}
+
+// ok returns what the function returns beside its error: the ok type of a
+// result, or the whole result. nil: nothing.
+func (f *fn) ok() *typ {
+	if f.fallible() {
+		return f.result.cases[0].typ
+	}
+	return f.result
+}
+
+// fallible reports whether the function returns a WIT result, so that an error
+// can be a value to its caller.
+func (f *fn) fallible() bool { return f.result != nil && f.result.w.Kind == wit.KindResult }
+
+// err returns the error type of the function's result; nil: none.
+func (f *fn) err() *typ {
+	if f.fallible() {
+		return f.result.cases[1].typ
+	}
+	return nil
+}
+
+// baseName is the function's name without resource and brackets.
+func (f *fn) baseName() string {
+	name := f.name[strings.IndexByte(f.name, ']')+1:]
+	if _, after, ok := strings.Cut(name, "."); ok {
+		return after
+	}
+	return name
+}
+
+// errShape says in which form an error value travels as a Go error.
+type errShape uint8
+
+const (
+	errAny   errShape = iota // no payload: any Go error is the error
+	errText                  // string: any Go error, by its text
+	errNamed                 // a declared type with a method Error
+	errOther                 // anything else, in a wrapper type
+)
+
+func shapeOfError(t *typ) errShape {
+	switch {
+	case t == nil:
+		return errAny
+	case t.w.Kind == wit.KindString:
+		return errText
+	case t.nominal():
+		return errNamed
+	}
+	return errOther
+}
