@@ -1,0 +1,99 @@
+package core
+
+// The second opcode byte is written as a LEB128, but the engine reads a single
+// byte for vector and atomic instructions. Longer forms are refused for all
+// prefixes, so that this walk and the engine's never part.
+
+// misc walks over an instruction after opMiscPrefix.
+func (k *walker) misc(start int) {
+	m, f := k.w.m, &k.w.facts
+	op := k.byte()
+	if op > miscTruncLast && op != miscTableSize && op != miscDataDrop && op != miscElemDrop &&
+		op != miscMemoryCopy && op != miscMemoryFill && op <= miscTableFill {
+		k.pay(start, bulkTicks)
+	}
+	switch op {
+	case 0, 1, 2, 3, 4, 5, 6, miscTruncLast:
+	case miscMemoryInit:
+		k.index("data segment", len(m.data))
+		k.memory()
+		f.MemoryInit = true
+	case miscDataDrop:
+		k.index("data segment", len(m.data))
+		f.DropsSegments = true
+	case miscMemoryCopy:
+		k.memory()
+		k.memory()
+		k.chunked(start, funcCopy)
+	case miscMemoryFill:
+		k.memory()
+		k.chunked(start, funcFill)
+	case miscTableInit:
+		k.index("element segment", len(m.elements))
+		k.index("table", len(m.Tables))
+		f.MutatesTables = true
+	case miscElemDrop:
+		k.index("element segment", len(m.elements))
+		f.DropsSegments = true
+	case miscTableCopy:
+		k.index("table", len(m.Tables))
+		k.index("table", len(m.Tables))
+		f.MutatesTables = true
+	case miscTableGrow, miscTableFill:
+		k.index("table", len(m.Tables))
+		f.MutatesTables = true
+	case miscTableSize:
+		k.index("table", len(m.Tables))
+	default:
+		k.unknown(start)
+	}
+}
+
+// chunked replaces a bulk memory instruction by a call.
+func (k *walker) chunked(start, f int) {
+	if k.w.plan.NoChecks {
+		return
+	}
+	k.replace(start, func(a *asm) {
+		a.call(k.w, f)
+		k.w.charged = true
+	})
+}
+
+// vector walks over an instruction after opVecPrefix.
+func (k *walker) vector(start int) {
+	op := k.byte()
+	if op >= 0x80 && k.byte() != 1 {
+		k.unknown(start)
+		return
+	}
+	switch {
+	case op <= vecStore, op == vecLoad32Zero, op == vecLoad64Zero:
+		k.memArg()
+	case op == vecConst, op == vecShuffle:
+		k.skip(16)
+	case op >= vecFirstLane && op <= vecLastLane:
+		k.byte()
+	case op >= vecFirstLoadLane && op <= vecLastLoadLane:
+		k.memArg()
+		k.byte()
+	case vecReserved[op]:
+		k.unknown(start)
+	}
+}
+
+// atomic walks over an instruction after opAtomicPrefix. Waiting needs shared
+// memory, which is refused, so that it traps.
+func (k *walker) atomic(start int) {
+	k.w.facts.Atomics = true
+	switch op := k.byte(); {
+	case op == atomicFence:
+		if k.byte() != 0 {
+			k.unknown(start)
+		}
+	case op <= atomicWait64, op >= atomicFirstOp && op <= atomicLastOp:
+		k.memArg()
+	default:
+		k.unknown(start)
+	}
+}
