@@ -35,8 +35,10 @@ type cache struct {
 
 const tmpPattern = ".tmp-*"
 
+func (c *cache) blobDir() string { return filepath.Join(c.dir, "blobs", "sha256") }
+
 func (c *cache) blobPath(sum string) string {
-	return filepath.Join(c.dir, "blobs", "sha256", strings.TrimPrefix(sum, "sha256:"))
+	return filepath.Join(c.blobDir(), strings.TrimPrefix(sum, "sha256:"))
 }
 
 func (c *cache) tagPath(reference string) string {
@@ -151,7 +153,7 @@ func (c *cache) write(path string, data []byte) (err error) {
 // evict removes the blobs that were used longest ago until the rest fits, and
 // what a crash left half written. It never removes the blobs named in keep.
 func (c *cache) evict(keep ...string) error {
-	dir := filepath.Dir(c.blobPath(""))
+	dir := c.blobDir()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
