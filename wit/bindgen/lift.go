@@ -16,6 +16,8 @@ func (w *glueWriter) lift(t *typ, s string, at int) string {
 	switch t.w.Kind {
 	case wit.KindS64, wit.KindU64:
 		return convert64(t, word)
+	case wit.KindS8, wit.KindU8, wit.KindS16, wit.KindU16, wit.KindS32, wit.KindU32:
+		return goPrimitives[t.w.Kind] + "(" + word + ")"
 	case wit.KindF64:
 		return "math.Float64frombits(" + word + ")"
 	case wit.KindString:
@@ -100,7 +102,7 @@ func widthType(size uint32, wide bool) string {
 	case size == 2:
 		return "uint16"
 	}
-	return "byte"
+	return "uint8"
 }
 
 func checkedCase(bits string, t *typ, wide bool) string {

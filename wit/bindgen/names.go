@@ -56,7 +56,7 @@ var taken = map[string]bool{
 	"bind": true, "wit": true, "wire": true, "component": true, "contract": true, "context": true,
 	"binary": true, "math": true, "string": true, "bool": true, "byte": true, "rune": true,
 	"uint8": true, "uint16": true, "uint32": true, "uint64": true, "int8": true, "int16": true,
-	"int32": true, "int64": true, "float32": true, "float64": true, "out": true, "res": true,
+	"int32": true, "int64": true, "float32": true, "float64": true, "w": true, "params": true,
 	"cap": true, "make": true, "append": true, "nil": true, "true": true, "false": true, "uint": true,
 }
 
@@ -217,6 +217,9 @@ func (t *typ) goType(q qualifier) string {
 	}
 	switch t.w.Kind {
 	case wit.KindList:
+		if t.elem.w.Kind == wit.KindU8 {
+			return "[]byte"
+		}
 		return "[]" + t.elem.goType(q)
 	case wit.KindOption:
 		return "wit.Option[" + t.elem.goType(q) + "]"
@@ -240,7 +243,7 @@ func (t *typ) goType(q qualifier) string {
 }
 
 var goPrimitives = map[wit.Kind]string{
-	wit.KindBool: "bool", wit.KindS8: "int8", wit.KindU8: "byte", wit.KindS16: "int16", wit.KindU16: "uint16",
+	wit.KindBool: "bool", wit.KindS8: "int8", wit.KindU8: "uint8", wit.KindS16: "int16", wit.KindU16: "uint16",
 	wit.KindS32: "int32", wit.KindU32: "uint32", wit.KindS64: "int64", wit.KindU64: "uint64",
 	wit.KindF32: "float32", wit.KindF64: "float64", wit.KindChar: "rune", wit.KindString: "string",
 }

@@ -15,5 +15,5 @@ type Exit interface {
 	Exit(ctx context.Context, status wit.Result[struct{}, struct{}]) error
 	// ExitWithCode ends the instance and all that it is linked with, with a code
 	// of which 0 usually means well. It does not return.
-	ExitWithCode(ctx context.Context, statusCode byte) error
+	ExitWithCode(ctx context.Context, statusCode uint8) error
 }

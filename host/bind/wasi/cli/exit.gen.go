@@ -29,7 +29,7 @@ func exitCallExit(impl contract.Exit, inv *component.Invocation, stack []uint64)
 }
 
 func exitCallExitWithCode(impl contract.Exit, inv *component.Invocation, stack []uint64) {
-	statusCode := byte(uint32(stack[0]))
+	statusCode := uint8(stack[0])
 	err := impl.ExitWithCode(inv.Context(), statusCode)
 	if err != nil {
 		inv.Trap(err)
