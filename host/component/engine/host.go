@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/lathhost/lath/host/component/trap"
+	"github.com/lathhost/lath/wit"
+)
+
+// HostFunc is a function that guests can import.
+type HostFunc struct {
+	Params, Results []wit.CoreType
+	// Call finds its parameters in stack and leaves its results there, one
+	// value per slot; 32-bit values are in the lower half. ctx is the very
+	// value that the guest was called with. A panic with a [*trap.Error] stops
+	// the guest with it; any other panic stops it with code [trap.Host].
+	Call func(ctx context.Context, stack []uint64)
+}
+
+// HostModule is host functions that can be imported, named "0", "1" and so on.
+// It holds no state of its own: one serves all instances.
+type HostModule struct {
+	code wazero.CompiledModule
+	inst api.Module
+}
+
+// hostModuleName is what stack traces call host functions' module.
+const hostModuleName = "host"
+
+// NewHostModule makes a module of host functions. Close it after every
+// instance that imports it.
+func (e *Engine) NewHostModule(ctx context.Context, funcs []HostFunc) (*HostModule, error) {
+	b := e.runtime.NewHostModuleBuilder(hostModuleName)
+	for i, f := range funcs {
+		b = b.NewFunctionBuilder().
+			WithGoModuleFunction(goFunc(f.Call), coreTypes(f.Params), coreTypes(f.Results)).
+			Export(strconv.Itoa(i))
+	}
+	code, err := b.Compile(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("compile host module: %w", err)
+	}
+	inst, err := e.runtime.InstantiateModule(ctx, code, anonymous())
+	if err != nil {
+		_ = code.Close(ctx) // the first error counts
+		return nil, fmt.Errorf("instantiate host module: %w", err)
+	}
+	return &HostModule{code: code, inst: inst}, nil
+}
+
+// Close releases the module.
+func (h *HostModule) Close(ctx context.Context) error {
+	if err := h.inst.Close(ctx); err != nil {
+		return fmt.Errorf("close host module: %w", err)
+	}
+	return h.code.Close(ctx)
+}
+
+func (h *HostModule) instance() api.Module {
+	if h == nil {
+		return nil
+	}
+	return h.inst
+}
+
+// anonymous keeps an instance out of wazero's map of names, and keeps functions
+// from being run because they are called _start.
+func anonymous() wazero.ModuleConfig {
+	return wazero.NewModuleConfig().WithName("").WithStartFunctions()
+}
+
+func coreTypes(types []wit.CoreType) []api.ValueType {
+	out := make([]api.ValueType, len(types))
+	for i, t := range types {
+		out[i] = [...]api.ValueType{
+			wit.CoreI32: api.ValueTypeI32, wit.CoreI64: api.ValueTypeI64,
+			wit.CoreF32: api.ValueTypeF32, wit.CoreF64: api.ValueTypeF64,
+		}[t&3]
+	}
+	return out
+}
+
+func goFunc(call func(context.Context, []uint64)) api.GoModuleFunc {
+	return func(ctx context.Context, _ api.Module, stack []uint64) {
+		defer rescue()
+		call(ctx, stack)
+	}
+}
+
+// rescue turns a panic that is not a trap into one, while the stack that led
+// to it is still there.
+func rescue() {
+	switch r := recover().(type) {
+	case nil:
+	case *trap.Error:
+		panic(r)
+	case error:
+		panic(&trap.Error{Code: trap.Host, Msg: r.Error(), Err: r, Stack: string(debug.Stack())})
+	default:
+		panic(&trap.Error{Code: trap.Host, Msg: fmt.Sprint(r), Stack: string(debug.Stack())})
+	}
+}
