@@ -26,7 +26,7 @@ type Call struct {
 
 	stop   func() bool // stops watching the context
 	cancel context.CancelFunc
-	closed sync.Once
+	done   chan struct{} // closed when the pump has ended
 }
 
 // Invoke starts a call. Params are the encoded parameters, with streams and
@@ -48,7 +48,7 @@ func (c *Client) Invoke(ctx context.Context, t Target, m Meta, params []byte, re
 	if err != nil {
 		return nil, err
 	}
-	call := &Call{c: c, subject: subject}
+	call := &Call{c: c, subject: subject, done: make(chan struct{})}
 	call.s.init(c.mux, c.cfg.MaxResults, c.cfg.MaxQueued, c.cfg.Window, results)
 	id, inbox, err := c.mux.register(call)
 	if err != nil {
@@ -66,7 +66,7 @@ func (c *Client) Invoke(ctx context.Context, t Target, m Meta, params []byte, re
 	}
 	call.watch(ctx, left, own)
 	c.pumps.Add(1)
-	go call.pump(rest)
+	go call.pump(rest, time.Now().Add(left))
 	return call, nil
 }
 
@@ -76,38 +76,37 @@ func (call *Call) watch(ctx context.Context, left time.Duration, own bool) {
 	if own {
 		ctx, call.cancel = context.WithTimeout(ctx, left)
 	}
-	call.stop = context.AfterFunc(ctx, func() { call.fail(endOfContext(ctx, true)) })
-}
-
-// fail ends the call with an error of this side and tells the callee.
-func (call *Call) fail(err *Error) {
-	if !call.s.fail(err) {
-		return
-	}
-	select {
-	case <-call.s.ready:
-		call.c.mux.unregister(call.s.id)
-		if call.s.peerLath {
-			call.c.cancel(call.callee)
-		}
-	default:
-		call.c.abandon(call.s.id, call.c.cfg.Timeout)
-	}
+	call.stop = context.AfterFunc(ctx, func() { call.s.fail(endOfContext(ctx, true)) })
 }
 
 // pump sends the rest of the parameters, and always their end, once the callee
-// has accepted.
-func (call *Call) pump(rest []byte) {
-	defer call.c.pumps.Done()
+// has accepted; and when the call has failed or is closed, it tells the callee.
+func (call *Call) pump(rest []byte, deadline time.Time) {
+	defer close(call.done)
 	select {
 	case <-call.s.ready:
+		if err := call.c.sendRest(call.callee, rest, false); err != nil {
+			call.s.fail(&Error{Code: Lost, Err: err, MayHaveRun: true})
+		}
+		<-call.s.failed
 	case <-call.s.failed:
-		return
 	}
-	if err := call.c.sendRest(call.callee, rest, false); err != nil {
-		e := &Error{Code: Lost, Err: err, MayHaveRun: true}
-		call.s.fail(e)
+	call.stop()
+	call.cancel()
+	failure := call.s.failure
+	switch left := time.Until(deadline); {
+	case call.isAccepted():
+		call.c.mux.unregister(call.s.id)
+		call.s.closeWriters(nil)
+		if call.s.peerLath && !failure.Remote && !call.allEnded() {
+			call.c.cancel(call.callee)
+		}
+	case left > 0 && (failure.Code == Cancelled || failure.Code == Timeout && !failure.Remote):
+		call.c.abandon(call.s.id, left)
+	default:
+		call.c.mux.unregister(call.s.id)
 	}
+	call.c.pumps.Done()
 }
 
 func (call *Call) deliver(rest string, m *nats.Msg) bool {
@@ -137,15 +136,17 @@ func (call *Call) answer(m *nats.Msg) (used bool) {
 	return used
 }
 
-// lath reports whether the callee has accepted and speaks Lath.
-func (call *Call) lath() bool {
+func (call *Call) isAccepted() bool {
 	select {
 	case <-call.s.ready:
-		return call.s.peerLath
+		return true
 	default:
 		return false
 	}
 }
+
+// lath reports whether the callee has accepted and speaks Lath.
+func (call *Call) lath() bool { return call.isAccepted() && call.s.peerLath }
 
 func (call *Call) interrupt(cause *Error) bool {
 	e := *cause
@@ -183,10 +184,10 @@ func (call *Call) Root(done func(b []byte) (bool, error)) ([]byte, error) {
 				return b, nil
 			}
 		}
-		if ended && (done == nil || call.lath()) {
+		switch {
+		case ended && done == nil:
 			return b, nil
-		}
-		if ended {
+		case ended:
 			return nil, call.named(&Error{Code: Incomplete, MayHaveRun: true})
 		}
 		select {
@@ -222,22 +223,12 @@ func (call *Call) Wait() error {
 	return nil
 }
 
-// Close ends the call. If its results have not ended yet, a Lath callee is
-// told to stop. It always returns nil.
+// Close ends the call and waits until the callee has been told: its parameters
+// are ended, and if its results are not, a Lath callee is asked to stop. It
+// always returns nil.
 func (call *Call) Close() error {
-	call.closed.Do(func() {
-		call.stop()
-		call.cancel()
-		if call.allEnded() && call.s.failError() == nil {
-			// The pump ends with the session; the parameters' end was sent, or
-			// the callee has no need of it.
-			call.c.mux.unregister(call.s.id)
-			call.s.fail(&Error{Code: Cancelled, Err: ErrClosed, MayHaveRun: true})
-			return
-		}
-		call.fail(&Error{Code: Cancelled, Err: ErrClosed, MayHaveRun: true})
-		call.c.mux.unregister(call.s.id)
-	})
+	call.s.fail(&Error{Code: Cancelled, Err: ErrClosed, MayHaveRun: true})
+	<-call.done
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/wit"
 )
 
 // Defaults of the limits on what a peer may send.
@@ -68,10 +69,9 @@ type Target struct {
 	// Subject is the whole invocation subject; it may be set instead of the
 	// other fields, to build it once and not at each call.
 	Subject string
-	// Done, if set, tells whether b holds the whole results. It lets a call
-	// to a v1 callee, which cannot say how it ended, tell results from a failure
-	// without them. It must not keep b, and its error ends the call.
-	Done func(b []byte) (bool, error)
+	// Results, if known, are the results' types. They let a call to a v1 callee,
+	// which cannot say how it ended, tell results from a failure without them.
+	Results []*wit.Type
 }
 
 func (t *Target) subject() (string, error) {

@@ -26,7 +26,8 @@ type session struct {
 	peerLath bool
 	trailers bool // the end of an outgoing channel carries a status
 
-	failed chan struct{} // closed by fail
+	failed chan struct{}    // closed by fail
+	onFail func(err *Error) // called by fail; must not block
 
 	mu         sync.Mutex
 	failure    *Error // before failed is closed
@@ -67,6 +68,9 @@ func (s *session) fail(err *Error) bool {
 	}
 	s.failure = err
 	close(s.failed)
+	if s.onFail != nil {
+		s.onFail(err)
+	}
 	return true
 }
 

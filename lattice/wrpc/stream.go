@@ -1,9 +1,7 @@
 package wrpc
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"sync"
 )
@@ -48,8 +46,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 
 // grant tells a Lath peer when half of the window was consumed.
 func (r *Reader) grant(total uint64) {
-	if total-r.granted < uint64(r.s.window/2) {
-		return
+	if r.path == "" || total-r.granted < uint64(r.s.window/2) {
+		return // the root channel has no window
 	}
 	select {
 	case <-r.s.ready:
@@ -167,11 +165,14 @@ func (w *Writer) CloseWithError(err error) error {
 	if closed {
 		return nil
 	}
-	if waitErr := w.s.waitReady(); waitErr != nil && !w.s.trailers {
-		return waitErr
+	// A call that failed still ends its channels, since to a v1 peer that is
+	// the only sign there is; but only a peer that accepted has channels.
+	select {
+	case <-w.s.ready:
+	default:
+		if err := w.s.waitReady(); err != nil {
+			return err
+		}
 	}
 	return publishEnd(w.s.nc, w.s.out+"."+w.path, w.s.endHeader(err))
 }
-
-// isEnd reports whether an error of a Reader is the peer's regular end.
-func isEnd(err error) bool { return errors.Is(err, io.EOF) }

@@ -3,12 +3,15 @@ package wrpc
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/wit"
+	"github.com/lathhost/lath/wit/wire"
 )
 
 // Call calls a function whose parameters and results are plain values, without
@@ -17,10 +20,10 @@ import (
 // in ctx the client's timeout holds. Params are not kept. An [*Error] tells how
 // the call failed and whether it may have run.
 //
-// A v1 callee that fails just ends the results: without t.Done, that is seen
+// A v1 callee that fails just ends the results: without t.Results, that is seen
 // only by who decodes them.
 func (c *Client) Call(ctx context.Context, t Target, m Meta, params []byte) (results []byte, info Info, err error) {
-	u := &unary{most: c.cfg.MaxResults, done: t.Done, wake: make(chan struct{}, 1)}
+	u := &unary{most: c.cfg.MaxResults, types: t.Results, wake: make(chan struct{}, 1)}
 	err = c.runUnary(ctx, u, &t, &m, params)
 	if err != nil {
 		var e *Error
@@ -138,8 +141,8 @@ func mayHaveRun(err error) error {
 
 // unary is the inbox's side of [Client.Call].
 type unary struct {
-	most int
-	done func([]byte) (bool, error)
+	most  int
+	types []*wit.Type // of the results; nil: not known
 	// wake has one token while there may be something new for the caller.
 	wake chan struct{}
 
@@ -246,17 +249,21 @@ func (u *unary) end(h nats.Header) {
 	switch {
 	case u.lath:
 		u.finish(parseTrailer(h))
-	case u.done == nil:
+	case len(u.types) == 0:
 		u.finish(nil)
 	default:
-		whole, err := u.done(u.results)
-		switch {
-		case err != nil:
-			u.finish(&Error{Code: Protocol, Detail: "results are malformed", MayHaveRun: true, Err: err})
-		case !whole:
-			u.finish(&Error{Code: Incomplete, MayHaveRun: true})
-		default:
-			u.finish(nil)
-		}
+		u.finish(checkWhole(u.types, u.results))
 	}
+}
+
+// checkWhole tells results from the lack of them.
+func checkWhole(types []*wit.Type, b []byte) *Error {
+	_, err := wire.Skip(types, b)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &Error{Code: Incomplete, MayHaveRun: true}
+	}
+	return &Error{Code: Protocol, Detail: "results are malformed", MayHaveRun: true, Err: err}
 }

@@ -1,0 +1,284 @@
+package wrpc
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/lathhost/lath/lattice"
+)
+
+// handling is one function that is served.
+type handling struct {
+	v       *Serving
+	e       Export
+	limiter *Limiter
+}
+
+// receive takes an invocation. It runs on the subscription's goroutine and
+// never waits, so that a full component can still say so.
+func (h *handling) receive(m *nats.Msg) {
+	s := h.v.s
+	if !validSubject(m.Reply) {
+		s.mux.noReply.Add(1)
+		return
+	}
+	in, dropped := parseInvocation(m.Header)
+	s.mux.badHeaders.Add(uint64(dropped))
+	inc := &incoming{h: h, invocation: in, caller: m.Reply, arrived: time.Now()}
+	inc.req = Request{Meta: in.Meta, Subject: m.Subject, Params: m.Data, Lath: in.lath}
+	if !h.v.enter() {
+		inc.turnAway(&Error{Code: Busy, Detail: "host is leaving"})
+		return
+	}
+	turn, ok := h.limiter.enter(in.lath)
+	if !ok {
+		inc.turnAway(&Error{Code: Busy, Detail: "too many calls"})
+		h.v.leave()
+		return
+	}
+	go inc.serve(turn)
+}
+
+// incoming is one call that is being served: its session and what its caller
+// said.
+type incoming struct {
+	session
+	invocation
+	h       *handling
+	req     Request
+	caller  string // C
+	arrived time.Time
+
+	cancel context.CancelCauseFunc
+	// unary: all parameters are here, and no stream comes or goes. Then the
+	// session has no channels, and of the inbox only a cancel matters.
+	unary bool
+}
+
+// serve runs the call from its admission to its end.
+func (in *incoming) serve(turn chan struct{}) {
+	h := in.h
+	defer h.v.leave()
+	limit := h.v.s.cfg.MaxTime
+	if in.timeout > 0 {
+		limit = min(limit, in.timeout)
+	}
+	ctx, stop := context.WithDeadline(h.v.base, in.arrived.Add(limit))
+	defer stop()
+	if turn != nil && !h.limiter.wait(ctx, turn) {
+		in.turnAway(&Error{Code: Busy, Detail: "too many calls"})
+		return
+	}
+	defer h.limiter.leave()
+	ctx, in.cancel = context.WithCancelCause(ContextWithMeta(ctx, in.Meta))
+	defer in.cancel(nil)
+	if h.e.Admit != nil {
+		if err := h.e.Admit(ctx, &in.req); err != nil {
+			in.turnAway(err)
+			return
+		}
+	}
+	in.run(ctx)
+}
+
+// turnAway tells the caller that the call is not accepted. To a v1 caller its
+// results end before they began.
+func (in *incoming) turnAway(err error) {
+	nc := in.h.v.s.nc
+	in.report(err)
+	if !in.lath {
+		_ = publishEnd(nc, lattice.ResultsSubject(in.caller), nil)
+		return
+	}
+	code, detail := statusOf(err)
+	if code != Busy {
+		code = Refused
+	}
+	header := trailer(code, detail)
+	header[lattice.HeaderLath] = []string{lattice.LathVersion}
+	// Where it cannot be sent, the caller sees the connection break or its
+	// deadline pass.
+	_ = nc.PublishMsg(&nats.Msg{Subject: in.caller, Header: header})
+}
+
+func (in *incoming) report(err error) {
+	if f := in.h.v.s.cfg.OnError; f != nil && err != nil {
+		f(in.req.Subject, in.Meta, err)
+	}
+}
+
+// run accepts the call, waits for its parameters and runs the handler.
+func (in *incoming) run(ctx context.Context) {
+	s := in.h.v.s
+	in.mux, in.nc, in.trailers = s.mux, s.nc, in.lath
+	results := lattice.ResultsSubject(in.caller)
+	done := in.completeness()
+	whole, err := done(in.req.Params)
+	if in.unary = err == nil && whole && in.h.e.Stream == nil; !in.unary {
+		in.session.init(s.mux, s.cfg.MaxParams, s.cfg.MaxQueued, s.cfg.Window, in.h.e.ParamPaths)
+		in.onFail = func(err *Error) { in.cancel(err) }
+		in.open(results, lattice.ParamsCreditSubject(in.caller), in.lath, in.invocation.window)
+		// Readers and writers end with the call.
+		defer context.AfterFunc(ctx, func() { in.fail(endOfContext(ctx, true)) })()
+	}
+	id, inbox, regErr := s.mux.register(in)
+	if regErr != nil {
+		in.turnAway(&Error{Code: Busy, Detail: "host is leaving"})
+		return
+	}
+	in.id = id
+	defer s.mux.unregister(id)
+	if err := in.accept(inbox); err != nil {
+		in.report(err)
+		return
+	}
+	switch {
+	case err != nil:
+		err = malformedParams(err)
+	case !whole:
+		err = in.awaitParams(ctx, done)
+	}
+	if err != nil {
+		in.finish(results, err)
+	} else {
+		err = in.handle(ctx, results)
+	}
+	in.report(err)
+}
+
+func malformedParams(err error) error {
+	return &Error{Code: Refused, Detail: "parameters are malformed: " + cleanDetail(err.Error())}
+}
+
+// completeness returns the test for whole parameters.
+func (in *incoming) completeness() func([]byte) (bool, error) {
+	if in.h.e.Done != nil {
+		return in.h.e.Done
+	}
+	return Whole(in.h.e.Params...)
+}
+
+// accept sends the handshake. A v1 caller's is empty and has no headers.
+func (in *incoming) accept(inbox string) error {
+	m := &nats.Msg{Subject: in.caller, Reply: inbox}
+	if in.lath {
+		m.Header = nats.Header{lattice.HeaderLath: []string{lattice.LathVersion}}
+		if len(in.h.e.ParamPaths) > 0 {
+			m.Header[lattice.HeaderWindow] = []string{string(appendDecimal(nil, uint64(in.h.v.s.cfg.Window)))}
+		}
+	}
+	return publishError(in.nc.PublishMsg(m))
+}
+
+// awaitParams collects parameters that did not come with the invocation. The
+// end of S.params is not waited for once they are whole: a v1 client in Go
+// sends it only after the response.
+func (in *incoming) awaitParams(ctx context.Context, done func([]byte) (bool, error)) error {
+	timer := time.NewTimer(in.h.v.s.cfg.ParamsTime)
+	defer timer.Stop()
+	params := append([]byte(nil), in.req.Params...)
+	for {
+		piece, ended, _ := in.root.all()
+		params = append(params, piece...)
+		if len(params) > in.h.v.s.cfg.MaxParams {
+			in.mux.overflows.Add(1)
+			return &Error{Code: Refused, Detail: "parameters are too large"}
+		}
+		whole, err := done(params)
+		switch {
+		case err != nil:
+			return malformedParams(err)
+		case whole:
+			in.req.Params = params
+			return nil
+		case ended:
+			return &Error{Code: Refused, Detail: "parameters ended before they were whole"}
+		}
+		select {
+		case <-in.root.wake:
+		case <-in.failed:
+			return in.failError()
+		case <-ctx.Done():
+			return endOfContext(ctx, false)
+		case <-timer.C:
+			return &Error{Code: Timeout, Detail: "parameters did not arrive in time"}
+		}
+	}
+}
+
+// handle runs the handler and sends what it returned.
+func (in *incoming) handle(ctx context.Context, results string) error {
+	if in.h.e.Stream != nil {
+		x := &Exchange{Request: in.req, in: in, results: results}
+		err := in.outcome(ctx, in.h.e.Stream(ctx, x))
+		in.closeWriters(err)
+		if !x.rootEnded {
+			in.finish(results, err)
+		}
+		return err
+	}
+	b, err := in.h.e.Unary(ctx, &in.req)
+	if err = in.outcome(ctx, err); err == nil {
+		err = publishBytes(in.nc, results, b)
+	}
+	in.finish(results, err)
+	return err
+}
+
+// outcome is the handler's error, or why its call was interrupted: that says
+// more than what the handler made of it.
+func (in *incoming) outcome(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	var cause *Error
+	if errors.As(context.Cause(ctx), &cause) {
+		return cause
+	}
+	return endOfContext(ctx, true)
+}
+
+// finish ends the results. Where that cannot be sent, the caller sees the
+// connection break or its deadline pass.
+func (in *incoming) finish(results string, err error) {
+	_ = publishEnd(in.nc, results, in.endHeader(err))
+}
+
+func (in *incoming) deliver(rest string, m *nats.Msg) bool {
+	if path, ok := cutChannel(rest, tailParams); ok {
+		if in.unary {
+			return path == "" // its end, which nobody waits for
+		}
+		return in.data(path, m, false)
+	}
+	if !in.lath {
+		return false
+	}
+	if rest == tailCancel {
+		in.cancel(&Error{Code: Cancelled, Detail: "caller gave up", MayHaveRun: true})
+		return true
+	}
+	if len(rest) > len(tailResultsCredit) && rest[:len(tailResultsCredit)] == tailResultsCredit {
+		return in.credit(rest[len(tailResultsCredit):], m)
+	}
+	return false
+}
+
+// interrupt ends a call that still needs what its caller sends. One that has
+// all its parameters and only results to give goes on: its caller may still be
+// there.
+func (in *incoming) interrupt(cause *Error) bool {
+	e := *cause
+	switch {
+	case in.unary && cause.Code == Lost:
+		return true
+	case in.unary:
+		in.cancel(&e)
+	default:
+		in.fail(&e)
+	}
+	return false
+}

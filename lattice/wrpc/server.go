@@ -1,0 +1,333 @@
+package wrpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/wit"
+)
+
+// ServerConfig are the limits of a [Server]. Zero fields mean the defaults.
+type ServerConfig struct {
+	// MaxTime bounds every call, however much time its caller gives; default
+	// [DefaultMaxTime].
+	MaxTime time.Duration
+	// ParamsTime bounds the wait for parameters that did not come with the
+	// invocation; default [DefaultParamsTime].
+	ParamsTime time.Duration
+	// MaxParams bounds the parameters of a call in bytes, streams apart; default
+	// [DefaultMaxBytes].
+	MaxParams int
+	// Window is how many bytes of each parameter stream a Lath caller may have
+	// under way; default [DefaultWindow].
+	Window int
+	// MaxQueued bounds what is held of each parameter stream of a v1 caller;
+	// default [DefaultMaxQueued].
+	MaxQueued int
+	// OnError, if set, is told of each call that did not return results. It is
+	// called on the call's goroutine.
+	OnError func(subject string, m Meta, err error)
+}
+
+// Defaults of [ServerConfig].
+const (
+	DefaultMaxTime    = 10 * time.Minute // as v1's max_execution_time
+	DefaultParamsTime = 10 * time.Second
+)
+
+func (c *ServerConfig) setDefaults() error {
+	c.MaxTime = orDefault(c.MaxTime, DefaultMaxTime)
+	c.ParamsTime = orDefault(c.ParamsTime, DefaultParamsTime)
+	c.MaxParams = orDefault(c.MaxParams, DefaultMaxBytes)
+	c.Window = orDefault(c.Window, DefaultWindow)
+	c.MaxQueued = orDefault(c.MaxQueued, DefaultMaxQueued)
+	if c.Window < MinWindow || c.Window > MaxWindow {
+		return fmt.Errorf("window of %d bytes: %w: want %d to %d", c.Window, lattice.ErrInvalid, MinWindow, MaxWindow)
+	}
+	return nil
+}
+
+// Request is a call that is being served.
+type Request struct {
+	Meta
+	// Subject is the one that the caller used.
+	Subject string
+	// Params are the whole encoded parameters; the handler may keep them.
+	Params []byte
+	// Lath: the caller speaks Lath, so it is told why a call failed.
+	Lath bool
+}
+
+// UnaryFunc serves a function whose parameters and results are plain values.
+// It returns the encoded results. The context has the call's deadline, ends
+// when the caller gives up and carries the call's [Meta]. An error reaches a
+// Lath caller as the status and detail of an [*Error], or as a trap with the
+// first line of its text; a v1 caller sees results that end before they began.
+type UnaryFunc func(ctx context.Context, req *Request) (results []byte, err error)
+
+// StreamFunc serves a function with streams or futures among its parameters or
+// results. It reads those from the exchange and writes the results to it; when
+// it returns, all channels are ended. See [UnaryFunc] for context and error.
+type StreamFunc func(ctx context.Context, x *Exchange) error
+
+// Export is one function that is served. Unary or Stream must be set.
+type Export struct {
+	// Prefix is "{lattice}.{id}", and also the queue group.
+	Prefix string
+	// Direct, if set, is a second prefix, which only this host serves, without a
+	// queue group.
+	Direct string
+	// Instance is the interface's full name; empty for a root function.
+	Instance string
+	// Func is the function's name on the wire, see lattice.FunctionName.
+	Func string
+	// Params are the parameters' types; they tell when the parameters are
+	// whole.
+	Params []*wit.Type
+	// Done, if set, tells that instead of Params, and is given all bytes so far
+	// each time that there are more.
+	Done func(b []byte) (bool, error)
+	// ParamPaths are the streams and futures among the parameters.
+	ParamPaths []Path
+	// Admit, if set, may turn a call away before it is accepted, by its meta; an
+	// [*Error] chooses between Refused and Busy. A v1 caller sees results that
+	// end before they began.
+	Admit func(ctx context.Context, req *Request) error
+	// Limiter admits calls; functions of one component share one. Nil means one
+	// of its own with the default limits.
+	Limiter *Limiter
+
+	Unary  UnaryFunc
+	Stream StreamFunc
+}
+
+// Server answers calls on one NATS connection. It is safe for concurrent use.
+type Server struct {
+	nc  *nats.Conn
+	cfg ServerConfig
+	mux *mux
+
+	calls sync.WaitGroup
+	// base is the parent of all calls' contexts.
+	base context.Context //nolint:containedctx // ended by Close, not by a caller
+	stop context.CancelCauseFunc
+
+	mu       sync.Mutex
+	servings map[*Serving]struct{}
+	closed   bool
+}
+
+// NewServer returns a server on a connection that stays the caller's, and
+// subscribes its inbox. The connection must not keep what is published while
+// it is down ([ErrReconnectBuffer]). Close the server before the connection.
+func NewServer(nc *nats.Conn, cfg ServerConfig) (*Server, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	m, err := newMux(nc)
+	if err != nil {
+		return nil, fmt.Errorf("wrpc server: %w", err)
+	}
+	s := &Server{nc: nc, cfg: cfg, mux: m, servings: make(map[*Serving]struct{})}
+	s.base, s.stop = context.WithCancelCause(context.Background())
+	return s, nil
+}
+
+// Stats returns the server's counters.
+func (s *Server) Stats() Stats { return s.mux.stats() }
+
+// Close stops serving at once: calls that run are interrupted and end as
+// [ErrLost]. It returns when their handlers have. Drain servings first to let
+// them finish.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	list := make([]*Serving, 0, len(s.servings))
+	for v := range s.servings {
+		list = append(list, v)
+	}
+	s.mu.Unlock()
+	for _, v := range list {
+		v.unsubscribe()
+	}
+	s.stop(&Error{Code: Lost, Detail: "server closed", MayHaveRun: true})
+	s.calls.Wait()
+	s.mux.close(&Error{Code: Lost, Detail: "server closed", MayHaveRun: true})
+	return nil
+}
+
+// Serving is a set of functions that are served until it is drained.
+type Serving struct {
+	s *Server
+
+	base context.Context //nolint:containedctx // parent of the calls' contexts
+	stop context.CancelCauseFunc
+
+	// gate orders the arrival of calls with the wait for their end.
+	gate    sync.Mutex
+	subs    []*nats.Subscription
+	running int
+	idle    chan struct{} // made by Drain; closed when running is 0
+	stopped bool
+}
+
+// Serve subscribes functions, all or none, and waits until the server knows.
+func (s *Server) Serve(ctx context.Context, exports ...Export) (*Serving, error) {
+	v := &Serving{s: s}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, ErrClosed
+	}
+	s.servings[v] = struct{}{}
+	s.mu.Unlock()
+	v.base, v.stop = context.WithCancelCause(s.base)
+	for i := range exports {
+		if err := v.subscribe(&exports[i]); err != nil {
+			v.unsubscribe()
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
+	defer cancel()
+	if err := s.nc.FlushWithContext(ctx); err != nil {
+		v.unsubscribe()
+		return nil, fmt.Errorf("serve: %w", lattice.Disconnected(err))
+	}
+	return v, nil
+}
+
+func (v *Serving) subscribe(e *Export) error {
+	if (e.Unary == nil) == (e.Stream == nil) {
+		return fmt.Errorf("serve %s.%s: %w: want either Unary or Stream", e.Instance, e.Func, lattice.ErrInvalid)
+	}
+	h := &handling{v: v, e: *e, limiter: e.Limiter}
+	if h.limiter == nil {
+		h.limiter = NewLimiter(Limits{})
+	}
+	for _, p := range [...]struct{ prefix, group string }{{e.Prefix, e.Prefix}, {e.Direct, ""}} {
+		if p.prefix == "" {
+			continue
+		}
+		subject := lattice.InvocationSubject(p.prefix, e.Instance, e.Func)
+		if !validSubject(subject) {
+			return fmt.Errorf("serve %.80q: %w subject", subject, lattice.ErrInvalid)
+		}
+		if err := v.add(subject, p.group, h.receive); err != nil {
+			return fmt.Errorf("serve %s: %w", subject, lattice.Disconnected(err))
+		}
+	}
+	return nil
+}
+
+func (v *Serving) add(subject, group string, receive nats.MsgHandler) error {
+	v.gate.Lock()
+	defer v.gate.Unlock()
+	if v.stopped {
+		return ErrClosed
+	}
+	sub, err := v.s.nc.QueueSubscribe(subject, group, receive)
+	if err == nil {
+		v.subs = append(v.subs, sub)
+	}
+	return err
+}
+
+func (v *Serving) subscriptions() []*nats.Subscription {
+	v.gate.Lock()
+	defer v.gate.Unlock()
+	return v.subs[:len(v.subs):len(v.subs)]
+}
+
+// enter notes a call that has arrived; false means that it comes too late.
+func (v *Serving) enter() bool {
+	v.gate.Lock()
+	defer v.gate.Unlock()
+	if v.stopped {
+		return false
+	}
+	v.running++
+	v.s.calls.Add(1)
+	return true
+}
+
+func (v *Serving) leave() {
+	v.gate.Lock()
+	if v.running--; v.running == 0 && v.idle != nil {
+		close(v.idle)
+		v.idle = nil
+	}
+	v.gate.Unlock()
+	v.s.calls.Done()
+}
+
+// unsubscribe stops new calls at once, and forgets the serving.
+func (v *Serving) unsubscribe() {
+	v.gate.Lock()
+	v.stopped = true
+	v.gate.Unlock()
+	for _, sub := range v.subscriptions() {
+		// Fails only on a connection that is closed or a subscription that is.
+		_ = sub.Unsubscribe()
+	}
+	v.s.mu.Lock()
+	delete(v.s.servings, v)
+	v.s.mu.Unlock()
+}
+
+// Drain stops taking calls, serves those that have already arrived, and returns
+// when they have ended. When ctx ends first, those that still run are
+// interrupted, and Drain returns its error once their handlers have returned.
+func (v *Serving) Drain(ctx context.Context) error {
+	err := v.drainSubscriptions(ctx)
+	v.unsubscribe()
+	idle := v.whenIdle()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		err = fmt.Errorf("drain: %w", context.Cause(ctx))
+	}
+	v.stop(&Error{Code: Lost, Detail: "host is leaving", MayHaveRun: true})
+	<-idle
+	return err
+}
+
+// drainSubscriptions lets nats.go hand over what has arrived, and waits for it.
+func (v *Serving) drainSubscriptions(ctx context.Context) error {
+	for _, sub := range v.subscriptions() {
+		closed := sub.StatusChanged(nats.SubscriptionClosed)
+		if err := sub.Drain(); err != nil {
+			if errors.Is(err, nats.ErrBadSubscription) || lattice.IsDisconnected(err) {
+				continue // nothing more arrives
+			}
+			return fmt.Errorf("drain %s: %w", sub.Subject, err)
+		}
+		select {
+		case <-closed:
+		case <-ctx.Done():
+			return fmt.Errorf("drain %s: %w", sub.Subject, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// whenIdle returns a channel that is closed when no call runs.
+func (v *Serving) whenIdle() <-chan struct{} {
+	v.gate.Lock()
+	defer v.gate.Unlock()
+	if v.running == 0 {
+		idle := make(chan struct{})
+		close(idle)
+		return idle
+	}
+	if v.idle == nil {
+		v.idle = make(chan struct{})
+	}
+	return v.idle
+}
