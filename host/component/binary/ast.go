@@ -79,10 +79,11 @@ type (
 		Exports []Arg
 	}
 
-	// CoreTypeDef defines a core type: exactly one field is set.
+	// CoreTypeDef defines core types: a recursion group, which is nearly always
+	// one function type, or, with Module set, a core module type.
 	CoreTypeDef struct {
 		At
-		Func   *CoreFuncType
+		Group  []CoreType // each takes one core type index
 		Module *CoreModuleType
 	}
 
@@ -205,13 +206,33 @@ const (
 	AliasOuter
 )
 
-// CoreValType is a core value type byte (0x7f i32, 0x7e i64, 0x7d f32, 0x7c
-// f64, 0x7b v128, 0x70 funcref, 0x6f externref, others as they stand).
+// CoreValType is a core number or vector type (0x7f i32, 0x7e i64, 0x7d f32,
+// 0x7c f64, 0x7b v128).
 type CoreValType byte
 
-// CoreFuncType is a core function type.
-type CoreFuncType struct {
-	Params, Results []CoreValType
+// CoreType is a type of a core recursion group.
+type CoreType struct {
+	At
+	// Form is 0x60 for a function, 0x5f for a struct, 0x5e for an array.
+	Form byte
+	// Params are a function's parameters, and the fields of the other forms.
+	Params, Results []CoreVal
+	// Final says that the type has no subtypes.
+	Final  bool
+	Supers []uint32
+}
+
+// CoreVal is a core value type, references to types included.
+type CoreVal struct {
+	// Code is the opcode of a number or vector type, or 0x63 (nullable) or
+	// 0x64 for a reference; the short forms of references are read as 0x63.
+	// In fields it is also 0x78 (i8) or 0x77 (i16).
+	Code byte
+	// Mutable counts for fields.
+	Mutable bool
+	// Heap is the heap type of a reference: a type index, or negative for an
+	// abstract one.
+	Heap int64
 }
 
 // CoreModuleType is a core module type.
@@ -224,11 +245,11 @@ type CoreModuleType struct {
 type CoreModuleDecl struct {
 	At
 	Kind   CoreDeclKind
-	Type   *CoreTypeDef   // CoreDeclType
-	Alias  *Alias         // CoreDeclAlias (outer type)
-	Module string         // import: module name
-	Name   string         // import, export
-	Desc   CoreExternDesc // import, export
+	Type   *CoreTypeDef // CoreDeclType
+	Alias  *Alias       // CoreDeclAlias (outer type)
+	Module string       // import: module name
+	Name   string       // import, export
+	Desc   CoreExtern   // import, export
 }
 
 // CoreDeclKind is the kind of a [CoreModuleDecl].
@@ -242,13 +263,13 @@ const (
 	CoreDeclExport
 )
 
-// CoreExternDesc describes a core import or export.
-type CoreExternDesc struct {
-	Sort    Sort        // SortCoreFunc, Table, Memory, Global or Tag
-	Type    uint32      // function or tag: core type index
-	Val     CoreValType // table: element type; global: content type
-	Mutable bool        // global
-	Limits  CoreLimits  // table, memory
+// CoreExtern is the type of a core import, export, table or global.
+type CoreExtern struct {
+	Sort    Sort       // SortCoreFunc, Table, Memory, Global or Tag
+	Type    uint32     // function or tag: type index
+	Val     CoreVal    // table: element type; global: content type
+	Mutable bool       // global
+	Limits  CoreLimits // table, memory
 }
 
 // CoreLimits are the limits of a core memory (in pages) or table (in entries).

@@ -3,57 +3,21 @@ package binary
 // Module is the interface of a core module: what its imports and exports are
 // made of. Function bodies, elements and data are not looked at.
 type Module struct {
-	Types    []ModuleType
+	Types    [][]CoreType // recursion groups
 	Imports  []ModuleImport
 	Funcs    []uint32 // type indices
-	Tables   []ModuleExtern
+	Tables   []CoreExtern
 	Memories []CoreLimits
-	Globals  []ModuleExtern
+	Globals  []CoreExtern
 	Tags     []uint32 // type indices
 	Exports  []ModuleExport
-}
-
-// ModuleType is one type of a core module.
-type ModuleType struct {
-	At
-	// Form is 0x60 for a function, 0x5f for a struct, 0x5e for an array.
-	Form byte
-	// Params are a function's parameters, and the fields of the other forms.
-	Params, Results []ModuleVal
-	Final           bool
-	Supers          []uint32
-	// Group is the number of types in the recursion group that begins with
-	// this one, 0 for a type inside a group that began before.
-	Group int
-}
-
-// ModuleVal is a value type of a core module.
-type ModuleVal struct {
-	// Code is the opcode of a number or vector type, or 0x63 (nullable) or
-	// 0x64 for a reference; the short forms of references are read as 0x63.
-	// In fields it is also 0x78 (i8) or 0x77 (i16).
-	Code byte
-	// Mutable counts for fields.
-	Mutable bool
-	// Heap is the heap type of a reference: a type index, or negative for an
-	// abstract one.
-	Heap int64
-}
-
-// ModuleExtern is the type of an import, table or global.
-type ModuleExtern struct {
-	Sort    Sort
-	Type    uint32    // function, tag
-	Val     ModuleVal // table, global
-	Mutable bool
-	Limits  CoreLimits // table, memory
 }
 
 // ModuleImport is an import of a core module.
 type ModuleImport struct {
 	At
 	Module, Name string
-	Desc         ModuleExtern
+	Desc         CoreExtern
 }
 
 // ModuleExport is an export of a core module.
@@ -123,12 +87,7 @@ func (d *moduleDecoder) section() {
 func (d *moduleDecoder) content(id byte) (skip bool) {
 	switch id {
 	case 1:
-		for range d.count(1, "types") {
-			d.recGroup()
-			if d.err != nil {
-				return false
-			}
-		}
+		d.m.Types = vec(&d.decoder, 2, "types", d.recGroup)
 	case 2:
 		d.m.Imports = vec(&d.decoder, 3, "imports", d.moduleImport)
 	case 3:
@@ -149,133 +108,30 @@ func (d *moduleDecoder) content(id byte) (skip bool) {
 	return false
 }
 
-func (d *moduleDecoder) recGroup() {
-	first, n := len(d.m.Types), 1
-	if c, ok := d.peek(); ok && c == 0x4e {
-		d.pos++
-		n = d.count(1, "types of a recursion group")
-	}
-	for range n {
-		d.take(&d.left.Types, 1, "types")
-		t := d.subType()
-		if d.err != nil {
-			return
-		}
-		d.m.Types = append(d.m.Types, t)
-	}
-	if n > 0 {
-		d.m.Types[first].Group = n
-	}
-}
-
-func (d *moduleDecoder) subType() ModuleType {
-	t := ModuleType{At: d.at(), Final: true, Form: d.byte()}
-	if t.Form == 0x50 || t.Form == 0x4f {
-		t.Final = t.Form == 0x4f
-		t.Supers = d.indices("supertypes")
-		t.Form = d.byte()
-	}
-	switch t.Form {
-	case 0x60:
-		t.Params = vec(&d.decoder, 1, "parameters", d.val)
-		t.Results = vec(&d.decoder, 1, "results", d.val)
-	case 0x5f:
-		t.Params = vec(&d.decoder, 2, "fields", d.field)
-	case 0x5e:
-		t.Params = []ModuleVal{d.field()}
-	default:
-		d.failAt(t.Pos(), "invalid leading byte 0x%02x for type", t.Form)
-	}
-	return t
-}
-
-func (d *moduleDecoder) field() ModuleVal {
-	var v ModuleVal
-	if c, ok := d.peek(); ok && (c == 0x78 || c == 0x77) {
-		d.pos++
-		v.Code = c
-	} else {
-		v = d.val()
-	}
-	v.Mutable = d.flag("mutability")
-	return v
-}
-
-func (d *moduleDecoder) val() ModuleVal {
-	at := d.pos
-	switch c := d.byte(); {
-	case c >= 0x7b && c <= 0x7f:
-		return ModuleVal{Code: c}
-	case c >= 0x69 && c <= 0x74:
-		return ModuleVal{Code: 0x63, Heap: int64(c) - 0x80}
-	case c == 0x63 || c == 0x64:
-		return ModuleVal{Code: c, Heap: d.heapType()}
-	default:
-		d.failAt(at, "malformed value type 0x%02x", c)
-	}
-	return ModuleVal{}
-}
-
-func (d *moduleDecoder) heapType() int64 {
-	if c, ok := d.peek(); ok && c >= 0x69 && c <= 0x74 {
-		d.pos++
-		return int64(c) - 0x80
-	}
-	return int64(d.index33())
-}
-
-func (d *moduleDecoder) refType() ModuleVal {
-	at := d.pos
-	v := d.val()
-	if d.err == nil && v.Code > 0x64 {
-		d.failAt(at, "malformed reference type")
-	}
-	return v
-}
-
 func (d *moduleDecoder) moduleImport() ModuleImport {
 	i := ModuleImport{At: d.at(), Module: d.name(), Name: d.name()}
-	at := d.pos
-	switch c := d.byte(); c {
-	case 0x00:
-		i.Desc = ModuleExtern{Sort: SortCoreFunc, Type: d.u32()}
-	case 0x01:
-		i.Desc = ModuleExtern{Sort: SortCoreTable, Val: d.refType(), Limits: d.coreLimits()}
-	case 0x02:
-		i.Desc = ModuleExtern{Sort: SortCoreMemory, Limits: d.memoryLimits()}
-	case 0x03:
-		i.Desc = ModuleExtern{Sort: SortCoreGlobal, Val: d.val(), Mutable: d.flag("mutability")}
-	case 0x04:
-		i.Desc = ModuleExtern{Sort: SortCoreTag, Type: d.tag()}
-	default:
-		d.failAt(at, "malformed import kind 0x%02x", c)
-	}
+	i.Desc = d.coreExtern()
 	return i
 }
 
-func (d *moduleDecoder) table() ModuleExtern {
+func (d *moduleDecoder) table() CoreExtern {
 	init := false
 	if c, ok := d.peek(); ok && c == 0x40 {
 		d.pos++
 		d.expect(0x00, "table")
 		init = true
 	}
-	t := ModuleExtern{Sort: SortCoreTable, Val: d.refType(), Limits: d.coreLimits()}
+	t := CoreExtern{Sort: SortCoreTable, Val: d.coreRefType(), Limits: d.coreLimits()}
 	if init {
 		d.constExpr()
 	}
 	return t
 }
 
-func (d *moduleDecoder) global() ModuleExtern {
-	g := ModuleExtern{Sort: SortCoreGlobal, Val: d.val(), Mutable: d.flag("mutability")}
+func (d *moduleDecoder) global() CoreExtern {
+	g := CoreExtern{Sort: SortCoreGlobal, Val: d.coreVal(), Mutable: d.flag("mutability")}
 	d.constExpr()
 	return g
-}
-
-func (d *moduleDecoder) tag() uint32 {
-	d.expect(0x00, "tag attribute")
-	return d.u32()
 }
 
 func (d *moduleDecoder) moduleExport() ModuleExport {
@@ -288,15 +144,6 @@ func (d *moduleDecoder) moduleExport() ModuleExport {
 	}
 	e.SortIndex = SortIndex{Sort: coreSorts[c], Index: d.u32()}
 	return e
-}
-
-// memoryLimits reads limits with the optional page size of the custom page
-// sizes proposal, which no engine of ours has.
-func (d *moduleDecoder) memoryLimits() CoreLimits {
-	if c, ok := d.peek(); ok && c&limitsPageSize != 0 && c < 2*limitsPageSize {
-		d.fail("unsupported: custom page size")
-	}
-	return d.coreLimits()
 }
 
 // constExpr skips a constant expression. It looks at immediates only; the

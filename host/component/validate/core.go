@@ -2,15 +2,17 @@ package validate
 
 import (
 	enc "encoding/binary"
+	"errors"
 	"fmt"
 
+	"github.com/lathhost/lath/host/component/binary"
 	"github.com/lathhost/lath/wit"
 )
 
 // coreVal is a core value type whose type indices are [coreID]s, so that equal
 // types of different modules are equal values.
 type coreVal struct {
-	code byte  // as in binary.ModuleVal
+	code byte  // as in binary.CoreVal
 	heap int64 // references: a coreID, or negative for an abstract heap type
 	mut  bool  // fields
 }
@@ -174,4 +176,118 @@ func (c *coreTypes) subVal(a, b coreVal) bool {
 func (c *coreTypes) signature(id coreID) string {
 	t := c.types[id]
 	return fmt.Sprintf("(func %v -> %v)", t.params, t.results)
+}
+
+// coreScope is a core type index space, of a module, a module type or a
+// component.
+type coreScope struct {
+	c     *coreTypes
+	types []coreTypeDef
+}
+
+// fn returns the function type at index.
+func (r *coreScope) fn(index uint32) (coreID, error) {
+	t, err := at(r.types, index, binary.SortCoreType)
+	if err != nil {
+		return 0, fmt.Errorf("type index out of bounds: %w", err)
+	}
+	if t.module != nil || r.c.types[t.fn].form != 0x60 {
+		return 0, fmt.Errorf("core type index %d is not a function type", index)
+	}
+	return t.fn, nil
+}
+
+// add defines the types of a recursion group.
+func (r *coreScope) add(group []binary.CoreType) error {
+	types := make([]coreType, len(group))
+	for i, t := range group {
+		ct, err := r.coreType(t, i, len(group))
+		if err != nil {
+			return err
+		}
+		types[i] = ct
+	}
+	if len(group) == 0 {
+		return nil
+	}
+	first := r.c.group(types)
+	for i := range group {
+		r.types = append(r.types, coreTypeDef{fn: first + coreID(i)})
+	}
+	return nil
+}
+
+// coreType resolves the type that is number self of a recursion group of n.
+func (r *coreScope) coreType(t binary.CoreType, self, n int) (coreType, error) {
+	ct := coreType{form: t.Form, final: t.Final}
+	var err error
+	if ct.params, err = r.vals(t.Params, n); err != nil {
+		return ct, err
+	}
+	if ct.results, err = r.vals(t.Results, n); err != nil {
+		return ct, err
+	}
+	if len(t.Supers) > 1 {
+		return ct, errors.New("a core type has at most one supertype")
+	}
+	for _, s := range t.Supers {
+		h, err := r.heap(int64(s), self)
+		if err != nil {
+			return ct, fmt.Errorf("supertype: %w", err)
+		}
+		ct.supers = append(ct.supers, coreID(h))
+	}
+	return ct, nil
+}
+
+func (r *coreScope) vals(list []binary.CoreVal, n int) ([]coreVal, error) {
+	vals := make([]coreVal, len(list))
+	for i, v := range list {
+		vals[i] = coreVal{code: v.Code, mut: v.Mutable}
+		if v.Code != refNull && v.Code != refNonNull {
+			continue
+		}
+		h, err := r.heap(v.Heap, n)
+		if err != nil {
+			return nil, err
+		}
+		vals[i].heap = h
+	}
+	return vals, nil
+}
+
+// heap resolves a heap type; the first n members of the recursion group that
+// is being defined have no number yet.
+func (r *coreScope) heap(h int64, n int) (int64, error) {
+	if h < 0 {
+		return h, nil
+	}
+	if local := h - int64(len(r.types)); local >= 0 && local < int64(n) {
+		return localHeap - local, nil
+	}
+	t, err := at(r.types, uint32(h), binary.SortCoreType)
+	if err != nil || t.module != nil {
+		return 0, fmt.Errorf("type index out of bounds: unknown type %d", h)
+	}
+	return int64(t.fn), nil
+}
+
+// extern resolves the type of an import, export, table or global.
+func (r *coreScope) extern(e binary.CoreExtern) (coreExtern, error) {
+	out := coreExtern{sort: e.Sort, mut: e.Mutable, limits: e.Limits}
+	switch e.Sort {
+	case binary.SortCoreFunc, binary.SortCoreTag:
+		fn, err := r.fn(e.Type)
+		if err != nil {
+			return out, err
+		}
+		out.fn = fn
+	case binary.SortCoreTable, binary.SortCoreGlobal:
+		vals, err := r.vals([]binary.CoreVal{e.Val}, 0)
+		if err != nil {
+			return out, err
+		}
+		out.val = vals[0]
+	}
+	return out, checkLimits(out)
 }

@@ -225,32 +225,12 @@ func (s *scope) aliasDecl(def *binary.Alias) error {
 }
 
 func (s *scope) coreType(def *binary.CoreTypeDef) error {
-	t, err := s.buildCoreType(def)
-	s.coreTypes = append(s.coreTypes, t)
-	return err
-}
-
-func (s *scope) buildCoreType(def *binary.CoreTypeDef) (coreTypeDef, error) {
-	if def.Func != nil {
-		return coreTypeDef{fn: s.v.core.fn(plainVals(def.Func.Params), plainVals(def.Func.Results))}, nil
+	if def.Module == nil {
+		return s.coreTypes.add(def.Group)
 	}
 	m, err := s.coreModuleType(def.Module)
-	return coreTypeDef{module: m}, err
-}
-
-func plainVal(t binary.CoreValType) coreVal {
-	if t >= 0x7b {
-		return coreVal{code: byte(t)}
-	}
-	return coreVal{code: refNull, heap: int64(t) - 0x80}
-}
-
-func plainVals(list []binary.CoreValType) []coreVal {
-	vals := make([]coreVal, len(list))
-	for i, t := range list {
-		vals[i] = plainVal(t)
-	}
-	return vals
+	s.coreTypes.types = append(s.coreTypes.types, coreTypeDef{module: m})
+	return err
 }
 
 // coreModuleType checks the declarations of a core module type, which have a
@@ -258,14 +238,10 @@ func plainVals(list []binary.CoreValType) []coreVal {
 func (s *scope) coreModuleType(mt *binary.CoreModuleType) (*moduleType, error) {
 	m := &moduleType{exports: map[string]coreExtern{}}
 	seen := map[[2]string]bool{}
-	var types []coreID
+	local := &coreScope{c: s.v.core}
 	for i := range mt.Defs {
 		d := &mt.Defs[i]
-		err := s.v.step(d, func(binary.Def) error {
-			var err error
-			types, err = s.coreModuleDecl(m, seen, types, d)
-			return err
-		})
+		err := s.v.step(d, func(binary.Def) error { return s.coreModuleDecl(m, seen, local, d) })
 		if err != nil {
 			return nil, err
 		}
@@ -273,66 +249,51 @@ func (s *scope) coreModuleType(mt *binary.CoreModuleType) (*moduleType, error) {
 	return m, nil
 }
 
-func (s *scope) coreModuleDecl(m *moduleType, seen map[[2]string]bool, types []coreID, d *binary.CoreModuleDecl) ([]coreID, error) {
+func (s *scope) coreModuleDecl(m *moduleType, seen map[[2]string]bool, local *coreScope, d *binary.CoreModuleDecl) error {
 	switch d.Kind {
 	case binary.CoreDeclType:
-		if d.Type.Func == nil {
-			return types, errors.New("a core module type may not be defined in a core module type")
+		if d.Type.Module != nil {
+			return errors.New("a core module type may not be defined in a core module type")
 		}
-		t, err := s.buildCoreType(d.Type)
-		return append(types, t.fn), err
+		return local.add(d.Type.Group)
 	case binary.CoreDeclAlias:
-		t, err := s.coreTypeAlias(d.Alias, types)
-		return append(types, t), err
+		t, err := s.coreTypeAlias(d.Alias, local)
+		local.types = append(local.types, t)
+		return err
 	}
-	x, err := coreExternDesc(d.Desc, types)
+	x, err := local.extern(d.Desc)
 	if err != nil {
-		return types, err
+		return err
 	}
 	if d.Kind == binary.CoreDeclExport {
 		if _, dup := m.exports[d.Name]; dup {
-			return types, fmt.Errorf("export name `%s` already defined", d.Name)
+			return fmt.Errorf("export name `%s` already defined", d.Name)
 		}
 		m.exports[d.Name] = x
-		return types, nil
+		return nil
 	}
 	key := [2]string{d.Module, d.Name}
 	if seen[key] {
-		return types, fmt.Errorf("duplicate import name `%s:%s`", d.Module, d.Name)
+		return fmt.Errorf("duplicate import name `%s:%s`", d.Module, d.Name)
 	}
 	seen[key] = true
 	m.imports = append(m.imports, coreImport{module: d.Module, name: d.Name, coreExtern: x})
-	return types, nil
+	return nil
 }
 
 // coreTypeAlias resolves an outer alias in a core module type, which counts as
 // a scope of its own.
-func (s *scope) coreTypeAlias(a *binary.Alias, local []coreID) (coreID, error) {
+func (s *scope) coreTypeAlias(a *binary.Alias, local *coreScope) (coreTypeDef, error) {
 	if a.Count == 0 {
-		return at(local, a.Index, binary.SortCoreType)
+		return at(local.types, a.Index, binary.SortCoreType)
 	}
 	to, _, err := s.outer(a.Count - 1)
 	if err != nil {
-		return 0, err
+		return coreTypeDef{}, err
 	}
-	t, err := at(to.coreTypes, a.Index, binary.SortCoreType)
+	t, err := at(to.coreTypes.types, a.Index, binary.SortCoreType)
 	if err == nil && t.module != nil {
 		err = errors.New("a core module type may not be aliased in a core module type")
 	}
-	return t.fn, err
-}
-
-func coreExternDesc(d binary.CoreExternDesc, types []coreID) (coreExtern, error) {
-	x := coreExtern{sort: d.Sort, mut: d.Mutable, limits: d.Limits}
-	switch d.Sort {
-	case binary.SortCoreFunc, binary.SortCoreTag:
-		fn, err := at(types, d.Type, binary.SortCoreType)
-		if err != nil {
-			return x, fmt.Errorf("type index out of bounds: %w", err)
-		}
-		x.fn = fn
-	case binary.SortCoreTable, binary.SortCoreGlobal:
-		x.val = plainVal(d.Val)
-	}
-	return x, checkLimits(x)
+	return t, err
 }

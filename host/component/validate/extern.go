@@ -16,7 +16,7 @@ func (s *scope) described(d *binary.ExternDesc) (entity, error) {
 	switch d.Sort {
 	case binary.SortCoreModule:
 		var t coreTypeDef
-		if t, err = at(s.coreTypes, d.Index, binary.SortCoreType); err == nil && t.module == nil {
+		if t, err = at(s.coreTypes.types, d.Index, binary.SortCoreType); err == nil && t.module == nil {
 			err = fmt.Errorf("core type index %d is not a module type", d.Index)
 		}
 		e.module = t.module
@@ -193,11 +193,11 @@ func checkConstructor(f *funcType, r *typ, name string) error {
 	if f.result == nil {
 		return errors.New("constructor: function should return one value")
 	}
-	t := f.result.val
-	if t.Kind == wit.KindResult && t.Cases[0].Type != nil {
-		t = t.Cases[0].Type
+	t := f.result
+	if t.val.Kind == wit.KindResult && t.val.Cases[0].Type != nil {
+		t = t.parts[0]
 	}
-	if t.Kind != wit.KindOwn {
+	if t == nil || t.val.Kind != wit.KindOwn {
 		return errors.New("constructor: function should return `(own $T)` or `(result (own $T))`")
 	}
 	return sameResource(t, r, name)
@@ -214,14 +214,16 @@ func checkMethod(f *funcType, r *typ, name string) error {
 	if p.typ.val.Kind != wit.KindBorrow {
 		return errors.New("method: function should take a first argument of `(borrow $T)`")
 	}
-	return sameResource(p.typ.val, r, name)
+	return sameResource(p.typ, r, name)
 }
 
-func sameResource(t *wit.Type, r *typ, name string) error {
+// sameResource checks that a handle refers to the resource through the type
+// that has the name, not through another type that is equal to it.
+func sameResource(handle, r *typ, name string) error {
 	if r == nil {
 		return fmt.Errorf("resource used in function does not have a name in this context: no resource named `%s`", name)
 	}
-	if t.Resource != r.res {
+	if handle.parts[0] != r {
 		return fmt.Errorf("function does not match expected resource name `%s`", name)
 	}
 	return nil

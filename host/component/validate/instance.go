@@ -149,7 +149,11 @@ func (s *scope) bag(def *binary.Instance) (*typ, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := checkAnnotation(name, e, resources, x.Name.Name); err != nil {
+		named := e
+		if named.typ != nil { // the name belongs to a type of the bag's own
+			named.typ = copyOf(e.typ)
+		}
+		if err := checkAnnotation(name, named, resources, x.Name.Name); err != nil {
 			return nil, err
 		}
 		list = append(list, extern{name: x.Name, entity: e})
@@ -217,8 +221,8 @@ func (s *scope) aliasOuter(def *binary.Alias) error {
 	}
 	switch def.Sort {
 	case binary.SortCoreType:
-		t, err := at(to.coreTypes, def.Index, def.Sort)
-		s.coreTypes = append(s.coreTypes, t)
+		t, err := at(to.coreTypes.types, def.Index, def.Sort)
+		s.coreTypes.types = append(s.coreTypes.types, t)
 		return err
 	case binary.SortCoreModule, binary.SortComponent:
 	case binary.SortType:

@@ -172,8 +172,7 @@ func (c *coreTypes) instantiate(m *moduleType, args map[string]*coreInstance) er
 
 // moduleReader turns a decoded module into its type.
 type moduleReader struct {
-	c     *coreTypes
-	types []coreID
+	coreScope
 	index map[binary.Sort][]coreExtern
 }
 
@@ -184,123 +183,23 @@ func (v *validator) module(def *binary.CoreModule) (*moduleType, error) {
 		return nil, err
 	}
 	v.spend(len(m.Types) + len(m.Imports) + len(m.Funcs) + len(m.Exports))
-	r := &moduleReader{c: v.core, index: map[binary.Sort][]coreExtern{}}
-	t := &moduleType{exports: make(map[string]coreExtern, len(m.Exports))}
-	if err := r.addTypes(m.Types); err != nil {
-		return nil, shift(err, def.Pos())
+	r := &moduleReader{coreScope: coreScope{c: v.core}, index: map[binary.Sort][]coreExtern{}}
+	for _, group := range m.Types {
+		if err := r.add(group); err != nil {
+			return nil, binary.Errorf(group[0].Pos(), "core module: %w", err)
+		}
 	}
+	t := &moduleType{exports: make(map[string]coreExtern, len(m.Exports))}
 	if err := r.addImports(t, m.Imports); err != nil {
-		return nil, shift(err, def.Pos())
+		return nil, err
 	}
 	if err := r.addDefs(m); err != nil {
 		return nil, binary.Errorf(def.Pos(), "core module: %w", err)
 	}
-	return t, shift(r.addExports(t, m.Exports), def.Pos())
+	return t, r.addExports(t, m.Exports)
 }
 
-// shift moves an error's offset from the start of a module to that of the
-// component.
-func shift(err error, by int) error {
-	if e, ok := err.(*binary.Error); ok && e != nil {
-		e.Offset += by
-	}
-	return err
-}
-
-func (r *moduleReader) addTypes(types []binary.ModuleType) error {
-	for i := 0; i < len(types); {
-		n := max(types[i].Group, 1)
-		group := make([]coreType, n)
-		for k, t := range types[i : i+n] {
-			ct, err := r.coreType(t, i, n, i+k)
-			if err != nil {
-				return binary.Errorf(t.Pos(), "%w", err)
-			}
-			group[k] = ct
-		}
-		first := r.c.group(group)
-		for k := range n {
-			r.types = append(r.types, first+coreID(k))
-		}
-		i += n
-	}
-	return nil
-}
-
-func (r *moduleReader) coreType(t binary.ModuleType, base, n, self int) (coreType, error) {
-	ct := coreType{form: t.Form, final: t.Final}
-	var err error
-	if ct.params, err = r.vals(t.Params, base, n); err != nil {
-		return ct, err
-	}
-	if ct.results, err = r.vals(t.Results, base, n); err != nil {
-		return ct, err
-	}
-	for _, s := range t.Supers {
-		if int64(s) >= int64(self) {
-			return ct, fmt.Errorf("type index out of bounds: supertype %d of type %d", s, self)
-		}
-		h, err := r.heap(int64(s), base, n)
-		if err != nil {
-			return ct, err
-		}
-		ct.supers = append(ct.supers, coreID(h))
-	}
-	return ct, nil
-}
-
-func (r *moduleReader) vals(list []binary.ModuleVal, base, n int) ([]coreVal, error) {
-	vals := make([]coreVal, len(list))
-	for i, v := range list {
-		vals[i] = coreVal{code: v.Code, mut: v.Mutable}
-		if v.Code != refNull && v.Code != refNonNull {
-			continue
-		}
-		h, err := r.heap(v.Heap, base, n)
-		if err != nil {
-			return nil, err
-		}
-		vals[i].heap = h
-	}
-	return vals, nil
-}
-
-// heap resolves a heap type; members of the recursion group of n types from
-// base on have no number yet.
-func (r *moduleReader) heap(h int64, base, n int) (int64, error) {
-	switch {
-	case h < 0:
-		return h, nil
-	case h >= int64(base) && h < int64(base+n):
-		return localHeap - (h - int64(base)), nil
-	case h < int64(len(r.types)):
-		return int64(r.types[h]), nil
-	}
-	return 0, fmt.Errorf("type index %d out of bounds", h)
-}
-
-func (r *moduleReader) extern(e binary.ModuleExtern) (coreExtern, error) {
-	out := coreExtern{sort: e.Sort, mut: e.Mutable, limits: e.Limits}
-	switch e.Sort {
-	case binary.SortCoreFunc, binary.SortCoreTag:
-		if int64(e.Type) >= int64(len(r.types)) {
-			return out, fmt.Errorf("type index %d out of bounds", e.Type)
-		}
-		out.fn = r.types[e.Type]
-		if r.c.types[out.fn].form != 0x60 {
-			return out, fmt.Errorf("type index %d is not a function type", e.Type)
-		}
-	case binary.SortCoreTable, binary.SortCoreGlobal:
-		vals, err := r.vals([]binary.ModuleVal{e.Val}, len(r.types), 0)
-		if err != nil {
-			return out, err
-		}
-		out.val = vals[0]
-	}
-	return out, checkLimits(out)
-}
-
-func (r *moduleReader) add(e binary.ModuleExtern) error {
+func (r *moduleReader) define(e binary.CoreExtern) error {
 	x, err := r.extern(e)
 	if err == nil {
 		r.index[e.Sort] = append(r.index[e.Sort], x)
@@ -324,23 +223,23 @@ func (r *moduleReader) addImports(t *moduleType, imports []binary.ModuleImport) 
 
 func (r *moduleReader) addDefs(m *binary.Module) error {
 	for _, f := range m.Funcs {
-		if err := r.add(binary.ModuleExtern{Sort: binary.SortCoreFunc, Type: f}); err != nil {
+		if err := r.define(binary.CoreExtern{Sort: binary.SortCoreFunc, Type: f}); err != nil {
 			return err
 		}
 	}
 	for _, l := range m.Memories {
-		if err := r.add(binary.ModuleExtern{Sort: binary.SortCoreMemory, Limits: l}); err != nil {
+		if err := r.define(binary.CoreExtern{Sort: binary.SortCoreMemory, Limits: l}); err != nil {
 			return err
 		}
 	}
 	for _, f := range m.Tags {
-		if err := r.add(binary.ModuleExtern{Sort: binary.SortCoreTag, Type: f}); err != nil {
+		if err := r.define(binary.CoreExtern{Sort: binary.SortCoreTag, Type: f}); err != nil {
 			return err
 		}
 	}
-	for _, list := range [][]binary.ModuleExtern{m.Tables, m.Globals} {
+	for _, list := range [][]binary.CoreExtern{m.Tables, m.Globals} {
 		for _, e := range list {
-			if err := r.add(e); err != nil {
+			if err := r.define(e); err != nil {
 				return err
 			}
 		}

@@ -27,7 +27,7 @@ type scope struct {
 	coreMemories  []coreExtern
 	coreGlobals   []coreExtern
 	coreTags      []coreID
-	coreTypes     []coreTypeDef
+	coreTypes     coreScope
 	coreModules   []*moduleType
 	coreInstances []*coreInstance
 	funcs         []*typ
@@ -52,7 +52,7 @@ type coreTypeDef struct {
 
 func (v *validator) newScope(kind scopeKind, parent *scope) *scope {
 	concrete := kind == scopeComponent
-	return &scope{v: v, kind: kind, parent: parent,
+	return &scope{v: v, kind: kind, parent: parent, coreTypes: coreScope{c: v.core},
 		importNames: nameSet{}, exportNames: nameSet{},
 		importRes: map[string]*typ{}, exportRes: map[string]*typ{},
 		bindImports: &binder{concrete: concrete}, bindLocals: &binder{concrete: concrete},
