@@ -163,6 +163,17 @@ func (l *lifter) pointer(o *op, base uint32, flat bool) error {
 }
 
 func (l *lifter) text(ptr, units uint32) error {
+	if l.enc == UTF8 {
+		b, err := utf8Region(l.mem, ptr, units)
+		if err != nil {
+			return err
+		}
+		if err := l.room(len(b) + binary.MaxVarintLen32); err != nil {
+			return err
+		}
+		l.dst = append(wire.AppendULEB(l.dst, uint64(len(b))), b...)
+		return nil
+	}
 	s, err := loadText(l.guest, l.enc, ptr, units)
 	if err != nil {
 		return err
@@ -173,10 +184,6 @@ func (l *lifter) text(ptr, units uint32) error {
 		return err
 	}
 	l.dst = wire.AppendULEB(l.dst, uint64(n))
-	if s.code == codeUTF8 {
-		l.dst = append(l.dst, b...)
-		return nil
-	}
 	at := len(l.dst)
 	l.dst = slices.Grow(l.dst, n)[:at+n]
 	encodeUTF8(l.dst[at:], b, s.code)

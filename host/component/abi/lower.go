@@ -256,6 +256,12 @@ func (l *lowerer) text() (ptr, units uint32, err error) {
 		l.src = before
 		return 0, 0, l.malformed("string is not UTF-8")
 	}
+	if l.enc == UTF8 && n <= MaxStringBytes {
+		ptr, to, err := l.guest.realloc(0, 0, 1, uint32(n))
+		l.mem = l.guest.bytes()
+		copy(to, b)
+		return ptr, uint32(n), err
+	}
 	s, err := hostText(b)
 	if err != nil {
 		return 0, 0, err

@@ -45,41 +45,60 @@ func (s *text) bytes() []byte {
 	return s.guest.bytes()[s.ptr:][:s.size]
 }
 
+// utf8Region returns the UTF-8 string at ptr, checked. It is the common case of
+// loadText without its struct.
+func utf8Region(mem []byte, ptr, size uint32) ([]byte, error) {
+	if size > MaxStringBytes {
+		return nil, tooLong(uint64(size))
+	}
+	if uint64(ptr)+uint64(size) > uint64(len(mem)) {
+		_, err := area(mem, "string", ptr, uint64(size), 1)
+		return nil, err
+	}
+	b := mem[ptr:][:size:size]
+	if !utf8.Valid(b) {
+		return nil, trap.New(trap.Abi, "string is not valid UTF-8")
+	}
+	return b, nil
+}
+
+func tooLong(size uint64) error {
+	return trap.New(trap.Abi, "string is too long: %d bytes", size)
+}
+
 // loadText checks a string in memory. Units is as the guest gave it, with tag.
 func loadText(g *Guest, enc Encoding, ptr, units uint32) (text, error) {
-	s := text{guest: g, ptr: ptr, units: units, from: enc}
-	align := uint32(1)
-	switch {
-	case enc == UTF16, enc == Latin1UTF16 && units&tag != 0:
-		s.code, align = codeUTF16, 2
-		if enc == Latin1UTF16 {
-			s.units &^= tag
+	s := text{guest: g, ptr: ptr, size: units, units: units, from: enc}
+	if enc == UTF8 {
+		_, err := utf8Region(g.bytes(), ptr, units)
+		return s, err
+	}
+	s.code = codeUTF16
+	if enc == Latin1UTF16 {
+		s.units &^= tag
+		if units&tag == 0 {
+			s.code = codeLatin1
 		}
-	case enc == Latin1UTF16:
-		s.code, align = codeLatin1, 2
 	}
 	size := uint64(s.units) * uint64(s.code.unit())
 	if size > MaxStringBytes {
-		return text{}, trap.New(trap.Abi, "string is too long: %d bytes", size)
+		return text{}, tooLong(size)
 	}
-	b, err := area(g.bytes(), "string", ptr, size, align)
+	b, err := area(g.bytes(), "string", ptr, size, 2)
 	if err != nil {
 		return text{}, err
 	}
-	s.size = uint32(size)
-	switch {
-	case s.code == codeUTF8 && !utf8.Valid(b):
-		return text{}, trap.New(trap.Abi, "string is not valid UTF-8")
-	case s.code == codeUTF16 && !validUTF16(b):
+	if s.code == codeUTF16 && !validUTF16(b) {
 		return text{}, trap.New(trap.Abi, "string is not valid UTF-16")
 	}
+	s.size = uint32(size)
 	return s, nil
 }
 
 // hostText wraps UTF-8 bytes of the host, which must be valid.
 func hostText(b []byte) (text, error) {
 	if len(b) > MaxStringBytes {
-		return text{}, trap.New(trap.Abi, "string is too long: %d bytes", len(b))
+		return text{}, tooLong(uint64(len(b)))
 	}
 	return text{host: b, size: uint32(len(b)), units: uint32(len(b)), from: UTF8}, nil
 }

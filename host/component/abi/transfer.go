@@ -256,6 +256,10 @@ func (m *transferer) pointer(o *op, at mode, s, d uint32) error {
 }
 
 func (m *transferer) text(ptr, units uint32) (uint32, uint32, error) {
+	if m.srcEnc == UTF8 && m.dstEnc == UTF8 {
+		ptr, err := m.copyText(ptr, units)
+		return ptr, units, err
+	}
 	s, err := loadText(m.src, m.srcEnc, ptr, units)
 	if err != nil {
 		return 0, 0, err
@@ -268,6 +272,28 @@ func (m *transferer) text(ptr, units uint32) (uint32, uint32, error) {
 	return ptr, units, err
 }
 
+// copyText is text from UTF-8 to UTF-8.
+func (m *transferer) copyText(ptr, size uint32) (uint32, error) {
+	if _, err := utf8Region(m.sm, ptr, size); err != nil {
+		return 0, err
+	}
+	if err := m.spend(uint64(size)); err != nil {
+		return 0, err
+	}
+	return m.copyBytes(ptr, size, 1)
+}
+
+// copyBytes copies size bytes of the source to new memory.
+func (m *transferer) copyBytes(ptr, size, align uint32) (uint32, error) {
+	to, block, err := m.dst.realloc(0, 0, align, size)
+	if err != nil {
+		return 0, err
+	}
+	m.sm, m.dm = m.src.bytes(), m.dst.bytes()
+	copy(block, m.sm[ptr:])
+	return to, nil
+}
+
 func (m *transferer) list(o *op, ptr, n uint32) (uint32, error) {
 	from, err := Region(m.sm, ptr, n, o.n, uint32(o.size))
 	if err != nil {
@@ -276,15 +302,14 @@ func (m *transferer) list(o *op, ptr, n uint32) (uint32, error) {
 	if err := m.spend(uint64(len(from))); err != nil {
 		return 0, err
 	}
+	if o.code == opListCopy {
+		return m.copyBytes(ptr, uint32(len(from)), uint32(o.size))
+	}
 	to, _, err := m.dst.realloc(0, 0, uint32(o.size), uint32(len(from)))
 	if err != nil {
 		return 0, err
 	}
 	m.sm, m.dm = m.src.bytes(), m.dst.bytes()
-	if o.code == opListCopy {
-		copy(m.dm[to:], m.sm[ptr:][:len(from)])
-		return to, nil
-	}
 	s, d := ptr, to
 	for range n {
 		if err := m.run(o.sub, memToMem, s, d); err != nil {
