@@ -250,6 +250,7 @@ func TestMalformedWire(t *testing.T) {
 		{"char cut off", wit.Char, []byte{0xe2, 0x82}, io.ErrUnexpectedEOF},
 		{"enum", enum, []byte{3}, wire.ErrMalformed},
 		{"option", option(t, wit.U8), []byte{2}, wire.ErrMalformed},
+		{"option padded", option(t, wit.U8), []byte{0x80, 0}, wire.ErrMalformed},
 		{"string not UTF-8", wit.String, []byte{1, 0xff}, wire.ErrMalformed},
 		{"string cut off", wit.String, []byte{2, 'a'}, io.ErrUnexpectedEOF},
 		{"list that claims more", list(t, wit.String), []byte{0xff, 0xff, 0xff, 0xff, 0x0f}, wire.ErrMalformed},
