@@ -224,3 +224,17 @@ func PublicURL(urls string) string {
 	}
 	return strings.Join(list, ",")
 }
+
+// flushWait bounds a Flush whose context has no deadline.
+const flushWait = 10 * time.Second
+
+// Flush waits until the server has processed all that was sent so far, for at
+// most 10 seconds.
+func Flush(ctx context.Context, nc *nats.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, flushWait)
+	defer cancel()
+	if err := nc.FlushWithContext(ctx); err != nil {
+		return fmt.Errorf("flush: %w", Disconnected(err))
+	}
+	return nil
+}

@@ -123,7 +123,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	err := s.subscribe()
 	if err == nil {
-		err = s.cfg.Conn.FlushWithContext(ctx)
+		err = lattice.Flush(ctx, s.cfg.Conn)
 	}
 	if err != nil {
 		ended, cancel := context.WithCancel(context.Background())
@@ -259,7 +259,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	})
 	select {
 	case <-s.done:
-		return lattice.Disconnected(s.flush(ctx))
+		return s.flush(ctx)
 	case <-ctx.Done():
 		s.cancel()
 		return fmt.Errorf("control server: shut down: %w", ctx.Err())
@@ -298,12 +298,7 @@ func (s *Server) flush(ctx context.Context) error {
 	if !s.cfg.Conn.IsConnected() {
 		return nil
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.cfg.Timeout)
-		defer cancel()
-	}
-	return s.cfg.Conn.FlushWithContext(ctx)
+	return lattice.Flush(ctx, s.cfg.Conn)
 }
 
 func shorten(text string) string {
