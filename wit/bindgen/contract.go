@@ -102,6 +102,9 @@ func (f *file) definition(d *def) {
 	switch {
 	case d.resource != nil:
 		f.resource(d)
+	case d.same != nil:
+		f.comment(noun(d.goName, d.docs, "The resource "+d.name+"."))
+		f.p("type %s = %s\n", d.goName, f.q.name(d.same.iface.pkg, d.same.goName))
 	case d.alias():
 		if d.typ.w.Kind == wit.KindTuple && !d.typ.uniform() {
 			return // written with the tuples
@@ -110,9 +113,6 @@ func (f *file) definition(d *def) {
 		bare := *d.typ
 		bare.def = nil
 		if d.typ.def != d { // another name for an alias
-			bare.def = d.typ.def
-		}
-		if d.typ.w.Kind == wit.KindOwn || d.typ.w.Kind == wit.KindBorrow {
 			bare.def = d.typ.def
 		}
 		f.p("type %s = %s\n", d.goName, bare.goType(f.q))

@@ -58,9 +58,12 @@ func (m *modelWriter) iface(i *iface) {
 			if d.docs != "" {
 				docs = fmt.Sprintf(", Docs: %q", strings.Join(strings.Fields(d.docs), " "))
 			}
-			if d.resource != nil {
+			switch {
+			case d.resource != nil:
 				m.p("{Name: %q, Resource: %sResource%s},", d.name, d.goName, docs)
-			} else {
+			case d.same != nil:
+				m.p("{Name: %q, Resource: %s%s},", d.name, m.q.name(d.same.iface.pkg, d.same.goName+"Resource"), docs)
+			default:
 				m.p("{Name: %q, Type: %s%s},", d.name, m.expr(d.typ), docs)
 			}
 		}

@@ -129,8 +129,12 @@ func (l *loader) loadInterface(src *bca.Interface) {
 			continue // used from another interface
 		}
 		out := &def{iface: i, name: name, docs: d.Docs.Contents}
-		l.defs[d] = out
 		i.defs = append(i.defs, out)
+		if r := l.lookup(d); r != nil && r.resource != nil {
+			out.same = r
+			continue
+		}
+		l.defs[d] = out
 		if _, ok := d.Kind.(*bca.Resource); ok {
 			out.resource = &wit.Resource{Name: name}
 			continue

@@ -59,11 +59,12 @@ type def struct {
 	goName   string
 	typ      *typ          // nil for a resource
 	resource *wit.Resource // nil for a type
+	same     *def          // a resource that this is another name for
 	isError  bool          // some function fails with it
 }
 
 // alias reports whether the definition only gives a type another name.
-func (d *def) alias() bool { return d.resource == nil && !d.typ.nominal() }
+func (d *def) alias() bool { return d.typ != nil && !d.typ.nominal() }
 
 // typ is a use of a type: the model's type, and what it is called.
 type typ struct {
