@@ -101,12 +101,12 @@ func TestPullFromARegistryThatHangs(t *testing.T) {
 		})
 	})
 	ref, _ := reg.push(t, "a:1", wasm("hang"))
-	c := newClient(t, Config{Insecure: []string{reg.addr}, CacheDir: t.TempDir(), ResolveTimeout: 50 * time.Millisecond})
-	c.cfg.ResolveTimeout = time.Minute
-	_, err := c.Pull(t.Context(), ref, nil)
+	cfg := Config{Insecure: []string{reg.addr}, CacheDir: t.TempDir()}
+	_, err := newClient(t, cfg).Pull(t.Context(), ref, nil)
 	require.NoError(t, err)
 	hang.Store(true)
-	c.cfg.ResolveTimeout = 50 * time.Millisecond
+	cfg.ResolveTimeout = 50 * time.Millisecond
+	c := newClient(t, cfg)
 
 	got, err := c.Pull(t.Context(), ref, nil)
 	require.NoError(t, err)
