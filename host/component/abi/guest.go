@@ -64,7 +64,15 @@ type Guest struct {
 	// value; the budget bounds it. The owner sets it before each call; at zero
 	// nothing can be lifted. Transfers between guests do not use it.
 	Budget int64
+	// Poll, where it is not nil, is called now and then during a long transfer
+	// from or to the guest, once for each MiB or so. Its error, such
+	// as a passed deadline, ends the transfer.
+	Poll func() error
 }
+
+// pollBytes is what a transfer moves between two polls: some milliseconds of
+// work for the smallest elements.
+const pollBytes = 1 << 20
 
 func (g *Guest) bytes() []byte {
 	if g.Mem == nil {

@@ -133,6 +133,7 @@ type transferer struct {
 	in, out        []uint64
 	srcEnc, dstEnc Encoding
 	left           int64
+	unpolled       int64 // bytes since the last poll
 }
 
 // run runs b with its source at s and its destination at d.
@@ -267,6 +268,9 @@ func (m *transferer) text(ptr, units uint32) (uint32, uint32, error) {
 	if err := m.spend(uint64(s.size)); err != nil {
 		return 0, 0, err
 	}
+	if err := m.moved(s.size); err != nil {
+		return 0, 0, err
+	}
 	ptr, units, err = storeText(m.dst, m.dstEnc, &s)
 	m.sm, m.dm = m.src.bytes(), m.dst.bytes()
 	return ptr, units, err
@@ -285,6 +289,9 @@ func (m *transferer) copyText(ptr, size uint32) (uint32, error) {
 
 // copyBytes copies size bytes of the source to new memory.
 func (m *transferer) copyBytes(ptr, size, align uint32) (uint32, error) {
+	if err := m.moved(size); err != nil {
+		return 0, err
+	}
 	to, block, err := m.dst.realloc(0, 0, align, size)
 	if err != nil {
 		return 0, err
@@ -310,14 +317,40 @@ func (m *transferer) list(o *op, ptr, n uint32) (uint32, error) {
 		return 0, err
 	}
 	m.sm, m.dm = m.src.bytes(), m.dst.bytes()
-	s, d := ptr, to
+	return to, m.elements(o, ptr, to, n)
+}
+
+func (m *transferer) elements(o *op, s, d, n uint32) error {
 	for range n {
 		if err := m.run(o.sub, memToMem, s, d); err != nil {
-			return 0, err
+			return err
+		}
+		if err := m.moved(o.n); err != nil {
+			return err
 		}
 		s, d = s+o.n, d+o.n
 	}
-	return to, nil
+	return nil
+}
+
+// moved counts n bytes and polls when it is time.
+func (m *transferer) moved(n uint32) error {
+	if m.unpolled += int64(n); m.unpolled >= pollBytes {
+		return m.poll()
+	}
+	return nil
+}
+
+func (m *transferer) poll() error {
+	m.unpolled = 0
+	for _, g := range [...]*Guest{m.src, m.dst} {
+		if g.Poll != nil {
+			if err := g.Poll(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (m *transferer) spend(n uint64) error {
