@@ -96,8 +96,11 @@ func (s *session) data(path string, m *nats.Msg, trailers bool) bool {
 	if len(m.Data) > 0 {
 		fits, late := q.push(m.Data)
 		if !fits {
-			s.mux.overflows.Add(1)
-			s.fail(&Error{Code: Overflow, Detail: "peer sent more than was allowed on " + channelName(path), MayHaveRun: true})
+			err := &Error{Code: Overflow, Detail: "peer sent more than was allowed on " + channelName(path), MayHaveRun: true}
+			q.end(err) // nothing after the gap may be read
+			if s.fail(err) {
+				s.mux.overflows.Add(1)
+			}
 		}
 		return !late
 	}
