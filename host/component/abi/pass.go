@@ -1,0 +1,256 @@
+package abi
+
+import "github.com/lathhost/lath/host/component/trap"
+
+// maxTransfer bounds the bytes that one transfer writes by a whole 32-bit
+// memory: an honest realloc cannot place more, and a realloc that gives the same
+// place again and again must not keep the host copying.
+const maxTransfer = 1 << 32
+
+// mode says where the two sides of a transfer keep a block's values. In memory
+// a block's position is an address, flat it is a slot.
+type mode uint8
+
+const (
+	memToMem     mode = 0
+	srcSlots     mode = 1
+	dstSlots     mode = 2
+	slotsToMem        = srcSlots
+	memToSlots        = dstSlots
+	slotsToSlots      = srcSlots | dstSlots
+)
+
+// transferer is one running transfer. sm and dm are the memories, read again
+// after each realloc.
+type transferer struct {
+	src, dst       *Guest
+	sm, dm         []byte
+	in, out        []uint64
+	srcEnc, dstEnc Encoding
+	left           int64
+	unpolled       int64 // bytes since the last poll
+}
+
+// run runs b with its source at s and its destination at d.
+func (m *transferer) run(b *block, at mode, s, d uint32) error {
+	for pc := 0; pc < len(b.ops); pc++ {
+		o := &b.ops[pc]
+		var err error
+		switch o.code {
+		case opCopy:
+			copy(m.dm[d+o.off:][:o.n], m.sm[s+o.off:][:o.n])
+		case opVariant:
+			var c uint64
+			if c, err = m.scalar(o, at, s, d); err == nil {
+				pc = int(b.jumps[o.arg+uint32(c)]) - 1
+			}
+		case opJump:
+			pc = int(o.arg) - 1
+		case opCall:
+			err = m.run(o.sub, at, at.move(srcSlots, s, o.off, o.slot), at.move(dstSlots, d, o.off, o.slot))
+		case opRepeat:
+			err = m.repeat(o, at, s, d)
+		case opString, opList, opListCopy:
+			err = m.pointer(o, at, s, d)
+		case opOwn, opBorrow:
+			err = m.handle(o, at, s, d)
+		default:
+			_, err = m.scalar(o, at, s, d)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// move returns the position of a part, on the side whose slots bit is given.
+func (at mode) move(side mode, base, off uint32, slot uint8) uint32 {
+	if at&side != 0 {
+		return base + uint32(slot)
+	}
+	return base + off
+}
+
+func (m *transferer) repeat(o *op, at mode, s, d uint32) error {
+	s, d = at.move(srcSlots, s, o.off, o.slot), at.move(dstSlots, d, o.off, o.slot)
+	for range o.n {
+		if err := m.run(o.sub, at, s, d); err != nil {
+			return err
+		}
+		s, d = at.move(srcSlots, s, o.arg, o.size), at.move(dstSlots, d, o.arg, o.size)
+	}
+	return nil
+}
+
+func (m *transferer) scalar(o *op, at mode, s, d uint32) (uint64, error) {
+	var v uint64
+	if at&srcSlots != 0 {
+		v = m.in[s+uint32(o.slot)]
+	} else {
+		v = o.load(m.sm, s)
+	}
+	v, err := o.lift(v)
+	if err != nil {
+		return 0, err
+	}
+	if at&dstSlots != 0 {
+		m.out[d+uint32(o.slot)] = v
+	} else {
+		o.store(m.dm, d, v)
+	}
+	return v, nil
+}
+
+func (m *transferer) handle(o *op, at mode, s, d uint32) error {
+	var h uint32
+	if at&srcSlots != 0 {
+		h = uint32(m.in[s+uint32(o.slot)])
+	} else {
+		h = o.loadHandle(m.sm, s)
+	}
+	rep, err := o.liftHandle(m.src.Handles, h)
+	if err != nil {
+		return err
+	}
+	if h, err = o.lowerHandle(m.dst.Handles, rep); err != nil {
+		return err
+	}
+	if at&dstSlots != 0 {
+		m.out[d+uint32(o.slot)] = uint64(h)
+	} else {
+		o.storeHandle(m.dm, d, h)
+	}
+	return nil
+}
+
+// pointer passes a string or list: its contents go to new memory.
+func (m *transferer) pointer(o *op, at mode, s, d uint32) error {
+	var ptr, n uint32
+	if at&srcSlots != 0 {
+		p := m.in[s+uint32(o.slot):][:2]
+		ptr, n = uint32(p[0]), uint32(p[1])
+	} else {
+		ptr, n = o.loadPair(m.sm, s)
+	}
+	var err error
+	if o.code == opString {
+		ptr, n, err = m.text(ptr, n)
+	} else {
+		ptr, err = m.list(o, ptr, n)
+	}
+	if err != nil {
+		return err
+	}
+	if at&dstSlots != 0 {
+		p := m.out[d+uint32(o.slot):][:2]
+		p[0], p[1] = uint64(ptr), uint64(n)
+	} else {
+		o.storePair(m.dm, d, ptr, n)
+	}
+	return nil
+}
+
+func (m *transferer) text(ptr, units uint32) (uint32, uint32, error) {
+	if m.srcEnc == UTF8 && m.dstEnc == UTF8 {
+		ptr, err := m.copyText(ptr, units)
+		return ptr, units, err
+	}
+	s, err := loadText(m.src, m.srcEnc, ptr, units)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := m.spend(uint64(s.size)); err != nil {
+		return 0, 0, err
+	}
+	if err := m.moved(s.size); err != nil {
+		return 0, 0, err
+	}
+	ptr, units, err = storeText(m.dst, m.dstEnc, &s)
+	m.sm, m.dm = m.src.bytes(), m.dst.bytes()
+	return ptr, units, err
+}
+
+// copyText is text from UTF-8 to UTF-8.
+func (m *transferer) copyText(ptr, size uint32) (uint32, error) {
+	if _, err := utf8Region(m.sm, ptr, size); err != nil {
+		return 0, err
+	}
+	if err := m.spend(uint64(size)); err != nil {
+		return 0, err
+	}
+	return m.copyBytes(ptr, size, 1)
+}
+
+// copyBytes copies size bytes of the source to new memory.
+func (m *transferer) copyBytes(ptr, size, align uint32) (uint32, error) {
+	if err := m.moved(size); err != nil {
+		return 0, err
+	}
+	to, block, err := m.dst.realloc(0, 0, align, size)
+	if err != nil {
+		return 0, err
+	}
+	m.sm, m.dm = m.src.bytes(), m.dst.bytes()
+	copy(block, m.sm[ptr:])
+	return to, nil
+}
+
+func (m *transferer) list(o *op, ptr, n uint32) (uint32, error) {
+	from, err := Region(m.sm, ptr, n, o.n, uint32(o.size))
+	if err != nil {
+		return 0, err
+	}
+	if err := m.spend(uint64(len(from))); err != nil {
+		return 0, err
+	}
+	if o.code == opListCopy {
+		return m.copyBytes(ptr, uint32(len(from)), uint32(o.size))
+	}
+	to, _, err := m.dst.realloc(0, 0, uint32(o.size), uint32(len(from)))
+	if err != nil {
+		return 0, err
+	}
+	m.sm, m.dm = m.src.bytes(), m.dst.bytes()
+	return to, m.elements(o, ptr, to, n)
+}
+
+func (m *transferer) elements(o *op, s, d, n uint32) error {
+	for range n {
+		if err := m.run(o.sub, memToMem, s, d); err != nil {
+			return err
+		}
+		if err := m.moved(o.n); err != nil {
+			return err
+		}
+		s, d = s+o.n, d+o.n
+	}
+	return nil
+}
+
+// moved counts n bytes and polls when it is time.
+func (m *transferer) moved(n uint32) error {
+	if m.unpolled += int64(n); m.unpolled >= pollBytes {
+		return m.poll()
+	}
+	return nil
+}
+
+func (m *transferer) poll() error {
+	m.unpolled = 0
+	for _, g := range [...]*Guest{m.src, m.dst} {
+		if g.Poll != nil {
+			if err := g.Poll(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (m *transferer) spend(n uint64) error {
+	if m.left -= int64(n); m.left < 0 {
+		return trap.New(trap.Limit, "values of one call take more than %d bytes", int64(maxTransfer))
+	}
+	return nil
+}
