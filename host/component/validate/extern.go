@@ -48,8 +48,7 @@ func (s *scope) open(e entity, name string, bind *binder) entity {
 	case e.sort == binary.SortInstance && e.typ.inst.bind != nil && e.typ.inst.bind.count > 0:
 		sub := s.v.newSubst()
 		sub.fresh, sub.into = e.typ.inst.bind, bind
-		inst := sub.typ(e.typ).inst
-		e.typ = &typ{kind: typeInstance, depth: e.typ.depth, inst: &instanceType{exports: externs{list: inst.exports.list}}}
+		e.typ = &typ{kind: typeInstance, depth: e.typ.depth, inst: &instanceType{exports: sub.typ(e.typ).inst.exports}}
 	}
 	return e
 }
@@ -140,9 +139,6 @@ func (s *scope) addExport(n binary.ExternName, e entity) error {
 	}
 	if err := checkAnnotation(name, e, s.exportRes, n.Name); err != nil {
 		return err
-	}
-	if e.sort == binary.SortType && e.typ.kind == typeResource && e.typ.res.Name == "" {
-		e.typ.res.Name = n.Name
 	}
 	s.exports.list = append(s.exports.list, extern{name: n, entity: e})
 	s.add(e)

@@ -92,7 +92,9 @@ func (n *namer) typeExtern(x *Extern, e extern) {
 		delete(n.done, e.typ)
 		x.Type = n.val(e.typ)
 	case typeResource:
-		x.Resource = e.typ.res
+		if x.Resource = e.typ.res; x.Resource.Name == "" {
+			x.Resource.Name = e.name.Name
+		}
 	default:
 		x.Reason = fmt.Sprintf("a type of a %s has no form in WIT", e.typ.kind)
 	}

@@ -131,8 +131,7 @@ func (s *scope) instantiate(def *binary.Instance) (*typ, error) {
 			return nil, fmt.Errorf("type mismatch for import `%s`: %w", i.name.Name, err)
 		}
 	}
-	exports, _ := m.externs(c.comp.exports.list)
-	return &typ{kind: typeInstance, inst: &instanceType{exports: externs{list: exports}}}, nil
+	return &typ{kind: typeInstance, inst: &instanceType{exports: m.externs(c.comp.exports)}}, nil
 }
 
 // bag checks an instance that bundles items.
@@ -158,7 +157,7 @@ func (s *scope) bag(def *binary.Instance) (*typ, error) {
 		}
 		list = append(list, extern{name: x.Name, entity: e})
 	}
-	return &typ{kind: typeInstance, inst: &instanceType{exports: externs{list: list}}}, nil
+	return &typ{kind: typeInstance, inst: &instanceType{exports: &externs{list: list}}}, nil
 }
 
 func (s *scope) alias(def *binary.Alias) error {

@@ -33,17 +33,6 @@ type moduleType struct {
 	exports map[string]coreExtern
 }
 
-// find returns the import of that name, or nil. Where a module imports a name
-// twice, the first counts.
-func (m *moduleType) find(module, name string) *coreImport {
-	for i := range m.imports {
-		if m.imports[i].module == module && m.imports[i].name == name {
-			return &m.imports[i]
-		}
-	}
-	return nil
-}
-
 // Limits of memories and tables (core specification, Limits).
 const (
 	maxPages32 = 1 << 16

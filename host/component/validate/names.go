@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lathhost/lath/host/component/binary"
+	"github.com/lathhost/lath/wit"
 )
 
 // nameKind is the shape of an import or export name.
@@ -25,46 +26,11 @@ type externName struct {
 	resource string
 }
 
-// isLabel reports whether s is a label: words of lower-case letters or
-// acronyms of upper-case ones, with digits, joined by hyphens; the first starts
-// with a letter.
-func isLabel(s string) bool {
-	first := true
-	for {
-		word, rest, more := strings.Cut(s, "-")
-		if !isFragment(word, first) {
-			return false
-		}
-		if !more {
-			return true
-		}
-		first, s = false, rest
-	}
-}
-
-func isFragment(s string, first bool) bool {
-	if s == "" || first && s[0] >= '0' && s[0] <= '9' {
-		return false
-	}
-	var lower, upper bool
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= 'a' && c <= 'z':
-			lower = true
-		case c >= 'A' && c <= 'Z':
-			upper = true
-		case c < '0' || c > '9':
-			return false
-		}
-	}
-	return !(lower && upper)
-}
-
 // isWords reports whether s is a label without acronyms.
-func isWords(s string) bool { return isLabel(s) && s == strings.ToLower(s) }
+func isWords(s string) bool { return wit.ValidLabel(s) && s == strings.ToLower(s) }
 
 func checkLabel(s string) error {
-	if !isLabel(s) {
+	if !wit.ValidLabel(s) {
 		return fmt.Errorf("`%s` is not in kebab case", s)
 	}
 	return nil
@@ -111,7 +77,7 @@ func checkInterfaceName(s string) error {
 		return fmt.Errorf("`%s`: expected `/` after package name", s)
 	case strings.Contains(projection, "/"):
 		return fmt.Errorf("`%s`: nested packages are not supported", s)
-	case versioned && !isSemver(version) && !isCanonVersion(version):
+	case versioned && !wit.ValidVersion(version) && !isCanonVersion(version):
 		return fmt.Errorf("`%s` is not a valid semver", version)
 	}
 	return checkLabel(projection)
@@ -120,35 +86,6 @@ func checkInterfaceName(s string) error {
 // isNumber reports whether s is a decimal number without leading zeros.
 func isNumber(s string) bool {
 	return s != "" && (s == "0" || s[0] != '0') && strings.Trim(s, "0123456789") == ""
-}
-
-// isSemver reports whether s is a version by Semantic Versioning 2.0.
-func isSemver(s string) bool {
-	s, build, hasBuild := strings.Cut(s, "+")
-	s, pre, hasPre := strings.Cut(s, "-")
-	parts := strings.Split(s, ".")
-	if len(parts) != 3 || hasBuild && !isSemverTail(build, true) || hasPre && !isSemverTail(pre, false) {
-		return false
-	}
-	return isNumber(parts[0]) && isNumber(parts[1]) && isNumber(parts[2])
-}
-
-// isSemverTail checks the dot-separated identifiers of a pre-release or build;
-// those of a pre-release have no leading zeros where they are numbers.
-func isSemverTail(s string, zeros bool) bool {
-	for id := range strings.SplitSeq(s, ".") {
-		digits := strings.Trim(id, "0123456789") == ""
-		if id == "" || !zeros && digits && !isNumber(id) {
-			return false
-		}
-		for i := range len(id) {
-			c := id[i]
-			if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-') {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // isCanonVersion reports whether s is the part of a version within which
@@ -208,7 +145,7 @@ func checkLabels(what string, n int, label func(int) string) error {
 		if l == "" {
 			return fmt.Errorf("%s cannot be empty", what)
 		}
-		if !isLabel(l) {
+		if !wit.ValidLabel(l) {
 			return fmt.Errorf("%s `%s` is not in kebab case", what, l)
 		}
 		if err := seen.add(what, l); err != nil {
@@ -237,7 +174,7 @@ func checkAttributes(n binary.ExternName, kind nameKind, sort binary.Sort) error
 	}
 	if n.Has&binary.AttrVersionSuffix != 0 {
 		_, version, _ := strings.Cut(n.Name, "@")
-		if kind != nameInterface || !isCanonVersion(version) || !isSemver(version+n.VersionSuffix) {
+		if kind != nameInterface || !isCanonVersion(version) || !wit.ValidVersion(version+n.VersionSuffix) {
 			return fmt.Errorf("`versionsuffix` `%s` does not complete the version of `%s`", n.VersionSuffix, n.Name)
 		}
 	}

@@ -35,7 +35,7 @@ type scope struct {
 	components    []*typ
 	instances     []*typ
 
-	imports, exports         externs
+	imports, exports         *externs
 	importNames, exportNames nameSet
 	importRes, exportRes     map[string]*typ // resources by name
 	bindImports, bindLocals  *binder
@@ -53,6 +53,7 @@ type coreTypeDef struct {
 func (v *validator) newScope(kind scopeKind, parent *scope) *scope {
 	concrete := kind == scopeComponent
 	return &scope{v: v, kind: kind, parent: parent, coreTypes: coreScope{c: v.core},
+		imports: &externs{}, exports: &externs{},
 		importNames: nameSet{}, exportNames: nameSet{},
 		importRes: map[string]*typ{}, exportRes: map[string]*typ{},
 		bindImports: &binder{concrete: concrete}, bindLocals: &binder{concrete: concrete},

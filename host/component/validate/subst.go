@@ -1,9 +1,15 @@
 package validate
 
 import (
+	"slices"
+
 	"github.com/lathhost/lath/host/component/binary"
 	"github.com/lathhost/lath/wit"
 )
+
+// costCopy is what making a type or an extern costs over looking at one. It
+// bounds memory: a step of work is some ten bytes.
+const costCopy = 8
 
 // subst replaces resources in types, and with them every type that mentions
 // them. It keeps what it has replaced, so that a type that occurs twice stays
@@ -45,6 +51,9 @@ func (s *subst) typ(t *typ) *typ {
 	}
 	s.v.spend(1)
 	to := s.replace(t)
+	if to != t {
+		s.v.spend(costCopy)
+	}
 	s.typs[t] = to
 	return to
 }
@@ -59,19 +68,18 @@ func (s *subst) replace(t *typ) *typ {
 	case typeFunc:
 		return s.replaceFunc(t)
 	case typeInstance:
-		exports, changed := s.externs(t.inst.exports.list)
-		if !changed {
+		exports := s.externs(t.inst.exports)
+		if exports == t.inst.exports {
 			return t
 		}
-		return &typ{kind: typeInstance, depth: t.depth, inst: &instanceType{exports: externs{list: exports}, bind: t.inst.bind}}
+		return &typ{kind: typeInstance, depth: t.depth, inst: &instanceType{exports: exports, bind: t.inst.bind}}
 	case typeComponent:
-		imports, changed := s.externs(t.comp.imports.list)
-		exports, changed2 := s.externs(t.comp.exports.list)
-		if !changed && !changed2 {
+		imports, exports := s.externs(t.comp.imports), s.externs(t.comp.exports)
+		if imports == t.comp.imports && exports == t.comp.exports {
 			return t
 		}
-		return &typ{kind: typeComponent, depth: t.depth, comp: &componentType{imports: externs{list: imports},
-			exports: externs{list: exports}, bindImports: t.comp.bindImports, bindLocals: t.comp.bindLocals}}
+		return &typ{kind: typeComponent, depth: t.depth, comp: &componentType{imports: imports, exports: exports,
+			bindImports: t.comp.bindImports, bindLocals: t.comp.bindLocals}}
 	}
 	return s.replaceValue(t)
 }
@@ -102,22 +110,21 @@ func (s *subst) replaceValue(t *typ) *typ {
 	return &typ{kind: typeValue, val: s.val(t.val), parts: parts}
 }
 
-// externs returns the list itself where nothing of it changes.
-func (s *subst) externs(list []extern) ([]extern, bool) {
-	out := list
-	changed := false
-	for i, e := range list {
-		to := s.typ(e.typ)
-		if to == e.typ {
+// externs returns e itself where nothing of it changes.
+func (s *subst) externs(e *externs) *externs {
+	out := e
+	for i, x := range e.list {
+		to := s.typ(x.typ)
+		if to == x.typ {
 			continue
 		}
-		if !changed {
-			out, changed = append([]extern(nil), list...), true
-			s.v.spend(len(list))
+		if out == e {
+			s.v.spend(costCopy * len(e.list))
+			out = &externs{list: slices.Clone(e.list)}
 		}
-		out[i].typ = to
+		out.list[i].typ = to
 	}
-	return out, changed
+	return out
 }
 
 // entity returns what e becomes.
@@ -144,18 +151,19 @@ func (s *subst) val(t *wit.Type) *wit.Type {
 	changed := c.Resource != t.Resource
 	c.Elem = s.val(t.Elem)
 	changed = changed || c.Elem != t.Elem
-	c.Fields = append([]wit.Field(nil), t.Fields...)
+	c.Fields = slices.Clone(t.Fields)
 	for i, f := range t.Fields {
 		c.Fields[i].Type = s.val(f.Type)
 		changed = changed || c.Fields[i].Type != f.Type
 	}
-	c.Cases = append([]wit.Case(nil), t.Cases...)
+	c.Cases = slices.Clone(t.Cases)
 	for i, k := range t.Cases {
 		c.Cases[i].Type = s.val(k.Type)
 		changed = changed || c.Cases[i].Type != k.Type
 	}
 	to := t
 	if changed {
+		s.v.spend(costCopy + len(c.Fields) + len(c.Cases))
 		to = s.v.intern(&c)
 	}
 	s.vals[t] = to

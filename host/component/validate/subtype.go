@@ -3,6 +3,8 @@ package validate
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 
 	"github.com/lathhost/lath/host/component/binary"
 	"github.com/lathhost/lath/wit"
@@ -40,7 +42,7 @@ func (m *matcher) match(given, want entity) error {
 	case binary.SortFunc:
 		err = m.matchFunc(given.typ.fn, want.typ.fn)
 	case binary.SortInstance:
-		err = m.matchExports(&given.typ.inst.exports, &want.typ.inst.exports)
+		err = m.matchExports(given.typ.inst.exports, want.typ.inst.exports)
 	case binary.SortComponent:
 		err = m.matchComponent(given.typ.comp, want.typ)
 	}
@@ -93,13 +95,65 @@ func (m *matcher) matchResource(given, want *typ) error {
 }
 
 func (m *matcher) matchValue(given, want *typ) error {
-	if w := m.val(want.val); given.val != w {
-		if w.Kind == given.val.Kind && w.Props.Has(wit.HasHandle) {
-			return errResource
+	return difference(given.val, m.val(want.val))
+}
+
+// difference returns nil for equal types, and otherwise says where they first
+// differ. As equal types are one pointer, it walks down a single path.
+func difference(given, want *wit.Type) error {
+	switch {
+	case given == want:
+		return nil
+	case given == nil:
+		return errors.New("expected a type, found none")
+	case want == nil:
+		return errors.New("expected no type, found one")
+	case given.Kind != want.Kind:
+		return fmt.Errorf("expected %s, found %s", want.Kind, given.Kind)
+	case given.Resource != want.Resource:
+		return errResource
+	case given.Len != want.Len:
+		return fmt.Errorf("expected a list of %d, found one of %d", want.Len, given.Len)
+	case len(given.Fields) != len(want.Fields):
+		return fmt.Errorf("expected %d fields, found %d", len(want.Fields), len(given.Fields))
+	case len(given.Cases) != len(want.Cases):
+		return fmt.Errorf("expected %d cases, found %d", len(want.Cases), len(given.Cases))
+	case !slices.Equal(given.Labels, want.Labels):
+		return errors.New("mismatch in flags elements")
+	}
+	return differentPart(given, want)
+}
+
+func differentPart(given, want *wit.Type) error {
+	for i, w := range want.Fields {
+		g := given.Fields[i]
+		if g.Name != w.Name {
+			return fmt.Errorf("expected field name `%s`, found `%s`", w.Name, g.Name)
 		}
-		return fmt.Errorf("expected %s, found %s", w.Kind, given.val.Kind)
+		if err := difference(g.Type, w.Type); err != nil {
+			return fmt.Errorf("type mismatch in %s field %s: %w", want.Kind, fieldName(w.Name, i), err)
+		}
+	}
+	for i, w := range want.Cases {
+		g := given.Cases[i]
+		if g.Name != w.Name {
+			return fmt.Errorf("expected case named `%s`, found `%s`", w.Name, g.Name)
+		}
+		if err := difference(g.Type, w.Type); err != nil {
+			return fmt.Errorf("type mismatch in %s case `%s`: %w", want.Kind, w.Name, err)
+		}
+	}
+	if err := difference(given.Elem, want.Elem); err != nil {
+		return fmt.Errorf("type mismatch in %s element: %w", want.Kind, err)
 	}
 	return nil
+}
+
+func fieldName(name string, i int) string {
+	if name == "" {
+		return strconv.Itoa(i)
+	}
+	return "`" + name + "`"
 }
 
 func (m *matcher) matchFunc(given, want *funcType) error {

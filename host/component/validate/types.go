@@ -90,7 +90,8 @@ type extern struct {
 	entity
 }
 
-// externs are the imports or exports of something, in order.
+// externs are the imports or exports of something, in order. Types that differ
+// in nothing else share them, and with them the index.
 type externs struct {
 	list  []extern
 	index map[string]int // by name, made when first needed
@@ -114,7 +115,7 @@ func (e *externs) find(name string) *extern {
 // resources are bound by bind: each instance of the type gets fresh ones. The
 // type of an actual instance has none that are bound.
 type instanceType struct {
-	exports externs
+	exports *externs
 	bind    *binder
 }
 
@@ -122,7 +123,7 @@ type instanceType struct {
 // resources bound by imports with those of its arguments, and the ones bound by
 // locals with fresh ones.
 type componentType struct {
-	imports, exports externs
+	imports, exports *externs
 	bindImports      *binder
 	bindLocals       *binder
 }

@@ -12,7 +12,8 @@ import (
 type Limits struct {
 	// Work is the most steps of type checking (types built, copied by an
 	// instantiation or compared). Substitution can make a small component cost
-	// much more than its length. Default 20,000,000: a second or two.
+	// much more than its length. Default 10,000,000, which is about a second
+	// and 200 MB; a JavaScript component with all of WASI takes 20,000.
 	Work int
 	// TypeDepth is the deepest nesting of instance and component types.
 	// Default 100.
@@ -24,7 +25,7 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	if l.Work == 0 {
-		l.Work = 20_000_000
+		l.Work = 10_000_000
 	}
 	if l.TypeDepth == 0 {
 		l.TypeDepth = 100
