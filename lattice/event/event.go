@@ -38,9 +38,9 @@ func (e Event) Encode() ([]byte, error) {
 	out.SetSource(e.Source)
 	out.SetType(lattice.EventTypePrefix + name)
 	out.SetTime(e.Time)
-	if err := out.SetData(cloudevent.ApplicationJSON, body); err != nil {
-		return nil, fmt.Errorf("encode event %s: %w", name, err)
-	}
+	// SetData would take bytes for something to write in base64.
+	out.SetDataContentType(cloudevent.ApplicationJSON)
+	out.DataEncoded = body
 	data, err := out.MarshalJSON()
 	if err != nil {
 		return nil, fmt.Errorf("encode event %s: %w", name, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/lathhost/lath/lattice"
 )
@@ -21,8 +22,8 @@ func kinds() map[string]kind {
 	link := []string{"source_id", "target", "wit_namespace", "wit_package", "interfaces"}
 	return map[string]kind{
 		HostStartedName: {[]string{"friendly_name", "labels"}, into[HostStarted]},
-		HostHeartbeatName: {[]string{"providers", "friendly_name", "labels", "version", "uptime_human", "uptime_seconds"},
-			into[HostHeartbeat]},
+		HostHeartbeatName: {[]string{"components/actors", "providers", "friendly_name", "labels", "version",
+			"uptime_human", "uptime_seconds"}, into[HostHeartbeat]},
 		HostStoppedName:          {[]string{"labels"}, into[HostStopped]},
 		ComponentScaledName:      {[]string{"annotations", "image_ref", "max_instances", "component_id"}, into[ComponentScaled]},
 		ComponentScaleFailedName: {[]string{"annotations", "image_ref", "max_instances", "component_id", "error"}, into[ComponentScaleFailed]},
@@ -54,11 +55,21 @@ func decodeData(name string, raw []byte) (Data, error) {
 		return nil, err
 	}
 	for _, field := range k.required {
-		if v, ok := fields[field]; !ok || string(v) == "null" {
+		if !has(fields, field) {
 			return nil, fmt.Errorf("%w: no %s", lattice.ErrInvalid, field)
 		}
 	}
 	return k.decode(raw)
+}
+
+// has says whether a field is there, by its name or by an older one after a '/'.
+func has(fields map[string]json.RawMessage, names string) bool {
+	for name := range strings.SplitSeq(names, "/") {
+		if v, ok := fields[name]; ok && string(v) != "null" {
+			return true
+		}
+	}
+	return false
 }
 
 // v1 hosts send three fields more with some events of providers, which wadm's
