@@ -246,7 +246,12 @@ func (k *walker) reference(op byte, start int) {
 		k.heapType()
 	case opRefIsNull:
 	case opRefFunc:
-		slot := k.w.slot(k.index("function", len(k.w.m.Funcs)))
+		f := k.index("function", len(k.w.m.Funcs))
+		if k.err == nil && (int(f) >= len(k.w.m.declared) || !k.w.m.declared[f]) {
+			k.fail(Invalid, start, "undeclared function reference %d", f)
+			return
+		}
+		slot := k.w.slot(f)
 		k.replace(start, func(a *asm) {
 			a.i32(int32(slot))
 			a.opIndex(opTableGet, k.w.hiddenTable())

@@ -1,15 +1,15 @@
 package core
 
-// The second opcode byte is written as a LEB128, but the engine reads a single
-// byte for vector and atomic instructions. Longer forms are refused for all
-// prefixes, so that this walk and the engine's never part.
+// What follows a prefix is a LEB128, but for vector and atomic instructions the
+// engine reads a single byte. Longer forms of these are refused, so that this
+// walk and the engine's never part.
 
 // misc walks over an instruction after opMiscPrefix.
 func (k *walker) misc(start int) {
 	m, f := k.w.m, &k.w.facts
-	op := k.byte()
-	if op > miscTruncLast && op != miscTableSize && op != miscDataDrop && op != miscElemDrop &&
-		op != miscMemoryCopy && op != miscMemoryFill && op <= miscTableFill {
+	op := k.u32()
+	switch op {
+	case miscMemoryInit, miscTableInit, miscTableCopy, miscTableGrow, miscTableFill:
 		k.pay(start, bulkTicks)
 	}
 	switch op {

@@ -256,8 +256,22 @@ func (p *parser) exports(s *section) {
 			return
 		}
 		seen[e.Name] = true
+		if e.Kind == KindFunc {
+			p.declare(e.Index)
+		}
 		p.m.Exports = append(p.m.Exports, e)
 	}
+}
+
+// declare notes that function i occurs outside of functions.
+func (p *parser) declare(i uint32) {
+	if p.err != nil {
+		return
+	}
+	if p.m.declared == nil { // imports and functions are all known by now
+		p.m.declared = make([]bool, len(p.m.Funcs))
+	}
+	p.m.declared[i] = true
 }
 
 // space returns how many things of kind k there are.

@@ -8,7 +8,7 @@ import (
 // The names of what [Rewrite] exports. A module that exports a name starting
 // with [ReservedPrefix] itself is refused.
 const (
-	ReservedPrefix = "\x00"
+	ReservedPrefix = "\x00lath."
 	// StopGlobal is a mutable i32. Once the host sets it to 1, the guest traps
 	// as unreachable at its next check.
 	StopGlobal = ReservedPrefix + "stop"

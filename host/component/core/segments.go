@@ -34,7 +34,7 @@ func (p *parser) constExpr() (v constValue, body span) {
 		case opRefNull:
 			p.heapType()
 		case opRefFunc:
-			p.index("function", len(p.m.Funcs))
+			p.declare(p.index("function", len(p.m.Funcs)))
 		case opVecPrefix:
 			if p.byte() != vecConst {
 				p.fail(Invalid, at, "instruction is not constant")
@@ -98,7 +98,7 @@ func (p *parser) element() element {
 		if flags&elemExprs != 0 {
 			p.constExpr()
 		} else {
-			p.index("function", len(p.m.Funcs))
+			p.declare(p.index("function", len(p.m.Funcs)))
 		}
 		if p.err != nil {
 			return e

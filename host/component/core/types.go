@@ -139,6 +139,7 @@ type Module struct {
 	lim      Limits
 	sections [sectionCount]section
 	bodies   []span
+	declared []bool // by function: ref.func may name it in code
 	elements []element
 	data     []dataSegment
 	funcName []funcName
