@@ -62,8 +62,8 @@ func (t *Template) prepareExport(x link.Export) (*Export, error) {
 		return e, nil
 	}
 	e.enc = x.Func.Lift.Options.Encoding
-	if e.lowers, err = abi.CompileWire(paramTypes(e.Type), e.enc); err == nil {
-		e.lifts, err = abi.CompileWire(resultTypes(e.Type), e.enc)
+	if e.lowers, err = t.programs.Wire(paramTypes(e.Type), e.enc); err == nil {
+		e.lifts, err = t.programs.Wire(resultTypes(e.Type), e.enc)
 	}
 	if errors.Is(err, abi.ErrAsync) {
 		e.refused, err = err, nil
@@ -138,7 +138,7 @@ func (i *Instance) callWire(e *Export, params, dst []byte) ([]byte, error) {
 	if comp.task != nil && comp.task.borrows > 0 {
 		return nil, trap.New(trap.Handle, "borrow handles still remain at the end of the call")
 	}
-	g.Reset(i.tmpl.limits.LiftBytes)
+	g.Budget = int64(i.tmpl.limits.LiftBytes)
 	var err error
 	switch sig := &e.lift.sig; {
 	case !sig.hasResult:

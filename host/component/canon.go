@@ -162,10 +162,10 @@ func (t *Template) prepareLower(c *canonFunc, offers *offers) (err error) {
 			return err
 		}
 		c.run = callLifted
-		if c.params, err = abi.CompileTransfer(paramTypes(c.fn), def.Options.Encoding, lift.Options.Encoding); err != nil {
+		if c.params, err = t.programs.Transfer(paramTypes(c.fn), def.Options.Encoding, lift.Options.Encoding); err != nil {
 			return err
 		}
-		c.results, err = abi.CompileTransfer(resultTypes(c.fn), lift.Options.Encoding, def.Options.Encoding)
+		c.results, err = t.programs.Transfer(resultTypes(c.fn), lift.Options.Encoding, def.Options.Encoding)
 		return err
 	}
 	im := t.plan.Imports[def.Func.Import]
@@ -178,10 +178,10 @@ func (t *Template) prepareLower(c *canonFunc, offers *offers) (err error) {
 		return fmt.Errorf("import %s: %w", c.name(), err)
 	}
 	c.run = callImport
-	if c.lifts, err = abi.CompileWire(paramTypes(c.fn), def.Options.Encoding); err != nil {
+	if c.lifts, err = t.programs.Wire(paramTypes(c.fn), def.Options.Encoding); err != nil {
 		return fmt.Errorf("import %s: %w", c.name(), err)
 	}
-	c.lowers, err = abi.CompileWire(resultTypes(c.fn), def.Options.Encoding)
+	c.lowers, err = t.programs.Wire(resultTypes(c.fn), def.Options.Encoding)
 	return err
 }
 

@@ -35,5 +35,5 @@ func failureValue(t *wit.Type, msg string) ([]byte, bool) {
 	if found < 0 {
 		return nil, false
 	}
-	return wire.AppendString(wire.AppendU32(isError, uint32(found)), msg), true
+	return wire.AppendString(wire.AppendULEB(isError, uint64(found)), msg), true
 }

@@ -20,7 +20,7 @@ type ImportCall struct {
 
 // Context carries the calling invocation's deadline and values, and is done
 // when that invocation is cancelled.
-func (c *ImportCall) Context() context.Context { return c.inst.ctx.Base() }
+func (c *ImportCall) Context() context.Context { return c.inst.ctx.Base }
 
 // Component returns the id of the calling component.
 func (c *ImportCall) Component() string { return c.inst.tmpl.name }
@@ -35,7 +35,7 @@ func (c *ImportCall) Func() *wit.Func { return c.fn.fn }
 // error is the calling guest's own fault and will trap it.
 func (c *ImportCall) AppendParams(dst []byte) ([]byte, error) {
 	g := c.inst.guest(c.fn.guest)
-	g.Reset(c.inst.tmpl.limits.LiftBytes)
+	g.Budget = int64(c.inst.tmpl.limits.LiftBytes)
 	var out []byte
 	if c.fn.sig.flatParams {
 		out, c.fault = c.fn.lifts.LiftFlat(g, nil, c.stack[:c.fn.sig.nparams], dst)

@@ -18,18 +18,19 @@ import (
 // call at a time, from one goroutine at a time; only its interruption may come
 // from elsewhere. After a trap every further call answers the trap.
 type Instance struct {
-	tmpl    *Template
-	ctx     callContext
-	comps   []compInst
-	cores   []*engine.Module
-	funcs   []coreFunc  // by refTable index
-	guests  []abi.Guest // by guestTable index; made when first used
-	objects objects     // host objects
-	peer    table       // handles that the host holds of guest resources
-	inv     Invocation
-	frames  []*frame
-	depth   int
-	dead    error
+	tmpl     *Template
+	ctx      callContext
+	comps    []compInst
+	cores    []*engine.Module
+	memories []*memory.Linear
+	funcs    []coreFunc  // by refTable index
+	guests   []abi.Guest // by guestTable index; made when first used
+	objects  objects     // host objects
+	peer     table       // handles that the host holds of guest resources
+	inv      Invocation
+	frames   []*frame
+	depth    int
+	dead     error
 
 	mu      sync.Mutex // guards cores while they are made and closed
 	stopped atomic.Bool
@@ -40,6 +41,18 @@ type Instance struct {
 type callContext struct {
 	engine.CallContext
 	inst *Instance
+}
+
+// Instantiated notes a core instance before its start function runs, so that
+// an interruption reaches it there too.
+func (c *callContext) Instantiated(m *engine.Module) {
+	i := c.inst
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.cores = append(i.cores, m)
+	if i.stopped.Load() {
+		m.Interrupt()
+	}
 }
 
 // coreFunc is a core function that the host calls. A call engine is made when
@@ -86,17 +99,10 @@ func (i *Instance) instantiate() error {
 		if err := c.enter(nil); err != nil {
 			return err
 		}
-		m, err := i.tmpl.rt.engine.Instantiate(&i.ctx, i.tmpl.codes[k], i.resolve, i.newMemory)
-		c.leave(nil)
-		if err != nil {
+		if _, err := i.tmpl.rt.engine.Instantiate(&i.ctx, i.tmpl.codes[k], i.resolve, i.newMemory); err != nil {
 			return err
 		}
-		i.mu.Lock()
-		i.cores = append(i.cores, m)
-		i.mu.Unlock()
-		if i.stopped.Load() {
-			return trap.New(trap.Cancelled, "stopped while starting")
-		}
+		c.leave(nil)
 	}
 	return nil
 }
@@ -116,8 +122,9 @@ func (i *Instance) resolve(name string) engine.Importable {
 func (i *Instance) newMemory(minimum, maximum uint64) *memory.Linear {
 	m, err := memory.New(minimum, min(maximum, i.tmpl.limits.Memory), i.tmpl.rt.budget)
 	if err != nil {
-		return nil
+		return nil // the engine says so
 	}
+	i.memories = append(i.memories, m)
 	return m
 }
 
@@ -130,12 +137,10 @@ func (i *Instance) Close() error {
 	for k := len(i.cores) - 1; k >= 0; k-- {
 		errs = append(errs, i.cores[k].Close(context.Background()))
 	}
-	for _, m := range i.cores {
-		if l := m.Memory(); l != nil {
-			errs = append(errs, l.Close())
-		}
+	for _, m := range i.memories {
+		errs = append(errs, m.Close())
 	}
-	i.cores = nil
+	i.cores, i.memories = nil, nil
 	if i.dead == nil {
 		i.dead = trap.New(trap.Poisoned, "instance was closed")
 	}
@@ -144,7 +149,7 @@ func (i *Instance) Close() error {
 
 // begin attaches a call's context. The returned function detaches it.
 func (i *Instance) begin(ctx context.Context) func() {
-	i.ctx.SetBase(ctx)
+	i.ctx.Base = ctx
 	if ctx.Done() == nil {
 		return func() {}
 	}
@@ -170,7 +175,7 @@ func (i *Instance) fail(err error, where string) error {
 	}
 	if i.stopped.Load() && t.Code == trap.Unreachable {
 		code := trap.Cancelled
-		if errors.Is(context.Cause(i.ctx.Base()), context.DeadlineExceeded) || errors.Is(i.ctx.Base().Err(), context.DeadlineExceeded) {
+		if errors.Is(context.Cause(i.ctx.Base), context.DeadlineExceeded) || errors.Is(i.ctx.Base.Err(), context.DeadlineExceeded) {
 			code = trap.Deadline
 		}
 		t = &trap.Error{Code: code, Msg: "stopped by the host", Stack: t.Stack}
@@ -205,7 +210,7 @@ func (i *Instance) guest(n int) *abi.Guest {
 	}
 	spec := i.tmpl.guests.list[n]
 	c := &i.comps[spec.inst]
-	g.Handles = c
+	g.Handles, g.Poll = c, i.cancelled
 	if spec.memory >= 0 {
 		g.Mem = i.cores[spec.memory].Memory()
 	}

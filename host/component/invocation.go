@@ -21,7 +21,7 @@ type Invocation struct {
 
 // Context carries the call's deadline and is done when the call is cancelled.
 // Whatever blocks must watch it.
-func (inv *Invocation) Context() context.Context { return inv.inst.ctx.Base() }
+func (inv *Invocation) Context() context.Context { return inv.inst.ctx.Base }
 
 // Memory returns the guest's memory as it is now. A call of Realloc,
 // LowerString or LowerOwn makes the slice stale: fetch it again.
@@ -46,7 +46,7 @@ func (inv *Invocation) Realloc(align, size uint32) (ptr uint32) {
 // LiftString copies the string at ptr out of memory, in the encoding that the
 // guest's import declared; units is its length as the guest gave it.
 func (inv *Invocation) LiftString(ptr, units uint32) string {
-	inv.guest.Reset(inv.inst.tmpl.limits.LiftBytes)
+	inv.guest.Budget = int64(inv.inst.tmpl.limits.LiftBytes)
 	s, err := abi.LiftString(inv.guest, inv.fn.def.Options.Encoding, ptr, units)
 	inv.check(err)
 	return s

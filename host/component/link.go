@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/lathhost/lath/host/component/abi"
 	"github.com/lathhost/lath/host/component/core"
 	"github.com/lathhost/lath/host/component/engine"
 	"github.com/lathhost/lath/host/component/link"
@@ -43,18 +44,19 @@ var ErrNoImport = errors.New("import cannot be satisfied")
 // Template is a linked and compiled component. It is immutable and safe for
 // concurrent use. Close it after the last instance.
 type Template struct {
-	rt      *Runtime
-	name    string
-	digest  string
-	limits  Limits
-	plan    *link.Plan
-	codes   []*engine.Code // by core instance
-	host    *engine.HostModule
-	canons  []canonFunc
-	exports []*Export
-	refs    refTable
-	guests  guestTable
-	dtors   map[*wit.Resource]int // destructors, in refs
+	rt       *Runtime
+	name     string
+	digest   string
+	limits   Limits
+	plan     *link.Plan
+	codes    []*engine.Code // by core instance
+	host     *engine.HostModule
+	canons   []canonFunc
+	exports  []*Export
+	refs     refTable
+	guests   guestTable
+	programs *abi.Compiler         // used by Link alone
+	dtors    map[*wit.Resource]int // destructors, in refs
 }
 
 // Link satisfies the component's imports, rewrites its core modules and
@@ -70,10 +72,11 @@ func (c *Component) Link(ctx context.Context, cfg LinkConfig) (*Template, error)
 	if err != nil {
 		return nil, err
 	}
-	t := &Template{rt: c.rt, name: cfg.Name, digest: c.digest, limits: cfg.Limits.withDefaults(), plan: plan}
+	t := &Template{rt: c.rt, name: cfg.Name, digest: c.digest, limits: cfg.Limits.withDefaults(), plan: plan, programs: abi.NewCompiler()}
 	if err := t.prepare(offers); err != nil {
 		return nil, err
 	}
+	t.programs = nil
 	if err := t.compile(ctx); err != nil {
 		return nil, errors.Join(err, t.Close(ctx))
 	}
@@ -91,7 +94,7 @@ func (t *Template) Close(ctx context.Context) error {
 	var errs []error
 	for _, c := range t.codes {
 		if c != nil {
-			errs = append(errs, c.Close(ctx))
+			c.Close()
 		}
 	}
 	if t.host != nil {
@@ -227,4 +230,3 @@ func (o *offers) candidates(iface string) string {
 }
 
 func (o *offers) host(iface string) *HostInterface { return o.hosts[wit.Track(iface)] }
-

@@ -35,18 +35,18 @@ type Runtime struct {
 
 // New makes a runtime. Close it when no instance is left.
 func New(ctx context.Context, cfg Config) (*Runtime, error) {
-	e, err := engine.New(ctx, engine.Config{CacheDir: cfg.CacheDir, CompileWorkers: cfg.CompileWorkers})
+	e, err := engine.New(ctx, engine.Config{CacheDir: cfg.CacheDir, Compiles: cfg.CompileWorkers})
 	if err != nil {
 		return nil, err
 	}
-	return &Runtime{engine: e, budget: memory.NewBudget(cfg.MemoryLimit)}, nil
+	return &Runtime{engine: e, budget: memory.NewBudget(cfg.MemoryLimit, nil)}, nil
 }
 
 // Close releases the runtime.
 func (r *Runtime) Close(ctx context.Context) error { return r.engine.Close(ctx) }
 
 // MemoryInUse returns the bytes of linear memory that all instances hold.
-func (r *Runtime) MemoryInUse() uint64 { return r.budget.InUse() }
+func (r *Runtime) MemoryInUse() uint64 { return r.budget.Stats().Used }
 
 // Limits bound what one component may be and take. Zero fields mean the
 // defaults, which are on.
@@ -83,7 +83,7 @@ func (l Limits) withDefaults() Limits {
 type Component struct {
 	rt     *Runtime
 	def    *binary.Component
-	info   *validate.Info
+	world  *wit.World
 	digest string
 }
 
@@ -100,10 +100,11 @@ func (r *Runtime) Compile(wasm []byte) (*Component, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode component %.19s: %w", c.digest, err)
 	}
-	if c.info, err = validate.Validate(def, validate.Limits{}); err != nil {
+	info, err := validate.Validate(def, validate.Limits{})
+	if err != nil {
 		return nil, fmt.Errorf("invalid component %.19s: %w", c.digest, err)
 	}
-	c.def = def
+	c.def, c.world = def, info.World()
 	return c, nil
 }
 
@@ -111,4 +112,4 @@ func (r *Runtime) Compile(wasm []byte) (*Component, error) {
 func (c *Component) Digest() string { return c.digest }
 
 // World returns what the component imports and exports.
-func (c *Component) World() *wit.World { return c.info.World }
+func (c *Component) World() *wit.World { return c.world }

@@ -8,7 +8,9 @@ import (
 	"sync/atomic"
 
 	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/wit"
 )
 
@@ -20,37 +22,32 @@ type Component interface {
 	World() *wit.World
 }
 
-// Remote calls targets on other hosts. Functions have their wire names, and
-// values are in wRPC's encoding.
-type Remote interface {
-	Call(ctx context.Context, target, iface, function string, params []byte) ([]byte, error)
-}
-
-// Local finds what runs on this host.
-type Local[P any] interface {
+// Local finds what runs on this host. Both answers may be nil.
+type Local interface {
 	Component(id string) Component
-	// Provider returns the built-in provider of that id, if it runs here.
-	Provider(id string) (P, bool)
+	Provider(id string) *provider.Capabilities
 }
 
-// Router resolves the imports of the components that run on one host. P is
-// how the host calls a provider that runs here. It is safe for concurrent use.
-type Router[P any] struct {
-	local  Local[P]
-	remote Remote
+// Router resolves the imports of the components that run on one host, and
+// carries their calls. It is safe for concurrent use.
+type Router struct {
+	lattice string
+	local   Local
+	client  *wrpc.Client
 
 	mu      sync.Mutex
 	links   []lattice.Link
-	imports []*Import[P]
+	imports []*Import
 }
 
-// NewRouter makes a router without links.
-func NewRouter[P any](local Local[P], remote Remote) *Router[P] {
-	return &Router[P]{local: local, remote: remote}
+// NewRouter makes a router without links. client carries the calls that leave
+// the host.
+func NewRouter(latticeName string, local Local, client *wrpc.Client) *Router {
+	return &Router{lattice: latticeName, local: local, client: client}
 }
 
 // SetLinks replaces the links and resolves every import anew.
-func (r *Router[P]) SetLinks(links []lattice.Link) {
+func (r *Router) SetLinks(links []lattice.Link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.links = links
@@ -59,13 +56,13 @@ func (r *Router[P]) SetLinks(links []lattice.Link) {
 
 // Changed resolves every import anew, after a component or provider of this
 // host started or stopped.
-func (r *Router[P]) Changed() {
+func (r *Router) Changed() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.resolveAll()
 }
 
-func (r *Router[P]) resolveAll() {
+func (r *Router) resolveAll() {
 	for _, i := range r.imports {
 		i.route.Store(r.resolve(i))
 	}
@@ -73,8 +70,11 @@ func (r *Router[P]) resolveAll() {
 
 // Import registers an imported interface of a component. Release it when the
 // component stops.
-func (r *Router[P]) Import(source string, iface *wit.Interface) *Import[P] {
-	i := &Import[P]{router: r, source: source, iface: iface, key: unversioned(iface.Name)}
+func (r *Router) Import(source string, iface *wit.Interface) *Import {
+	i := &Import{router: r, source: source, iface: iface, key: iface.Name, bare: iface.Name}
+	if id, err := wit.ParseID(iface.Name); err == nil {
+		i.key, i.bare = id.Unversioned(), id.Interface
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i.route.Store(r.resolve(i))
@@ -82,65 +82,66 @@ func (r *Router[P]) Import(source string, iface *wit.Interface) *Import[P] {
 	return i
 }
 
-func unversioned(name string) string {
-	id, err := wit.ParseID(name)
-	if err != nil {
-		return name
-	}
-	return id.Unversioned()
-}
-
 // Import is one imported interface of one component, with where it goes now.
-type Import[P any] struct {
-	router *Router[P]
+type Import struct {
+	router *Router
 	source string
 	iface  *wit.Interface
-	key    string // the name without version, by which links know it
-	route  atomic.Pointer[Route[P]]
+	key    string // the name without version
+	bare   string // its last part, by which links know it
+	route  atomic.Pointer[Route]
 }
 
 // Release forgets the import.
-func (i *Import[P]) Release() {
+func (i *Import) Release() {
 	r := i.router
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.imports = slices.DeleteFunc(r.imports, func(x *Import[P]) bool { return x == i })
+	r.imports = slices.DeleteFunc(r.imports, func(x *Import) bool { return x == i })
 }
 
 // Route is where an import goes. It is immutable; a change of links makes
 // another one.
-type Route[P any] struct {
+type Route struct {
 	LinkName string
 	Target   string
-	// One of the three, in the order in which they are preferred.
+	// Component or Provider is set where the target runs on this host; else the
+	// target is called by wRPC.
 	Component Component
-	Provider  P
-	IsLocal   bool // Provider counts
+	Provider  *provider.Capabilities
 	// Err says why there is no route.
 	Err error
 }
 
 // Route returns where the import goes now.
-func (i *Import[P]) Route() *Route[P] { return i.route.Load() }
+func (i *Import) Route() *Route { return i.route.Load() }
 
-func (r *Router[P]) resolve(i *Import[P]) *Route[P] {
+func (r *Router) resolve(i *Import) *Route {
 	at := slices.IndexFunc(r.links, func(l lattice.Link) bool {
 		return l.SourceID == i.source && l.Name == lattice.DefaultLinkName && carries(l, i.key)
 	})
 	if at < 0 {
-		return &Route[P]{LinkName: lattice.DefaultLinkName, Err: i.noLink()}
+		return &Route{LinkName: lattice.DefaultLinkName, Err: i.noLink()}
 	}
-	l := r.links[at]
-	route := &Route[P]{LinkName: l.Name, Target: l.Target}
+	l := r.links[at].Clone()
+	l.Interfaces = []string{i.bare}
+	route := &Route{LinkName: l.Name, Target: l.Target}
 	if c := r.local.Component(l.Target); c != nil {
 		route.Component = c
-		if s := Check(l, i.world(), c.World()); s.State == Refused {
-			route.Err = fmt.Errorf("link refused: %s", s.Reason)
-		}
+		route.refuse(l, i.world(), c.World())
 		return route
 	}
-	route.Provider, route.IsLocal = r.local.Provider(l.Target)
+	if route.Provider = r.local.Provider(l.Target); route.Provider != nil {
+		route.refuse(l, i.world(), route.Provider.World())
+	}
 	return route
+}
+
+// refuse records why the ends of a link do not fit, if they do not.
+func (route *Route) refuse(l lattice.Link, source, target *wit.World) {
+	if s := Check(l, source, target); s.State == Refused {
+		route.Err = fmt.Errorf("the link is refused: %s", s.Reason)
+	}
 }
 
 func carries(l lattice.Link, key string) bool {
@@ -148,15 +149,11 @@ func carries(l lattice.Link, key string) bool {
 }
 
 // world is the part of the source's world that the import is.
-func (i *Import[P]) world() *wit.World {
+func (i *Import) world() *wit.World {
 	return &wit.World{Imports: []wit.Extern{{Name: i.iface.Name, Interface: i.iface}}}
 }
 
-func (i *Import[P]) noLink() error {
-	id, err := wit.ParseID(i.iface.Name)
-	if err != nil {
-		return fmt.Errorf("no link for %s", i.key)
-	}
-	return fmt.Errorf("no link %q for %s: set one with `lath link put %s TARGET --interface %s:%s/%s`",
-		lattice.DefaultLinkName, i.key, i.source, id.Namespace, id.Package, id.Interface)
+func (i *Import) noLink() error {
+	return fmt.Errorf("no link %q for %s: set one with `lath link put %s TARGET --interface %s`",
+		lattice.DefaultLinkName, i.key, i.source, i.key)
 }

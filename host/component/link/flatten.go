@@ -96,6 +96,9 @@ func (f *flattener) component(c closure, args bag, parent int) ([]exported, erro
 		}
 		if x, ok := def.(*binary.Export); ok {
 			it := s.get(x.SortIndex)
+			if r := it.typ.resource; r != nil && r.Name == "" {
+				r.Name = x.Name.Name // its first name; for messages only
+			}
 			s.add(it)
 			exports = append(exports, exported{x.Name.Name, it})
 			continue
@@ -172,7 +175,7 @@ func (f *flattener) coreInstance(s *scope, d *binary.CoreInstance) error {
 	m := f.plan.Modules[module]
 	site := CoreInstance{Module: module, Instance: s.instance, Imports: make([]CoreRef, len(m.Imports))}
 	for i, im := range m.Imports {
-		site.Imports[i] = args[im.Module].export(im.Name)
+		site.Imports[i] = args[im.Module].export(im.Field)
 		if n := site.Imports[i].Canon; n >= 0 {
 			f.adopt(&f.plan.Canons[n], m, i)
 		}
@@ -185,9 +188,24 @@ func (f *flattener) coreInstance(s *scope, d *binary.CoreInstance) error {
 // adopt gives a built-in that has no signature of its own the one it is
 // imported with; validation has compared the two.
 func (f *flattener) adopt(c *Canon, m *core.Module, importIndex int) {
-	if c.Params == nil && c.Results == nil {
-		c.Params, c.Results = m.ImportedFunc(importIndex)
+	if f := m.Imports[importIndex].Func; f != nil && c.Params == nil && c.Results == nil {
+		c.Params, c.Results = coreTypes(f.Params), coreTypes(f.Results)
 	}
+}
+
+func coreTypes(list []core.ValType) []wit.CoreType {
+	out := make([]wit.CoreType, len(list))
+	for i, t := range list {
+		switch t {
+		case core.I64:
+			out[i] = wit.CoreI64
+		case core.F32:
+			out[i] = wit.CoreF32
+		case core.F64:
+			out[i] = wit.CoreF64
+		}
+	}
+	return out
 }
 
 func (f *flattener) instance(s *scope, d *binary.Instance) error {

@@ -152,15 +152,27 @@ func (f *flattener) memoryOwner(ref CoreRef) (CoreRef, error) {
 	for {
 		site := &f.plan.Cores[ref.Core]
 		m := f.plan.Modules[site.Module]
-		i, imported, ok := m.ExportedMemory(ref.Name)
-		if !ok {
+		e, ok := m.Export(ref.Name)
+		if !ok || e.Kind != core.KindMemory {
 			return CoreRef{}, fmt.Errorf("core instance %d exports no memory %q", ref.Core, ref.Name)
 		}
-		if !imported {
+		if int(e.Index) >= m.ImportedMemories {
 			return ref, nil
 		}
-		ref = site.Imports[i]
+		ref = site.Imports[importOf(m, core.KindMemory, e.Index)]
 	}
 }
 
-var _ = core.Limits{}
+// importOf returns which import the n-th imported item of a kind is.
+func importOf(m *core.Module, kind core.Kind, n uint32) int {
+	for i := range m.Imports {
+		if m.Imports[i].Kind != kind {
+			continue
+		}
+		if n == 0 {
+			return i
+		}
+		n--
+	}
+	return -1
+}

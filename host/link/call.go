@@ -1,0 +1,177 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/component/trap"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/bind"
+	"github.com/lathhost/lath/lattice/wrpc"
+	"github.com/lathhost/lath/wit"
+	"github.com/lathhost/lath/wit/wire"
+)
+
+// CallError is a call along a link that failed. It reads the same whichever
+// route the call took.
+type CallError struct {
+	Source, LinkName, Target string
+	Interface, Func          string
+	// Code and Detail are what the target, or the way to it, said.
+	Code   wrpc.Code
+	Detail string
+	Err    error
+}
+
+// Error names the component, the link, the target and the cause.
+func (e *CallError) Error() string {
+	s := fmt.Sprintf("component %q, link %q to %q, %s.%s: %s", e.Source, e.LinkName, e.Target, e.Interface, e.Func, e.Code)
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *CallError) Unwrap() error { return e.Err }
+
+// Callee returns what answers the calls of one function of the import.
+func (i *Import) Callee(fn *wit.Func) component.Callee {
+	return &function{imp: i, fn: fn, wire: lattice.FunctionName(fn.Name), results: resultTypes(fn)}
+}
+
+func resultTypes(fn *wit.Func) []*wit.Type {
+	if fn.Result == nil {
+		return nil
+	}
+	return []*wit.Type{fn.Result}
+}
+
+// function is one function of an import; it implements component.Callee.
+type function struct {
+	imp     *Import
+	fn      *wit.Func
+	wire    string // its name on the wire
+	results []*wit.Type
+}
+
+// Call implements component.Callee.
+func (f *function) Call(c *component.ImportCall) error {
+	route := f.imp.Route()
+	if route.Err != nil {
+		return f.imp.Refused(route, f.fn.Name)
+	}
+	ctx, cancel := f.imp.Outgoing(c.Context(), route)
+	defer cancel()
+	if route.Component != nil {
+		f.imp.RecordLocal(ctx, route, f.fn.Name)
+		return f.imp.fail(route, f.fn.Name, route.Component.Forward(ctx, c, f.imp.iface.Name))
+	}
+	params, err := c.AppendParams(nil)
+	if err != nil {
+		return err
+	}
+	results, err := f.imp.call(ctx, route, f.imp.iface.Name, f.wire, f.results, params)
+	if err != nil {
+		return f.imp.fail(route, f.fn.Name, err)
+	}
+	if err := c.SetResults(results); err != nil {
+		return f.imp.fail(route, f.fn.Name, &wrpc.Error{Code: wrpc.Protocol, Detail: "malformed results: " + err.Error(), Err: err})
+	}
+	return nil
+}
+
+// call makes a call by wRPC. results, where known, tell a whole answer from one
+// that a v1 callee broke off.
+func (i *Import) call(ctx context.Context, route *Route, iface, fn string, results []*wit.Type, params []byte) ([]byte, error) {
+	wrpc.RecordHop(ctx, wrpc.Hop{Source: i.source, Target: route.Target, Interface: i.key, Func: fn, Route: wrpc.OverNATS})
+	meta, _ := wrpc.MetaFromContext(ctx)
+	target := wrpc.Target{Prefix: lattice.RPCPrefix(i.router.lattice, route.Target), Instance: iface, Func: fn}
+	if results != nil {
+		target.Done = func(b []byte) (bool, error) { return complete(results, b) }
+	}
+	out, _, err := i.router.client.Call(ctx, target, meta, params)
+	return out, err
+}
+
+// complete reports whether b holds all results; a v1 callee that fails just
+// stops.
+func complete(results []*wit.Type, b []byte) (bool, error) {
+	_, err := wire.Skip(results, b)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Outgoing is the context of a call that follows the import: who calls, by
+// which link, through which components, and for how long.
+func (i *Import) Outgoing(ctx context.Context, route *Route) (context.Context, context.CancelFunc) {
+	in, _ := wrpc.MetaFromContext(ctx)
+	out := wrpc.Meta{
+		SourceID: i.source, LinkName: route.LinkName,
+		Path:        append(slices.Clip(in.Path), i.source),
+		TraceParent: in.TraceParent, TraceState: in.TraceState,
+	}
+	ctx = wrpc.ContextWithMeta(ctx, out)
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wrpc.DefaultTimeout {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, wrpc.DefaultTimeout)
+}
+
+// fail makes a CallError of a failed call; nil and the guest's own faults stay
+// as they are.
+func (i *Import) fail(route *Route, fn string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &CallError{Source: i.source, LinkName: route.LinkName, Target: route.Target,
+		Interface: i.iface.Name, Func: fn, Code: wrpc.Trap, Err: err}
+	var call *wrpc.Error
+	switch t := trap.As(err); {
+	case errors.As(err, &call):
+		e.Code, e.Detail = call.Code, call.Detail
+	case t != nil:
+		e.Detail = t.Error()
+	default:
+		e.Detail = err.Error()
+	}
+	return e
+}
+
+// Refused is the error of an import that has no route.
+func (i *Import) Refused(route *Route, fn string) error {
+	return i.fail(route, fn, &wrpc.Error{Code: wrpc.Refused, Detail: route.Err.Error(), Err: route.Err})
+}
+
+// Name returns the full name of the imported interface.
+func (i *Import) Name() string { return i.iface.Name }
+
+// RecordLocal notes a call of a provider that runs in this process.
+func (i *Import) RecordLocal(ctx context.Context, route *Route, fn string) {
+	wrpc.RecordHop(ctx, wrpc.Hop{Source: i.source, Target: route.Target, Interface: i.key, Func: fn, Route: wrpc.InProcess})
+}
+
+// Invoker calls the target of a route by wRPC, for generated stubs.
+type Invoker struct {
+	imp   *Import
+	route *Route
+}
+
+var _ bind.Invoker = (*Invoker)(nil)
+
+// Invoker returns what calls the route's target by wRPC. The context of its
+// calls must come from [Import.Outgoing].
+func (i *Import) Invoker(route *Route) *Invoker { return &Invoker{imp: i, route: route} }
+
+// Invoke implements bind.Invoker.
+func (v *Invoker) Invoke(ctx context.Context, instance, function string, params []byte) ([]byte, error) {
+	out, err := v.imp.call(ctx, v.route, instance, lattice.FunctionName(function), nil, params)
+	return out, v.imp.fail(v.route, function, err)
+}

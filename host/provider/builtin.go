@@ -1,0 +1,73 @@
+package provider
+
+import (
+	"context"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/wit"
+	"github.com/lathhost/lath/wit/wrpc/keyvalue"
+)
+
+// Scheme is the reference scheme of built-in providers: "lath+builtin://NAME".
+const Scheme = "lath+builtin://"
+
+// Capabilities are the contracts that a provider carries out; those it does
+// not are nil. Each must be safe for concurrent use.
+//
+// A call's context has the deadline and, on both routes, the caller's
+// identity; see wrpc.MetaFromContext.
+type Capabilities struct {
+	KeyvalueStore   keyvalue.Store
+	KeyvalueAtomics keyvalue.Atomics
+	KeyvalueBatch   keyvalue.Batch
+	// Close, if set, releases what the provider holds, once, after its last
+	// call has ended.
+	Close func() error
+}
+
+// Builtin is a kind of provider that is compiled in.
+type Builtin struct {
+	// Name is what follows [Scheme] in a reference.
+	Name string
+	// Start makes an instance of its own state. ctx bounds the start only.
+	Start func(ctx context.Context, cfg Config) (*Capabilities, error)
+}
+
+// Config is what a provider is started with.
+type Config struct {
+	ID string
+	// Values is the merged configuration of the provider.
+	Values map[string]string
+	Log    *zap.Logger
+}
+
+// Interfaces returns the contracts that are carried out.
+func (c *Capabilities) Interfaces() []*wit.Interface {
+	var list []*wit.Interface
+	add := func(is bool, i *wit.Interface) {
+		if is {
+			list = append(list, i)
+		}
+	}
+	add(c.KeyvalueStore != nil, keyvalue.StoreInterface)
+	add(c.KeyvalueAtomics != nil, keyvalue.AtomicsInterface)
+	add(c.KeyvalueBatch != nil, keyvalue.BatchInterface)
+	return list
+}
+
+// World returns the contracts as the exports of a world.
+func (c *Capabilities) World() *wit.World {
+	w := &wit.World{Name: "provider"}
+	for _, i := range c.Interfaces() {
+		w.Exports = append(w.Exports, wit.Extern{Name: i.Name, Interface: i})
+	}
+	slices.SortFunc(w.Exports, func(a, b wit.Extern) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return w
+}

@@ -1,0 +1,218 @@
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/component/trap"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/wrpc"
+	"github.com/lathhost/lath/wit"
+)
+
+// Config says what to run. All fields are required but Annotations and
+// MaxTime.
+type Config struct {
+	ID    string
+	Image string
+	// Component is the validated component, Template the linked one, which the
+	// workload closes when it ends.
+	Component *component.Component
+	Template  *component.Template
+	// MaxInstances is how many calls may run at a time, at least 1.
+	MaxInstances uint32
+	// MaxTime bounds one call. Default: none but the caller's.
+	MaxTime     time.Duration
+	Annotations map[string]string
+
+	Lattice string
+	Host    string
+	Server  *wrpc.Server
+	Log     *zap.Logger
+}
+
+// Workload is a running component. It is safe for concurrent use.
+type Workload struct {
+	cfg   Config
+	admit *limiter
+
+	mu          sync.Mutex
+	max         uint32
+	annotations map[string]string
+	serving     *wrpc.Serving
+	contract    *ctl.ContractServer
+}
+
+// Start serves a component's exports on the lattice.
+func Start(ctx context.Context, cfg Config) (*Workload, error) {
+	w := &Workload{cfg: cfg, admit: newLimiter(clamp(cfg.MaxInstances)), max: cfg.MaxInstances, annotations: cfg.Annotations}
+	var err error
+	if w.serving, err = cfg.Server.Serve(ctx, w.exports()...); err != nil {
+		return nil, fmt.Errorf("serve component %q: %w", cfg.ID, err)
+	}
+	return w, nil
+}
+
+func clamp(n uint32) int { return int(min(n, math.MaxInt32)) }
+
+// exports lists what is served: the functions of every exported interface that
+// a wire can carry.
+func (w *Workload) exports() []wrpc.Export {
+	limits := wrpc.NewLimiter(wrpc.Limits{Running: maxArrivals})
+	var list []wrpc.Export
+	skipped := map[string]bool{}
+	for _, e := range w.cfg.Template.Exports() {
+		if carriesHandles(e.Type) {
+			if !skipped[e.Interface] {
+				w.cfg.Log.Warn("not served: resources cannot cross a link", zap.String("interface", e.Interface), zap.String("function", e.Type.Name))
+			}
+			skipped[e.Interface] = true
+			continue
+		}
+		list = append(list, wrpc.Export{
+			Prefix:   lattice.RPCPrefix(w.cfg.Lattice, w.cfg.ID),
+			Direct:   lattice.DirectPrefix(w.cfg.Lattice, w.cfg.Host, w.cfg.ID),
+			Instance: e.Interface, Func: lattice.FunctionName(e.Type.Name),
+			Params: paramTypes(e.Type), Limiter: limits, Admit: w.admission, Unary: w.handler(e),
+		})
+	}
+	return list
+}
+
+// maxArrivals bounds the calls that have arrived by NATS and are admitted or
+// wait here; the component's own limit is [limiter]'s, which calls from this
+// host pass too.
+const maxArrivals = 2 * maxWaiting
+
+func paramTypes(f *wit.Func) []*wit.Type {
+	types := make([]*wit.Type, len(f.Params))
+	for i, p := range f.Params {
+		types[i] = p.Type
+	}
+	return types
+}
+
+func carriesHandles(f *wit.Func) bool {
+	for _, p := range f.Params {
+		if p.Type.Props.Has(wit.HasHandle) {
+			return true
+		}
+	}
+	return f.Result != nil && f.Result.Props.Has(wit.HasHandle)
+}
+
+// admission lets a call from the lattice in, or turns it away before it is
+// accepted: busy means that nothing was executed.
+func (w *Workload) admission(ctx context.Context, req *wrpc.Request) (release func(), err error) {
+	if err := w.admit.acquire(ctx, w.cfg.ID, req.Path); err != nil {
+		return nil, &wrpc.Error{Code: wrpc.Busy, Detail: err.Error(), Err: err}
+	}
+	return w.admit.release, nil
+}
+
+func (w *Workload) handler(e *component.Export) wrpc.UnaryFunc {
+	return func(ctx context.Context, req *wrpc.Request) ([]byte, error) {
+		ctx, cancel := w.bound(ctx)
+		defer cancel()
+		out, err := w.cfg.Template.Call(ctx, e, req.Params, nil)
+		return out, w.outcome(ctx, e, err)
+	}
+}
+
+// Forward implements link.Component: a call from a component of this host.
+func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, iface string) error {
+	e := w.cfg.Template.Export(iface, call.Func().Name)
+	if e == nil {
+		return &wrpc.Error{Code: wrpc.Refused, Detail: fmt.Sprintf("component %q does not export %s.%s", w.cfg.ID, iface, call.Func().Name)}
+	}
+	meta, _ := wrpc.MetaFromContext(ctx)
+	if err := w.admit.acquire(ctx, w.cfg.ID, meta.Path); err != nil {
+		return &wrpc.Error{Code: wrpc.Busy, Detail: err.Error(), Err: err}
+	}
+	defer w.admit.release()
+	ctx, cancel := w.bound(ctx)
+	defer cancel()
+	i, err := w.cfg.Template.Take(ctx)
+	if err != nil {
+		return w.outcome(ctx, e, err)
+	}
+	err = call.Forward(ctx, i, e)
+	return errors.Join(w.outcome(ctx, e, err), i.Close())
+}
+
+// bound adds the component's own time limit to a call's.
+func (w *Workload) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if w.cfg.MaxTime <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, w.cfg.MaxTime)
+}
+
+// outcome logs a failed call and makes of it what its caller may know: the
+// reason, never the guest's stack.
+func (w *Workload) outcome(ctx context.Context, e *component.Export, err error) error {
+	if err == nil {
+		return nil
+	}
+	t := trap.As(err)
+	if t == nil {
+		return err
+	}
+	meta, _ := wrpc.MetaFromContext(ctx)
+	w.cfg.Log.Warn("call failed", zap.String("interface", e.Interface), zap.String("function", e.Type.Name),
+		zap.String("caller", meta.SourceID), zap.String("trace", meta.TraceParent), zap.Error(t), zap.String("stack", t.Stack))
+	code := wrpc.Trap
+	switch t.Code {
+	case trap.Deadline:
+		code = wrpc.Timeout
+	case trap.Cancelled:
+		code = wrpc.Cancelled
+	}
+	return &wrpc.Error{Code: code, Detail: t.Error(), MayHaveRun: true, Err: t}
+}
+
+// Scale changes how many calls may run at a time, at least 1.
+func (w *Workload) Scale(maxInstances uint32, annotations map[string]string) {
+	w.mu.Lock()
+	w.max, w.annotations = maxInstances, annotations
+	w.mu.Unlock()
+	w.admit.resize(clamp(maxInstances))
+}
+
+// Describe returns the workload as the inventory shows it.
+func (w *Workload) Describe() lattice.ComponentDescription {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return lattice.ComponentDescription{ID: w.cfg.ID, ImageRef: w.cfg.Image, MaxInstances: w.max, Annotations: w.annotations}
+}
+
+// Image returns the reference that the component was started from.
+func (w *Workload) Image() string { return w.cfg.Image }
+
+// Digest returns the digest of the component's bytes.
+func (w *Workload) Digest() string { return w.cfg.Component.Digest() }
+
+// World implements link.Component.
+func (w *Workload) World() *wit.World { return w.cfg.Component.World() }
+
+// Stop takes no more calls, lets those that run end until ctx is done, and
+// releases everything.
+func (w *Workload) Stop(ctx context.Context) error {
+	err := errors.Join(w.serving.Drain(ctx), w.admit.drain(ctx))
+	if err != nil {
+		// Calls of this host that still run end at their own deadlines; the
+		// template must outlive them.
+		if late := w.admit.drain(context.Background()); late != nil {
+			return errors.Join(err, late)
+		}
+	}
+	return errors.Join(err, w.cfg.Template.Close(context.WithoutCancel(ctx)))
+}
