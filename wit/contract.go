@@ -16,6 +16,7 @@ type Func struct {
 	Params []Param
 	Result *Type // nil: none
 	Async  bool
+	Docs   string // as plain text, empty where it is not known
 }
 
 // Interface is a named set of types and functions.
@@ -35,6 +36,12 @@ type TypeDef struct {
 	Type     *Type     // nil for a resource
 	Resource *Resource // nil for a value type
 	Docs     string
+	// Owner is the full name of the interface that defines the type, and
+	// OwnerName the type's name there, where this one only uses it. Both are
+	// empty for a type that is defined here. Components do not say this of
+	// value types, so it may be unknown; who owns a resource, its identity
+	// tells.
+	Owner, OwnerName string
 }
 
 // Func returns the function of that name, or nil.
@@ -63,9 +70,13 @@ func (i *Interface) HasResources() bool {
 
 // World is what a component imports and exports.
 type World struct {
-	Name    string
+	// Name is a plain name or a full one, "ns:pkg/world@version", or empty.
+	Name string
+	// Types are those that the world itself names, for its own functions.
+	Types   []TypeDef
 	Imports []Extern
 	Exports []Extern
+	Docs    string
 }
 
 // Extern is one import or export of a world: an interface or a function.

@@ -1,9 +1,6 @@
 package wit
 
-import (
-	"strconv"
-	"strings"
-)
+import "strconv"
 
 // String returns the type as WIT refers to it: by its name where it has one,
 // by its structure otherwise. Records, variants, enums and flags without a
@@ -11,7 +8,7 @@ import (
 func (t *Type) String() string {
 	w := typeWriter{name: ownName}
 	w.ref(t)
-	return w.b.String()
+	return string(w.b)
 }
 
 // Structure returns the type as WIT defines it, on one line and whether or not
@@ -19,7 +16,7 @@ func (t *Type) String() string {
 func (t *Type) Structure() string {
 	w := typeWriter{name: ownName}
 	w.structure(t)
-	return w.b.String()
+	return string(w.b)
 }
 
 // String returns the function as WIT writes it, without a semicolon: "get:
@@ -30,10 +27,10 @@ func (f *Func) String() string { return f.Name + ": " + f.Signature() }
 func (f *Func) Signature() string {
 	w := typeWriter{name: ownName}
 	if f.Async {
-		w.b.WriteString("async ")
+		w.write("async ")
 	}
 	w.signature(f.Params, f.Result)
-	return w.b.String()
+	return string(w.b)
 }
 
 // Escape returns a label as WIT writes it: with a "%" in front where it is a
@@ -59,9 +56,17 @@ var keywords = map[string]bool{
 // typeWriter writes types. Its name function gives the text that refers to a
 // type, or nothing where the structure has to be written.
 type typeWriter struct {
-	b    strings.Builder
+	b    []byte
 	name func(*Type) string
+	max  int // where writing stops, or 0
+	base int // bytes that were written elsewhere, and count
 }
+
+func (w *typeWriter) write(s string) { w.b = append(w.b, s...) }
+
+// full reports whether more was written than the limit, after which types are
+// left out.
+func (w *typeWriter) full() bool { return w.max > 0 && w.base+len(w.b) > w.max }
 
 func ownName(t *Type) string {
 	switch {
@@ -76,12 +81,15 @@ func ownName(t *Type) string {
 }
 
 func (w *typeWriter) ref(t *Type) {
+	if w.full() {
+		return
+	}
 	if t == nil {
-		w.b.WriteString("_")
+		w.write("_")
 		return
 	}
 	if n := w.name(t); n != "" {
-		w.b.WriteString(n)
+		w.write(n)
 		return
 	}
 	w.structure(t)
@@ -91,13 +99,13 @@ func (w *typeWriter) structure(t *Type) {
 	switch t.Kind {
 	case KindRecord:
 		w.block(t, len(t.Fields), func(i int) {
-			w.b.WriteString(Escape(t.Fields[i].Name) + ": ")
+			w.write(Escape(t.Fields[i].Name) + ": ")
 			w.ref(t.Fields[i].Type)
 		})
 	case KindVariant, KindEnum:
 		w.block(t, len(t.Cases), func(i int) { w.oneCase(t.Cases[i]) })
 	case KindFlags:
-		w.block(t, len(t.Labels), func(i int) { w.b.WriteString(Escape(t.Labels[i])) })
+		w.block(t, len(t.Labels), func(i int) { w.write(Escape(t.Labels[i])) })
 	case KindTuple:
 		args := make([]*Type, len(t.Fields))
 		for i, f := range t.Fields {
@@ -111,39 +119,39 @@ func (w *typeWriter) structure(t *Type) {
 	case KindOwn, KindBorrow:
 		u := *t
 		u.Name = ""
-		w.b.WriteString(ownName(&u))
+		w.write(ownName(&u))
 	case KindList, KindOption:
 		w.generic(t, t.Elem)
 	case KindFixedList:
-		w.b.WriteString("list<")
+		w.write("list<")
 		w.ref(t.Elem)
-		w.b.WriteString(", " + strconv.FormatUint(uint64(t.Len), 10) + ">")
+		w.write(", " + strconv.FormatUint(uint64(t.Len), 10) + ">")
 	case KindStream, KindFuture:
 		if t.Elem != nil {
 			w.generic(t, t.Elem)
 			return
 		}
-		w.b.WriteString(t.Kind.String())
+		w.write(t.Kind.String())
 	default:
-		w.b.WriteString(t.Kind.String())
+		w.write(t.Kind.String())
 	}
 }
 
 func (w *typeWriter) block(t *Type, n int, part func(int)) {
-	w.b.WriteString(t.Kind.String() + " { ")
+	w.write(t.Kind.String() + " { ")
 	for i := range n {
 		w.comma(i)
 		part(i)
 	}
-	w.b.WriteString(" }")
+	w.write(" }")
 }
 
 func (w *typeWriter) oneCase(c Case) {
-	w.b.WriteString(Escape(c.Name))
+	w.write(Escape(c.Name))
 	if c.Type != nil {
-		w.b.WriteString("(")
+		w.write("(")
 		w.ref(c.Type)
-		w.b.WriteString(")")
+		w.write(")")
 	}
 }
 
@@ -155,35 +163,35 @@ func (w *typeWriter) result(t *Type) {
 	case ok != nil:
 		w.generic(t, ok)
 	default:
-		w.b.WriteString("result")
+		w.write("result")
 	}
 }
 
 func (w *typeWriter) generic(t *Type, args ...*Type) {
-	w.b.WriteString(t.Kind.String() + "<")
+	w.write(t.Kind.String() + "<")
 	for i, a := range args {
 		w.comma(i)
 		w.ref(a)
 	}
-	w.b.WriteString(">")
+	w.write(">")
 }
 
 func (w *typeWriter) signature(params []Param, result *Type) {
-	w.b.WriteString("func(")
+	w.write("func(")
 	for i, p := range params {
 		w.comma(i)
-		w.b.WriteString(Escape(p.Name) + ": ")
+		w.write(Escape(p.Name) + ": ")
 		w.ref(p.Type)
 	}
-	w.b.WriteString(")")
+	w.write(")")
 	if result != nil {
-		w.b.WriteString(" -> ")
+		w.write(" -> ")
 		w.ref(result)
 	}
 }
 
 func (w *typeWriter) comma(i int) {
 	if i > 0 {
-		w.b.WriteString(", ")
+		w.write(", ")
 	}
 }
