@@ -1,0 +1,48 @@
+package lattice
+
+// LinkStatus is a link with what is known of its ends.
+type LinkStatus struct {
+	Link
+	State LinkState
+	// Reason says why the link is not ready, and is empty where it is.
+	Reason string
+}
+
+// LinkState is the state of a link.
+type LinkState string
+
+// The states.
+const (
+	// LinkReady: both ends run and fit.
+	LinkReady LinkState = "ready"
+	// LinkPending: an end does not run, or does not say what it exports.
+	LinkPending LinkState = "pending"
+	// LinkRefused: the ends do not fit; calls fail with the reason.
+	LinkRefused LinkState = "refused"
+)
+
+type linkStatusJSON struct {
+	linkJSON
+	State  LinkState `json:"state"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// MarshalJSON writes v1's fields of the link, and state and reason.
+func (s LinkStatus) MarshalJSON() ([]byte, error) {
+	l := linkJSON(s.Link)
+	l.Interfaces, l.SourceConfig, l.TargetConfig = orEmpty(l.Interfaces), orEmpty(l.SourceConfig), orEmpty(l.TargetConfig)
+	return EncodeJSON(linkStatusJSON{linkJSON: l, State: s.State, Reason: s.Reason})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (s *LinkStatus) UnmarshalJSON(data []byte) error {
+	var in struct {
+		State  LinkState `json:"state"`
+		Reason string    `json:"reason"`
+	}
+	if err := DecodeJSON(data, len(data), &in); err != nil {
+		return err
+	}
+	s.State, s.Reason = in.State, in.Reason
+	return s.Link.UnmarshalJSON(data)
+}
