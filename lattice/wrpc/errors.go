@@ -175,10 +175,11 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // statusOf says which status and text a callee's error has on the wire.
 func statusOf(err error) (Code, string) {
+	if err == nil {
+		return OK, ""
+	}
 	var e *Error
 	switch {
-	case err == nil:
-		return OK, ""
 	case errors.As(err, &e):
 		code := e.Code
 		if code == OK || code > Lost {

@@ -446,6 +446,7 @@ func TestMalformedCallers(t *testing.T) {
 			}
 		}, "refused", "parameters are too large"},
 		{"one piece too large", append([]byte{0xff, 0xff, 0x03}, make([]byte, 2000)...), nil, "refused", "parameters are too large"},
+		{"whole but too large", encodeBytes(2000, 'x'), nil, "refused", "parameters are too large"},
 		{"flood on other paths", []byte{5, 1}, func(r *raw, callee string) {
 			r.pub(callee+".params.0", "00")
 			r.pub(callee+".credit.results.0", "00")

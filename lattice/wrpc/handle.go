@@ -3,6 +3,9 @@ package wrpc
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -15,6 +18,15 @@ type handling struct {
 	v       *Serving
 	e       Export
 	limiter *Limiter
+	accept  nats.Header // of handshakes to Lath callers; nobody writes to it
+}
+
+func acceptHeader(e *Export, window int) nats.Header {
+	h := nats.Header{lattice.HeaderLath: []string{lattice.LathVersion}}
+	if len(e.ParamPaths) > 0 {
+		h[lattice.HeaderWindow] = []string{strconv.Itoa(window)}
+	}
+	return h
 }
 
 // receive takes an invocation. It runs on the subscription's goroutine and
@@ -138,6 +150,8 @@ func (in *incoming) run(ctx context.Context) {
 	switch {
 	case err != nil:
 		err = malformedParams(err)
+	case len(in.req.Params) > s.cfg.MaxParams:
+		err = &Error{Code: Refused, Detail: "parameters are too large"}
 	case !whole:
 		err = in.awaitParams(ctx, done)
 	}
@@ -165,10 +179,7 @@ func (in *incoming) completeness() func([]byte) (bool, error) {
 func (in *incoming) accept(inbox string) error {
 	m := &nats.Msg{Subject: in.caller, Reply: inbox}
 	if in.lath {
-		m.Header = nats.Header{lattice.HeaderLath: []string{lattice.LathVersion}}
-		if len(in.h.e.ParamPaths) > 0 {
-			m.Header[lattice.HeaderWindow] = []string{string(appendDecimal(nil, uint64(in.h.v.s.cfg.Window)))}
-		}
+		m.Header = in.h.accept
 	}
 	return publishError(in.nc.PublishMsg(m))
 }
@@ -213,19 +224,34 @@ func (in *incoming) awaitParams(ctx context.Context, done func([]byte) (bool, er
 func (in *incoming) handle(ctx context.Context, results string) error {
 	if in.h.e.Stream != nil {
 		x := &Exchange{Request: in.req, in: in, results: results}
-		err := in.outcome(ctx, in.h.e.Stream(ctx, x))
+		err := in.outcome(ctx, guard(func() error { return in.h.e.Stream(ctx, x) }))
 		in.closeWriters(err)
 		if !x.rootEnded {
 			in.finish(results, err)
 		}
 		return err
 	}
-	b, err := in.h.e.Unary(ctx, &in.req)
+	var b []byte
+	err := guard(func() (err error) {
+		b, err = in.h.e.Unary(ctx, &in.req)
+		return err
+	})
 	if err = in.outcome(ctx, err); err == nil {
 		err = publishBytes(in.nc, results, b)
 	}
 	in.finish(results, err)
 	return err
+}
+
+// guard makes a handler's panic the failure of its one call. The caller learns
+// no more than that; the stack goes to OnError.
+func guard(handler func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &Error{Code: Trap, Detail: "handler panicked", Err: fmt.Errorf("panic: %v\n%s", r, debug.Stack())}
+		}
+	}()
+	return handler()
 }
 
 // outcome is the handler's error, or why its call was interrupted: that says

@@ -86,6 +86,23 @@ func TestStatusesReachLathCaller(t *testing.T) {
 	}
 }
 
+func TestPanicEndsOneCall(t *testing.T) {
+	t.Parallel()
+	srv := startNATS(t, 0)
+	reported := make(chan error, 1)
+	newServer(t, srv, wrpc.ServerConfig{OnError: func(subject string, m wrpc.Meta, err error) { reported <- err }},
+		echoExport(t, func(_ context.Context, req *wrpc.Request) ([]byte, error) {
+			return req.Params[:1:1][len(req.Params)-1:], nil // out of range for more than one byte
+		}))
+	c := newClient(t, srv, wrpc.ClientConfig{})
+	_, _, err := c.Call(testContext(t), echoTarget, wrpc.Meta{}, []byte{2, 1, 1})
+	require.ErrorIs(t, err, wrpc.ErrTrap)
+	require.Equal(t, "handler panicked", asError(t, err).Detail)
+	require.Contains(t, (<-reported).Error(), "slice bounds out of range")
+	_, _, err = c.Call(testContext(t), echoTarget, wrpc.Meta{}, []byte{0})
+	require.NoError(t, err)
+}
+
 // A function without results: v1 cannot tell it from a trap, Lath can.
 func TestFunctionWithoutResults(t *testing.T) {
 	t.Parallel()

@@ -94,6 +94,9 @@ func parseTrailer(h nats.Header) *Error {
 	}
 }
 
+// okTrailer is shared by all calls: nobody writes to it.
+var okTrailer = trailer(OK, "")
+
 // trailer builds the headers of the message that ends results.
 func trailer(code Code, detail string) nats.Header {
 	h := nats.Header{lattice.HeaderStatus: []string{code.String()}}

@@ -152,8 +152,8 @@ func (m *mux) register(r receiver) (id uint64, inbox string, err error) {
 }
 
 func (m *mux) inbox(id uint64) string {
-	b := make([]byte, 0, len(m.prefix)+maxToken)
-	return string(strconv.AppendUint(append(b, m.prefix...), id, 36))
+	var digits [maxToken + 1]byte
+	return m.prefix + string(strconv.AppendUint(digits[:0], id, 36))
 }
 
 // unregister forgets a call, after which none of its messages are delivered.

@@ -207,7 +207,7 @@ func (v *Serving) subscribe(e *Export) error {
 	if (e.Unary == nil) == (e.Stream == nil) {
 		return fmt.Errorf("serve %s.%s: %w: want either Unary or Stream", e.Instance, e.Func, lattice.ErrInvalid)
 	}
-	h := &handling{v: v, e: *e, limiter: e.Limiter}
+	h := &handling{v: v, e: *e, limiter: e.Limiter, accept: acceptHeader(e, v.s.cfg.Window)}
 	if h.limiter == nil {
 		h.limiter = NewLimiter(Limits{})
 	}

@@ -182,6 +182,9 @@ func (s *session) endHeader(err error) nats.Header {
 	if !s.trailers {
 		return nil
 	}
+	if err == nil {
+		return okTrailer
+	}
 	return trailer(statusOf(err))
 }
 
