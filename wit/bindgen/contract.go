@@ -14,7 +14,7 @@ which carries the call's deadline, and returns an error.
 A function whose WIT result is a result<T, E> returns T and an error that is, or wraps, the Go form of E;
 <E>From says what becomes of other errors. An error of any other function stops the guest that called it.
 
-A []byte argument, alone or inside another value, is valid until the function returns: copy what is to be kept. A
+A []byte argument, alone or inside another value, is valid until the function returns: copy what is to be kept or returned. A
 []byte result is copied before the guest goes on and is never written to.
 
 A resource is a Go interface. Its Drop is called once, by its owner: an own<T> argument makes the function the
@@ -24,10 +24,9 @@ owner, a borrow<T> argument is valid until the function returns.`
 func (p *Package) contract(from string) []*file {
 	q := qualifier{own: p}
 	doc := newFile("wit/"+p.Dir()+"/doc.gen.go", from, p.goName(), q)
-	doc.doc = fmt.Sprintf("Package %s is the contract %s:%s@%s: %s\n\n%s",
-		p.goName(), p.Namespace, p.Name, p.Version, lowered(strings.TrimSpace(p.docs)), conventions)
+	doc.doc = noun("Package "+p.goName(), "The contract "+p.full()+". "+p.docs, "") + "\n\n" + conventions
 	files := []*file{doc, p.model(from)}
-	p.declared = map[string]bool{}
+	p.declared = map[string]string{}
 	for _, i := range p.ifaces {
 		f := newFile("wit/"+p.Dir()+"/"+strings.ReplaceAll(i.name, "-", "_")+".gen.go", from, p.goName(), q)
 		f.contractInterface(i)
@@ -66,7 +65,7 @@ func (f *file) contractInterface(i *iface) {
 
 // signature writes a function as a method of a Go interface.
 func (f *file) signature(fn *fn) {
-	docs := verb(fn.goName, fn.docs, "is "+fn.name+".")
+	docs := verb(fn.goName, fn.docs, "is the function "+fn.name+".")
 	switch e := fn.err(); shapeOfError(e) {
 	case errNamed:
 		docs += fmt.Sprintf("\n\nIt fails with [%s].", e.goType(f.q))
@@ -80,8 +79,12 @@ func (f *file) signature(fn *fn) {
 // goSignature writes parameters and results, without self.
 func (fn *fn) goSignature(q qualifier) string {
 	params := []string{"ctx context.Context"}
+	name := paramName
+	if q.self == "" {
+		name = contractParam
+	}
 	for _, p := range fn.args() {
-		params = append(params, paramName(p.name)+" "+p.typ.goType(q))
+		params = append(params, name(p.name)+" "+p.typ.goType(q))
 	}
 	result := "error"
 	if ok := fn.ok(); ok != nil {
@@ -172,7 +175,7 @@ func (f *file) variant(d *def) {
 	f.p("Tag %sTag", d.goName)
 	for i, c := range d.typ.cases {
 		if c.typ != nil {
-			f.comment(fmt.Sprintf("Of [%s%s].", d.goName, exported(c.name)))
+			f.comment(fmt.Sprintf("Of [%s].", d.constant(i)))
 			f.p("%s %s", names[i], c.typ.goType(f.q))
 		}
 	}
@@ -195,9 +198,9 @@ func (f *file) labels(d *def, typeName string, parts []part) {
 	for i, c := range parts {
 		f.partDocs(c)
 		if i == 0 {
-			f.p("%s%s %s = iota", d.goName, exported(c.name), typeName)
+			f.p("%s %s = iota", d.constant(i), typeName)
 		} else {
-			f.p("%s%s", d.goName, exported(c.name))
+			f.p("%s", d.constant(i))
 		}
 	}
 	f.p(")\n")
@@ -225,9 +228,9 @@ func (f *file) flags(d *def) {
 	for i, c := range d.typ.labels {
 		f.partDocs(c)
 		if i == 0 {
-			f.p("%s%s %s = 1 << iota", d.goName, exported(c.name), d.goName)
+			f.p("%s %s = 1 << iota", d.constant(i), d.goName)
 		} else {
-			f.p("%s%s", d.goName, exported(c.name))
+			f.p("%s", d.constant(i))
 		}
 	}
 	f.p(")\n")
@@ -251,19 +254,21 @@ func (f *file) tuples(t *typ, home *Package) {
 	if t.w.Kind != wit.KindTuple || t.home != home || t.uniform() {
 		return
 	}
-	name := t.tupleName(home)
-	if home.declared[name] {
+	name, body := t.tupleName(home), ""
+	for i, p := range t.fields {
+		body += fmt.Sprintf("F%d %s\n", i, p.typ.goType(f.q))
+	}
+	if written, ok := home.declared[name]; ok {
+		if written != body {
+			home.problems = append(home.problems, fmt.Errorf("two tuples would be called %s: name one of them", name))
+		}
 		return
 	}
-	home.declared[name] = true
+	home.declared[name] = body
 	docs := ""
 	if t.def != nil {
 		docs = t.def.docs
 	}
 	f.comment(noun(name, docs, "The Go form of a tuple."))
-	f.p("type %s struct {", name)
-	for i, p := range t.fields {
-		f.p("F%d %s", i, p.typ.goType(f.q))
-	}
-	f.p("}\n")
+	f.p("type %s struct {\n%s}\n", name, body)
 }

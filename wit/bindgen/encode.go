@@ -122,7 +122,7 @@ func (w *stubWriter) switchCases(out *file, t *typ, body func(i int) string) {
 			out.p("switch v.Tag {")
 			open = true
 		}
-		out.p("case %s%s:\n%s", t.goType(w.q), exported(c.name), body(i))
+		out.p("case %s:\n%s", w.q.name(t.def.iface.pkg, t.def.constant(i)), body(i))
 	}
 	if open {
 		out.p("}")

@@ -33,7 +33,7 @@ func (f *file) errorType(d *def) {
 		if c.typ.w.Kind == wit.KindOption {
 			text = "wit.Some(err.Error())"
 		}
-		constant := d.goName + exported(c.name)
+		constant := d.constant(i)
 		rule = "or else [" + constant + "] with the text of err"
 		unknown = fmt.Sprintf("%s{Tag: %s, %s: %s}, true", d.goName, constant, d.typ.fieldNames()[i], text)
 	}
@@ -54,7 +54,7 @@ func (f *file) variantText(d *def) {
 	}
 	f.p("switch v.Tag {")
 	for i, c := range d.typ.cases {
-		constant := d.goName + exported(c.name)
+		constant := d.constant(i)
 		switch {
 		case c.typ == nil:
 		case c.typ.w.Kind == wit.KindString:

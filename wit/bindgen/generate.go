@@ -1,44 +1,52 @@
 package bindgen
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 )
 
-// Part is a set of things to generate for a package.
-type Part uint8
-
-// The parts.
-const (
-	Contract Part = 1 << iota
-	Glue
-	Stubs
-)
-
-// Target says what to generate from which .wit.
+// Target says what to generate from which .wit. The contract is always
+// generated.
 type Target struct {
-	Dir   string // "wasi/io": the .wit is wit/wasi/io/io.wit
-	Parts Part
+	Dir string // "wasi/io": the folder of the contract below wit
+	// File is the .wit, by its path from the module's root; empty for the one
+	// beside the contract, named like its folder.
+	File string
+	// Glue asks for guest glue.
+	Glue bool
+	// Stubs are the interfaces to write wRPC stubs of.
+	Stubs []string
 }
 
 // Targets are the packages whose bindings the repository holds.
 var Targets = []Target{
-	{"wasi/io", Contract | Glue},
-	{"wasi/clocks", Contract | Glue},
-	{"wasi/random", Contract | Glue},
-	{"wasi/cli", Contract | Glue},
-	{"wasi/filesystem", Contract | Glue},
-	{"wasi/sockets", Contract | Glue},
-	{"wasi/http", Contract | Glue},
-	{"wasi/keyvalue", Contract | Glue},
-	{"wasi/config", Contract | Glue},
-	{"wasi/logging", Contract | Glue},
-	{"wrpc/keyvalue", Contract | Stubs},
+	{Dir: "wasi/io", Glue: true},
+	{Dir: "wasi/clocks", Glue: true},
+	{Dir: "wasi/random", Glue: true},
+	{Dir: "wasi/cli", Glue: true},
+	{Dir: "wasi/filesystem", Glue: true},
+	{Dir: "wasi/sockets", Glue: true},
+	{Dir: "wasi/http", Glue: true},
+	{Dir: "wasi/keyvalue", Glue: true},
+	{Dir: "wasi/config", Glue: true},
+	{Dir: "wasi/logging", Glue: true},
+	{Dir: "wrpc/keyvalue", Stubs: []string{"store", "atomics", "batch"}},
+	// For tests of generated code: examples/types has every value type, shapes
+	// has what that lacks.
+	{Dir: "example/types", File: "examples/types/wit/world.wit", Glue: true, Stubs: []string{"values"}},
+	{Dir: "lath/shapes", Glue: true, Stubs: []string{"outcomes"}},
 }
 
-// File returns the path of the target's .wit from the module's root.
-func (t Target) File() string { return "wit/" + t.Dir + "/" + filepath.Base(t.Dir) + ".wit" }
+// file returns the path of the target's .wit from the module's root.
+func (t Target) file() string {
+	if t.File != "" {
+		return t.File
+	}
+	return "wit/" + t.Dir + "/" + path.Base(t.Dir) + ".wit"
+}
 
 // Generate reads the .wit of each target below root, the module's folder, and
 // returns the generated files by their path from root. The same input gives
@@ -46,11 +54,11 @@ func (t Target) File() string { return "wit/" + t.Dir + "/" + filepath.Base(t.Di
 func Generate(root string, targets []Target) (map[string][]byte, error) {
 	var sources []Source
 	for _, t := range targets {
-		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(t.File())))
+		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(t.file())))
 		if err != nil {
 			return nil, err
 		}
-		sources = append(sources, Source{Path: t.File(), Text: string(text)})
+		sources = append(sources, Source{Path: t.file(), Text: string(text)})
 	}
 	pkgs, err := Load(sources...)
 	if err != nil {
@@ -60,7 +68,7 @@ func Generate(root string, targets []Target) (map[string][]byte, error) {
 	for i, t := range targets {
 		files, err := pkgs[i].generate(t)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.File(), err)
+			return nil, fmt.Errorf("%s: %w", t.file(), err)
 		}
 		for _, f := range files {
 			if out[f.path], err = f.bytes(); err != nil {
@@ -72,19 +80,16 @@ func Generate(root string, targets []Target) (map[string][]byte, error) {
 }
 
 func (p *Package) generate(t Target) ([]*file, error) {
-	var files []*file
-	if t.Parts&Contract != 0 {
-		files = append(files, p.contract(t.File())...)
+	files := p.contract(t.file())
+	if t.Glue {
+		files = append(files, p.glue(t.file())...)
 	}
-	if t.Parts&Glue != 0 {
-		files = append(files, p.glue(t.File())...)
-	}
-	if t.Parts&Stubs != 0 {
-		stubs, err := p.stubs(t.File())
+	if len(t.Stubs) > 0 {
+		stubs, err := p.stubs(t.file(), t.Stubs)
 		if err != nil {
 			return nil, err
 		}
 		files = append(files, stubs...)
 	}
-	return files, nil
+	return files, errors.Join(p.problems...)
 }

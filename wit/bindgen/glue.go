@@ -13,9 +13,9 @@ func (p *Package) glue(from string) []*file {
 	dir := "host/bind/" + p.Dir() + "/"
 	q := qualifier{own: p, self: "contract."}
 	doc := newFile(dir+"doc.gen.go", from, p.goName(), q)
-	doc.doc = fmt.Sprintf("Package %s lets guests call the contract %s:%s@%s. Each function makes, "+
+	doc.doc = fmt.Sprintf("Package %s lets guests call the contract %s. Each function makes, "+
 		"from an implementation of one of its interfaces, what the runtime links a guest with.",
-		p.goName(), p.Namespace, p.Name, p.Version)
+		p.goName(), p.full())
 	values := newFile(dir+"values.gen.go", from, p.goName(), q)
 	w := &glueWriter{pkg: p, values: values, done: map[string]bool{}}
 	files := []*file{doc}

@@ -241,7 +241,7 @@ func (w *glueWriter) variantBody(out *file, t *typ, goType, disc string, part fu
 		out.p("switch v.Tag {")
 		for i, c := range t.cases {
 			if c.typ != nil {
-				out.p("case %s%s:\nv.%s = %s", goType, exported(c.name), names[i], part(c.typ, -1, 1))
+				out.p("case %s:\nv.%s = %s", w.q.name(t.def.iface.pkg, t.def.constant(i)), names[i], part(c.typ, -1, 1))
 			}
 		}
 		out.p("}")

@@ -87,10 +87,9 @@ func interfaces(pkgs []*bca.Package) []*bca.Interface {
 }
 
 type loader struct {
-	pkgs  map[*bca.Package]*Package
-	defs  map[*bca.TypeDef]*def
-	order map[*iface]int
-	errs  []error
+	pkgs map[*bca.Package]*Package
+	defs map[*bca.TypeDef]*def
+	errs []error
 }
 
 func (l *loader) inOrder(sources []Source) ([]*Package, error) {
@@ -161,12 +160,21 @@ func (l *loader) function(i *iface, src *bca.Function) (*fn, error) {
 	case *bca.Constructor:
 		f.kind, f.resource = constructor, l.lookup(k.Type)
 	default:
-		return f, fmt.Errorf("functions of kind %T are not supported", k)
+		return f, errors.New("asynchronous functions are not supported in bindings yet")
 	}
+	if f.kind == method && f.baseName() == "drop" {
+		return f, errors.New("a method drop would be the resource's own Drop")
+	}
+	names := map[string]bool{}
 	for _, p := range src.Params {
 		t, err := l.convert(i.pkg, p.Type)
 		if err != nil {
 			return f, fmt.Errorf("parameter %s: %w", p.Name, err)
+		}
+		if name := paramName(p.Name); names[name] {
+			return f, fmt.Errorf("two parameters would be called %s", name)
+		} else {
+			names[name] = true
 		}
 		f.params = append(f.params, part{name: p.Name, typ: t})
 	}

@@ -228,11 +228,10 @@ func (b *storeBody) variant(t *typ) {
 	if !payloads {
 		return
 	}
-	goType := t.goType(b.w.q)
 	b.out.p("switch v.Tag {")
 	for i, c := range t.cases {
 		if c.typ != nil {
-			b.out.p("case %s%s:", goType, exported(c.name))
+			b.out.p("case %s:", b.w.q.name(t.def.iface.pkg, t.def.constant(i)))
 			b.inner().store(c.typ, t.w.Payload(), "v."+names[i])
 		}
 	}

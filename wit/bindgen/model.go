@@ -12,11 +12,20 @@ type Package struct {
 
 	docs     string
 	ifaces   []*iface
-	declared map[string]bool // tuples whose struct is written
+	declared map[string]string // tuples whose struct is written: name to body
+	problems []error           // found while writing
 }
 
 // Dir is the package's folder below wit, host/bind and lattice/bind.
 func (p *Package) Dir() string { return p.Namespace + "/" + p.Name }
+
+// full is the package's name with its version, if it has one.
+func (p *Package) full() string {
+	if p.Version == "" {
+		return p.Namespace + ":" + p.Name
+	}
+	return p.Namespace + ":" + p.Name + "@" + p.Version
+}
 
 // goName is the name of each of the Go packages.
 func (p *Package) goName() string { return strings.ReplaceAll(p.Name, "-", "") }

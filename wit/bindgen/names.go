@@ -60,6 +60,19 @@ var taken = map[string]bool{
 	"cap": true, "make": true, "append": true, "nil": true, "true": true, "false": true, "uint": true,
 }
 
+// shadowed are the names that only the bodies of generated functions use, so
+// that a contract can have them.
+var shadowed = map[string]bool{"v": true, "e": true, "err": true, "m": true, "b": true, "c": true, "r": true, "w": true, "at": true, "ok": true}
+
+// contractParam is the name of a parameter in a contract, where nothing but its
+// types can hide.
+func contractParam(name string) string {
+	if s := unexported(name); shadowed[s] {
+		return s
+	}
+	return paramName(name)
+}
+
 // paramName is the Go name of a parameter.
 func paramName(name string) string {
 	s := unexported(name)
@@ -99,6 +112,20 @@ func (t *typ) fieldNames() []string {
 	default:
 		return fieldNames(t.fields, "Error")
 	}
+}
+
+// constant is the Go name of case or label i of a declared type, without its
+// package.
+func (d *def) constant(i int) string {
+	parts := d.typ.cases
+	if len(parts) == 0 {
+		parts = d.typ.labels
+	}
+	name := d.goName + exported(parts[i].name)
+	if name == d.goName+"Tag" { // the type of a variant's cases
+		name += "Value"
+	}
+	return name
 }
 
 // assignNames chooses the Go names of a package's interfaces, types and
@@ -204,7 +231,11 @@ func (t *typ) tupleName(in *Package) string {
 	}
 	s := "Tuple"
 	for _, f := range t.fields {
-		s += f.typ.ident(in)
+		if d := f.typ.def; d != nil && (d.resource != nil || f.typ.nominal()) {
+			s += d.goName
+		} else {
+			s += f.typ.ident(in)
+		}
 	}
 	return s
 }

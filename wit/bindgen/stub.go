@@ -2,28 +2,31 @@ package bindgen
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lathhost/lath/wit"
 )
 
-// stubs writes the wRPC stubs of a package: one file per interface with its
-// client and server, and one with what they share. It refuses what a lattice
-// cannot carry.
-func (p *Package) stubs(from string) ([]*file, error) {
+// stubs writes the wRPC stubs of some interfaces of a package: one file per
+// interface with its client and server, and one with what they share. It
+// refuses what a lattice cannot carry.
+func (p *Package) stubs(from string, names []string) ([]*file, error) {
 	dir := "lattice/bind/" + p.Dir() + "/"
 	q := qualifier{own: p, self: "contract."}
 	doc := newFile(dir+"doc.gen.go", from, p.goName(), q)
-	doc.doc = fmt.Sprintf("Package %s carries the contract %s:%s@%s over a lattice: clients that implement its interfaces, "+
-		"and servers for implementations of them.", p.goName(), p.Namespace, p.Name, p.Version)
+	doc.doc = fmt.Sprintf("Package %s carries the contract %s over a lattice: clients that implement its interfaces, "+
+		"and servers for implementations of them.", p.goName(), p.full())
 	w := &stubWriter{pkg: p, values: newFile(dir+"values.gen.go", from, p.goName(), q), done: map[string]bool{}}
 	files := []*file{doc}
-	for _, i := range p.ifaces {
+	for _, name := range names {
+		at := slices.IndexFunc(p.ifaces, func(i *iface) bool { return i.name == name })
+		if at < 0 {
+			return nil, fmt.Errorf("no interface %s to write stubs of", name)
+		}
+		i := p.ifaces[at]
 		if err := i.portable(); err != nil {
 			return nil, err
-		}
-		if len(i.funcs) == 0 {
-			continue
 		}
 		w.file = newFile(dir+strings.ReplaceAll(i.name, "-", "_")+".gen.go", from, p.goName(), q)
 		w.client(i)

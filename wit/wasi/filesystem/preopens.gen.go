@@ -11,11 +11,11 @@ import (
 type Preopens interface {
 	// GetDirectories returns the directories, each with the path that the program
 	// knows it by.
-	GetDirectories(ctx context.Context) ([]TupleOwnDescriptorString, error)
+	GetDirectories(ctx context.Context) ([]TupleDescriptorString, error)
 }
 
-// TupleOwnDescriptorString is the Go form of a tuple.
-type TupleOwnDescriptorString struct {
+// TupleDescriptorString is the Go form of a tuple.
+type TupleDescriptorString struct {
 	F0 Descriptor
 	F1 string
 }

@@ -18,7 +18,7 @@ import (
 type Types interface {
 	// FilesystemErrorCode returns the code behind the error of a stream that came
 	// from this package, or none if the error is of another kind.
-	FilesystemErrorCode(ctx context.Context, errArg wasiio.Error) (wit.Option[ErrorCode], error)
+	FilesystemErrorCode(ctx context.Context, err wasiio.Error) (wit.Option[ErrorCode], error)
 }
 
 // Filesize is a size or offset in bytes.

@@ -39,7 +39,7 @@ type Types interface {
 	OutgoingBodyFinish(ctx context.Context, this OutgoingBody, trailers wit.Option[Fields]) error
 	// HTTPErrorCode returns the code behind the error of a stream that came from
 	// this package, or none if the error is of another kind.
-	HTTPErrorCode(ctx context.Context, errArg wasiio.Error) (wit.Option[ErrorCode], error)
+	HTTPErrorCode(ctx context.Context, err wasiio.Error) (wit.Option[ErrorCode], error)
 }
 
 // Method is the method of a request.

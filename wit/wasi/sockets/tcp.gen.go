@@ -56,7 +56,7 @@ type TCPSocket interface {
 	// answers would-block.
 	//
 	// It fails with [ErrorCode].
-	FinishConnect(ctx context.Context) (TupleOwnIoInputStreamOwnIoOutputStream, error)
+	FinishConnect(ctx context.Context) (TupleInputStreamOutputStream, error)
 	// StartListen starts to listen.
 	//
 	// It fails with [ErrorCode].
@@ -69,7 +69,7 @@ type TCPSocket interface {
 	// would-block if there is none.
 	//
 	// It fails with [ErrorCode].
-	Accept(ctx context.Context) (TupleOwnTCPSocketOwnIoInputStreamOwnIoOutputStream, error)
+	Accept(ctx context.Context) (TupleTCPSocketInputStreamOutputStream, error)
 	// LocalAddress returns the address that the socket is bound to.
 	//
 	// It fails with [ErrorCode].
@@ -155,15 +155,14 @@ type TCPSocket interface {
 	Drop()
 }
 
-// TupleOwnIoInputStreamOwnIoOutputStream is the Go form of a tuple.
-type TupleOwnIoInputStreamOwnIoOutputStream struct {
+// TupleInputStreamOutputStream is the Go form of a tuple.
+type TupleInputStreamOutputStream struct {
 	F0 wasiio.InputStream
 	F1 wasiio.OutputStream
 }
 
-// TupleOwnTCPSocketOwnIoInputStreamOwnIoOutputStream is the Go form of a
-// tuple.
-type TupleOwnTCPSocketOwnIoInputStreamOwnIoOutputStream struct {
+// TupleTCPSocketInputStreamOutputStream is the Go form of a tuple.
+type TupleTCPSocketInputStreamOutputStream struct {
 	F0 TCPSocket
 	F1 wasiio.InputStream
 	F2 wasiio.OutputStream

@@ -40,7 +40,7 @@ type UDPSocket interface {
 	// given. Streams from an earlier call work no more.
 	//
 	// It fails with [ErrorCode].
-	Stream(ctx context.Context, remoteAddress wit.Option[IPSocketAddress]) (TupleOwnIncomingDatagramStreamOwnOutgoingDatagramStream, error)
+	Stream(ctx context.Context, remoteAddress wit.Option[IPSocketAddress]) (TupleIncomingDatagramStreamOutgoingDatagramStream, error)
 	// LocalAddress returns the address that the socket is bound to.
 	//
 	// It fails with [ErrorCode].
@@ -114,9 +114,8 @@ type OutgoingDatagramStream interface {
 	Drop()
 }
 
-// TupleOwnIncomingDatagramStreamOwnOutgoingDatagramStream is the Go form of a
-// tuple.
-type TupleOwnIncomingDatagramStreamOwnOutgoingDatagramStream struct {
+// TupleIncomingDatagramStreamOutgoingDatagramStream is the Go form of a tuple.
+type TupleIncomingDatagramStreamOutgoingDatagramStream struct {
 	F0 IncomingDatagramStream
 	F1 OutgoingDatagramStream
 }

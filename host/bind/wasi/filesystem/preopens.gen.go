@@ -26,5 +26,5 @@ func preopensCallGetDirectories(impl contract.Preopens, inv *component.Invocatio
 		inv.Trap(err)
 	}
 	at := bind.Place(inv, stack[0], 8, 4)
-	storeListTupleOwnDescriptorString(inv, at, v)
+	storeListTupleDescriptorString(inv, at, v)
 }

@@ -105,16 +105,16 @@ func storeOptionErrorCode(inv *component.Invocation, at uint32, v wit.Option[con
 	m[at+1] = uint8(bind.Index(inv, uint32(v.Value), 37))
 }
 
-func storeTupleOwnDescriptorString(inv *component.Invocation, at uint32, v contract.TupleOwnDescriptorString) {
+func storeTupleDescriptorString(inv *component.Invocation, at uint32, v contract.TupleDescriptorString) {
 	bind.PutOwn(inv, at, contract.DescriptorResource, v.F0)
 	bind.PutString(inv, at+4, v.F1)
 }
 
-func storeListTupleOwnDescriptorString(inv *component.Invocation, at uint32, v []contract.TupleOwnDescriptorString) {
+func storeListTupleDescriptorString(inv *component.Invocation, at uint32, v []contract.TupleDescriptorString) {
 	ptr := bind.Alloc(inv, len(v), 12, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*12
-		storeTupleOwnDescriptorString(inv, to, e)
+		storeTupleDescriptorString(inv, to, e)
 	}
 	bind.PutList(inv, at, ptr, len(v))
 }

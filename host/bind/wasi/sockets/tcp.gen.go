@@ -98,7 +98,7 @@ func tcpSocketFinishConnect(inv *component.Invocation, stack []uint64) {
 		return
 	}
 	inv.Memory()[at] = 0
-	storeTupleOwnIoInputStreamOwnIoOutputStream(inv, at+4, v)
+	storeTupleInputStreamOutputStream(inv, at+4, v)
 }
 
 func tcpSocketStartListen(inv *component.Invocation, stack []uint64) {
@@ -132,7 +132,7 @@ func tcpSocketAccept(inv *component.Invocation, stack []uint64) {
 		return
 	}
 	inv.Memory()[at] = 0
-	storeTupleOwnTCPSocketOwnIoInputStreamOwnIoOutputStream(inv, at+4, v)
+	storeTupleTCPSocketInputStreamOutputStream(inv, at+4, v)
 }
 
 func tcpSocketLocalAddress(inv *component.Invocation, stack []uint64) {

@@ -76,7 +76,7 @@ func udpSocketStream(inv *component.Invocation, stack []uint64) {
 		return
 	}
 	inv.Memory()[at] = 0
-	storeTupleOwnIncomingDatagramStreamOwnOutgoingDatagramStream(inv, at+4, v)
+	storeTupleIncomingDatagramStreamOutgoingDatagramStream(inv, at+4, v)
 }
 
 func udpSocketLocalAddress(inv *component.Invocation, stack []uint64) {

@@ -113,12 +113,12 @@ func liftIPSocketAddress(inv *component.Invocation, s []uint64) contract.IPSocke
 	return v
 }
 
-func storeTupleOwnIoInputStreamOwnIoOutputStream(inv *component.Invocation, at uint32, v contract.TupleOwnIoInputStreamOwnIoOutputStream) {
+func storeTupleInputStreamOutputStream(inv *component.Invocation, at uint32, v contract.TupleInputStreamOutputStream) {
 	bind.PutOwn(inv, at, wasiio.InputStreamResource, v.F0)
 	bind.PutOwn(inv, at+4, wasiio.OutputStreamResource, v.F1)
 }
 
-func storeTupleOwnTCPSocketOwnIoInputStreamOwnIoOutputStream(inv *component.Invocation, at uint32, v contract.TupleOwnTCPSocketOwnIoInputStreamOwnIoOutputStream) {
+func storeTupleTCPSocketInputStreamOutputStream(inv *component.Invocation, at uint32, v contract.TupleTCPSocketInputStreamOutputStream) {
 	bind.PutOwn(inv, at, contract.TCPSocketResource, v.F0)
 	bind.PutOwn(inv, at+4, wasiio.InputStreamResource, v.F1)
 	bind.PutOwn(inv, at+8, wasiio.OutputStreamResource, v.F2)
@@ -156,7 +156,7 @@ func liftOptionIPSocketAddress(inv *component.Invocation, s []uint64) wit.Option
 	return wit.Option[contract.IPSocketAddress]{Value: liftIPSocketAddress(inv, s[1:]), OK: true}
 }
 
-func storeTupleOwnIncomingDatagramStreamOwnOutgoingDatagramStream(inv *component.Invocation, at uint32, v contract.TupleOwnIncomingDatagramStreamOwnOutgoingDatagramStream) {
+func storeTupleIncomingDatagramStreamOutgoingDatagramStream(inv *component.Invocation, at uint32, v contract.TupleIncomingDatagramStreamOutgoingDatagramStream) {
 	bind.PutOwn(inv, at, contract.IncomingDatagramStreamResource, v.F0)
 	bind.PutOwn(inv, at+4, contract.OutgoingDatagramStreamResource, v.F1)
 }
