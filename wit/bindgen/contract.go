@@ -28,7 +28,7 @@ func (p *Package) contract(from string) []*file {
 	files := []*file{doc, p.model(from)}
 	p.declared = map[string]string{}
 	for _, i := range p.ifaces {
-		f := newFile("wit/"+p.Dir()+"/"+strings.ReplaceAll(i.name, "-", "_")+".gen.go", from, p.goName(), q)
+		f := newFile("wit/"+p.Dir()+"/"+i.file(), from, p.goName(), q)
 		f.contractInterface(i)
 		files = append(files, f)
 	}

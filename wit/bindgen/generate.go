@@ -71,6 +71,9 @@ func Generate(root string, targets []Target) (map[string][]byte, error) {
 			return nil, fmt.Errorf("%s: %w", t.file(), err)
 		}
 		for _, f := range files {
+			if _, ok := out[f.path]; ok {
+				return nil, fmt.Errorf("%s: two files %s", t.file(), f.path)
+			}
 			if out[f.path], err = f.bytes(); err != nil {
 				return nil, err
 			}

@@ -20,7 +20,7 @@ func (p *Package) glue(from string) []*file {
 	w := &glueWriter{pkg: p, values: values, done: map[string]bool{}}
 	files := []*file{doc}
 	for _, i := range p.ifaces {
-		w.file = newFile(dir+strings.ReplaceAll(i.name, "-", "_")+".gen.go", from, p.goName(), q)
+		w.file = newFile(dir+i.file(), from, p.goName(), q)
 		w.iface(i)
 		files = append(files, w.file)
 	}

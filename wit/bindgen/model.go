@@ -48,6 +48,17 @@ func (i *iface) full() string {
 	return wit.ID{Namespace: i.pkg.Namespace, Package: i.pkg.Name, Interface: i.name, Version: i.pkg.Version}.String()
 }
 
+// file is the name of the interface's generated files. Those of a package's
+// own keep their names.
+func (i *iface) file() string {
+	name := strings.ReplaceAll(i.name, "-", "_")
+	switch name {
+	case "doc", "model", "values":
+		name += "_interface"
+	}
+	return name + ".gen.go"
+}
+
 // free returns the functions that the Go interface has: all but methods.
 func (i *iface) free() []*fn {
 	var fs []*fn

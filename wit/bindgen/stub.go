@@ -28,7 +28,7 @@ func (p *Package) stubs(from string, names []string) ([]*file, error) {
 		if err := i.portable(); err != nil {
 			return nil, err
 		}
-		w.file = newFile(dir+strings.ReplaceAll(i.name, "-", "_")+".gen.go", from, p.goName(), q)
+		w.file = newFile(dir+i.file(), from, p.goName(), q)
 		w.client(i)
 		w.server(i)
 		files = append(files, w.file)
