@@ -51,9 +51,9 @@ func (d *decoder) canonBuiltin(c *Canon) {
 	case CanonTaskCancel, CanonSubtaskDrop, CanonErrorContextDrop, CanonWaitableSetNew, CanonWaitableSetDrop,
 		CanonWaitableJoin, CanonBackpressureInc, CanonBackpressureDec, CanonThreadIndex, CanonThreadResumeLater:
 	case 0x07, 0x08:
-		d.failAt(c.Pos(), "unsupported: canonical built-in 0x%02x of an early async draft", byte(op))
+		d.failDef(c, "unsupported: canonical built-in 0x%02x of an early async draft", byte(op))
 	default:
-		d.failAt(c.Pos(), "invalid leading byte 0x%02x for canonical function", byte(op))
+		d.failDef(c, "invalid leading byte 0x%02x for canonical function", byte(op))
 	}
 }
 
@@ -64,7 +64,7 @@ func (d *decoder) canonOptions() []CanonOption {
 		case o.Kind >= OptMemory && o.Kind <= OptPostReturn, o.Kind == OptCallback:
 			o.Index = d.u32()
 		case o.Kind > OptCallback:
-			d.failAt(o.Pos(), "invalid leading byte 0x%02x for canonical option", byte(o.Kind))
+			d.failDef(o, "invalid leading byte 0x%02x for canonical option", byte(o.Kind))
 		}
 		return o
 	})

@@ -26,7 +26,7 @@ func (d *decoder) coreModule() *CoreModule {
 	m := &CoreModule{At: d.at()}
 	m.Bytes = d.bytes(uint32(d.end - d.pos))
 	if d.err == nil && (len(m.Bytes) < preambleLen || string(m.Bytes[:preambleLen]) != magic+moduleVersion) {
-		d.failAt(m.Pos(), "core module section does not hold a core module")
+		d.failDef(m, "core module section does not hold a core module")
 	}
 	return m
 }
@@ -70,7 +70,7 @@ func (d *decoder) coreModuleDecl() CoreModuleDecl {
 		d.take(&d.left.Externs, 1, "imports and exports")
 		decl.Kind, decl.Name, decl.Desc = CoreDeclExport, d.name(), d.coreExtern()
 	default:
-		d.failAt(decl.Pos(), "invalid leading byte 0x%02x for core module declaration", c)
+		d.failDef(decl, "invalid leading byte 0x%02x for core module declaration", c)
 	}
 	return decl
 }

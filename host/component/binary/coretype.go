@@ -46,7 +46,7 @@ func (d *decoder) subType() CoreType {
 	case 0x5e:
 		t.Params = []CoreVal{d.field()}
 	default:
-		d.failAt(t.Pos(), "invalid leading byte 0x%02x for core type", t.Form)
+		d.failDef(t, "invalid leading byte 0x%02x for core type", t.Form)
 	}
 	return t
 }

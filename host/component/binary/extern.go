@@ -74,11 +74,7 @@ func (d *decoder) externDesc() ExternDesc {
 	case 0x01:
 		return ExternDesc{Sort: SortFunc, Index: d.u32()}
 	case 0x02:
-		if d.flag("value bound") {
-			v := d.valType()
-			return ExternDesc{Sort: SortValue, Val: &v}
-		}
-		return ExternDesc{Sort: SortValue, Eq: true, Index: d.u32()}
+		return d.valueBound()
 	case 0x03:
 		if d.flag("type bound") {
 			return ExternDesc{Sort: SortType}
@@ -92,6 +88,16 @@ func (d *decoder) externDesc() ExternDesc {
 		d.failAt(at, "invalid leading byte 0x%02x for extern type", c)
 	}
 	return ExternDesc{}
+}
+
+// valueBound reads valuebound. Tools of today leave its first byte out before a
+// primitive type.
+func (d *decoder) valueBound() ExternDesc {
+	if c, _ := d.peek(); isPrimitive(c) || d.flag("value bound") {
+		v := d.valType()
+		return ExternDesc{Sort: SortValue, Val: &v}
+	}
+	return ExternDesc{Sort: SortValue, Eq: true, Index: d.u32()}
 }
 
 func (d *decoder) importDef() *Import {

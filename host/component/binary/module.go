@@ -30,16 +30,15 @@ type ModuleExport struct {
 // The positions of core sections by id; custom sections may be anywhere.
 var sectionOrder = [...]int{0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 11, 6}
 
-// DecodeModule reads the interface of a core module inside a component. The
-// offsets of its errors count from the start of the component, too.
+// DecodeModule reads the interface of a core module inside a component. All
+// offsets count from the start of the outermost component, too.
 func DecodeModule(c *CoreModule, lim Limits) (*Module, error) {
-	d := &moduleDecoder{decoder: decoder{b: c.Bytes, end: len(c.Bytes), left: lim.withDefaults()}, m: &Module{}}
+	d := &moduleDecoder{decoder: decoder{b: c.Bytes, base: c.Pos(), end: len(c.Bytes), left: lim.withDefaults()}, m: &Module{}}
 	d.pos = preambleLen
 	for d.err == nil && d.pos < len(c.Bytes) {
 		d.section()
 	}
 	if d.err != nil {
-		d.err.Offset += c.Pos()
 		return nil, d.err
 	}
 	return d.m, nil

@@ -9,6 +9,7 @@ import (
 // after it returns zero, and callers look at err once per definition.
 type decoder struct {
 	b     []byte
+	base  int // offset of b from the start of the input
 	pos   int
 	end   int // of the section or component that is being read
 	err   *Error
@@ -18,13 +19,18 @@ type decoder struct {
 
 func (d *decoder) failAt(offset int, format string, args ...any) {
 	if d.err == nil {
-		d.err = Errorf(offset, format, args...)
+		d.err = Errorf(d.base+offset, format, args...)
 	}
+}
+
+// failDef fails at the start of a definition.
+func (d *decoder) failDef(def Def, format string, args ...any) {
+	d.failAt(def.Pos()-d.base, format, args...)
 }
 
 func (d *decoder) fail(format string, args ...any) { d.failAt(d.pos, format, args...) }
 
-func (d *decoder) at() At { return At(d.pos) }
+func (d *decoder) at() At { return At(d.base + d.pos) }
 
 // take counts n things against what is left of a limit.
 func (d *decoder) take(left *int, n int, what string) {

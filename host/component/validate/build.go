@@ -23,7 +23,6 @@ type TypeEnv interface {
 var (
 	errPrimitive    = errors.New("unknown primitive type")
 	errNotValueType = errors.New("not a value type")
-	errMapKey       = errors.New("map key is not of type bool, an integer, char or string")
 	errAsyncBorrow  = errors.New("element contains a borrow")
 	errStreamChar   = errors.New("stream of char is not allowed yet")
 	errResultBorrow = errors.New("result contains a borrow")
@@ -176,13 +175,6 @@ func buildMap(dt *binary.MapType, env TypeEnv) (*wit.Type, error) {
 	key, err := ValType(dt.Key, env)
 	if err != nil {
 		return nil, err
-	}
-	switch key.Kind {
-	case wit.KindF32, wit.KindF64:
-		return nil, errMapKey
-	}
-	if key.Kind > wit.KindString {
-		return nil, errMapKey
 	}
 	value, err := ValType(dt.Value, env)
 	if err != nil {

@@ -7,15 +7,9 @@ import (
 	"github.com/lathhost/lath/wit"
 )
 
-// maxTypeNodes bounds a value type written out as a tree. Types are directed
-// graphs (a tuple may use one type twice), so depth alone does not bound what a
-// walk over them costs.
-const maxTypeNodes = 100_000
-
 // typeInfo is what the interner knows of a type besides the type.
 type typeInfo struct {
-	id    uint32
-	nodes uint32
+	id uint32
 	// size and align are those of a 64-bit memory, which the specification's
 	// bound on sizes is about.
 	size  uint64
@@ -34,7 +28,7 @@ func newInterner() *interner {
 	in := &interner{byKey: map[string]*wit.Type{}, info: map[*wit.Type]typeInfo{}}
 	for k := wit.KindBool; k.Primitive(); k++ {
 		t := wit.Primitive(k)
-		i := typeInfo{id: uint32(k), nodes: 1, size: uint64(t.Size), align: uint64(t.Align)}
+		i := typeInfo{id: uint32(k), size: uint64(t.Size), align: uint64(t.Align)}
 		if k == wit.KindString {
 			i.size, i.align = 16, 8
 		}
@@ -73,9 +67,6 @@ func (in *interner) intern(t *wit.Type, resource uint32) (*wit.Type, error) {
 		return old, nil
 	}
 	info := in.measure(t)
-	if info.nodes > maxTypeNodes {
-		return nil, fmt.Errorf("limit exceeded: type of more than %d parts", maxTypeNodes)
-	}
 	if info.size >= wit.MaxSize {
 		return nil, fmt.Errorf("type exceeds maximum byte size of %d", wit.MaxSize-1)
 	}
@@ -103,18 +94,15 @@ func (in *interner) writeKey(t *wit.Type, resource uint32) {
 	in.key = binary.AppendUvarint(in.key, uint64(resource))
 }
 
+// measure computes the size in a 64-bit memory, where pointers and lengths are
+// twice as large; package wit has computed that in a 32-bit one.
 func (in *interner) measure(t *wit.Type) typeInfo {
-	i := typeInfo{nodes: 1, size: uint64(t.Size), align: uint64(t.Align)}
-	part := func(p *wit.Type) typeInfo {
-		pi := in.info[p]
-		i.nodes = min(i.nodes+pi.nodes, maxTypeNodes+1)
-		return pi
-	}
+	i := typeInfo{size: uint64(t.Size), align: uint64(t.Align)}
 	switch t.Kind {
 	case wit.KindRecord, wit.KindTuple:
 		i.size = 0
 		for _, f := range t.Fields {
-			p := part(f.Type)
+			p := in.info[f.Type]
 			i.size, i.align = alignUp(i.size, p.align)+p.size, max(i.align, p.align)
 		}
 	case wit.KindVariant, wit.KindOption, wit.KindResult, wit.KindEnum:
@@ -122,21 +110,16 @@ func (in *interner) measure(t *wit.Type) typeInfo {
 		align := uint64(t.DiscSize())
 		for _, c := range t.Cases {
 			if c.Type != nil {
-				p := part(c.Type)
+				p := in.info[c.Type]
 				size, align = max(size, p.size), max(align, p.align)
 			}
 		}
 		i.size, i.align = alignUp(uint64(t.DiscSize()), align)+size, align
 	case wit.KindList, wit.KindMap:
-		part(t.Elem)
 		i.size, i.align = 16, 8
 	case wit.KindFixedList:
-		p := part(t.Elem)
+		p := in.info[t.Elem]
 		i.size, i.align = p.size*uint64(t.Len), p.align
-	case wit.KindStream, wit.KindFuture:
-		if t.Elem != nil {
-			part(t.Elem)
-		}
 	}
 	i.size = alignUp(i.size, i.align)
 	return i

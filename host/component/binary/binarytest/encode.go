@@ -27,6 +27,16 @@ const (
 // U returns an unsigned LEB128 integer.
 func U(n uint64) []byte { return binary.AppendUvarint(nil, n) }
 
+// Index returns a type index in a place that takes a primitive type as well: a
+// signed LEB128 integer.
+func Index(n int) []byte {
+	var out []byte
+	for ; n >= 0x40; n >>= 7 {
+		out = append(out, byte(n&0x7f)|0x80)
+	}
+	return append(out, byte(n))
+}
+
 // Name returns a name with its length.
 func Name(s string) []byte { return append(U(uint64(len(s))), s...) }
 
