@@ -42,6 +42,9 @@ const (
 	HeaderStatus = "lath-status"
 	// HeaderError explains a status other than ok in at most 1 KiB of text.
 	HeaderError = "lath-error"
+	// HeaderHops, "1" on an invocation, asks for the hops that the call makes
+	// along links; on the end of the results it holds them.
+	HeaderHops = "lath-hops"
 	// HeaderCommandID names a control request, so that a repeat of it gets the
 	// first one's answer.
 	HeaderCommandID = "lath-command-id"

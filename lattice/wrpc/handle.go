@@ -88,10 +88,15 @@ func (in *incoming) serve(turn chan struct{}) {
 	ctx, in.cancel = context.WithCancelCause(ContextWithMeta(ctx, in.Meta))
 	defer in.cancel(nil)
 	if h.e.Admit != nil {
-		if err := h.e.Admit(ctx, &in.req); err != nil {
+		release, err := h.e.Admit(ctx, &in.req)
+		if err != nil {
 			in.turnAway(err)
 			return
 		}
+		defer release()
+	}
+	if in.invocation.hops {
+		ctx, in.session.hops = ContextWithHops(ctx)
 	}
 	in.run(ctx)
 }

@@ -24,6 +24,9 @@ const (
 	OverNATS  Route = "nats"
 )
 
+// askHops is the value of the header that asks for hops.
+const askHops = "1"
+
 // Limits on hops, so that a chatty component does not blow up its answer.
 const (
 	maxHops      = 64
@@ -39,8 +42,8 @@ type Hops struct {
 type hopsKey struct{}
 
 // ContextWithHops returns a context in which the first 64 hops of a call are
-// recorded, also those that happen on other hosts. Without it nothing is
-// recorded or sent.
+// recorded, also those that happen on other Lath hosts, which tell them when
+// the results end ([Client.Call] only). Without it nothing is recorded or sent.
 func ContextWithHops(ctx context.Context) (context.Context, *Hops) {
 	h := &Hops{}
 	return context.WithValue(ctx, hopsKey{}, h), h

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -228,13 +230,13 @@ func TestAdmitTurnsAway(t *testing.T) {
 	t.Parallel()
 	srv := startNATS(t, 0)
 	e := echoExport(t, echo)
-	e.Admit = func(_ context.Context, req *wrpc.Request) error {
-		for _, id := range req.Path {
-			if id == "echo" {
-				return &wrpc.Error{Code: wrpc.Busy, Detail: "call cycle"}
-			}
+	var admitted, released atomic.Int32
+	e.Admit = func(_ context.Context, req *wrpc.Request) (func(), error) {
+		if slices.Contains(req.Path, "echo") {
+			return nil, &wrpc.Error{Code: wrpc.Busy, Detail: "call cycle"}
 		}
-		return nil
+		admitted.Add(1)
+		return func() { released.Add(1) }, nil
 	}
 	newServer(t, srv, wrpc.ServerConfig{}, e)
 	c := newClient(t, srv, wrpc.ClientConfig{})

@@ -140,6 +140,7 @@ func headerSize(h nats.Header) int {
 type invocation struct {
 	Meta
 	lath    bool
+	hops    bool          // the caller wants to know them
 	timeout time.Duration // 0: not said
 	window  int
 }
@@ -167,6 +168,7 @@ func parseInvocation(h nats.Header) (in invocation, dropped int) {
 	if in.lath = first(h, lattice.HeaderLath) == lattice.LathVersion; !in.lath {
 		return in, dropped
 	}
+	in.hops = first(h, lattice.HeaderHops) == askHops
 	if v := first(h, lattice.HeaderTimeout); v != "" {
 		ms, err := parseDecimal(v, 1, uint64(maxTimeout/time.Millisecond))
 		in.timeout = time.Duration(ms) * time.Millisecond

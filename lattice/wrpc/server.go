@@ -97,8 +97,9 @@ type Export struct {
 	ParamPaths []Path
 	// Admit, if set, may turn a call away before it is accepted, by its meta; an
 	// [*Error] chooses between Refused and Busy. A v1 caller sees results that
-	// end before they began.
-	Admit func(ctx context.Context, req *Request) error
+	// end before they began. release is called when a call that was
+	// let in has ended.
+	Admit func(ctx context.Context, req *Request) (release func(), err error)
 	// Limiter admits calls; functions of one component share one. Nil means one
 	// of its own with the default limits.
 	Limiter *Limiter

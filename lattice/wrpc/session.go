@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/lathhost/lath/lattice"
 )
 
 // session is one side of a call with streams: the channels that come in and
@@ -24,7 +26,8 @@ type session struct {
 	out      string // channel that writers write on: S.params or C.results
 	credits  string // base of the subjects on which this side grants credit
 	peerLath bool
-	trailers bool // the end of an outgoing channel carries a status
+	trailers bool  // the end of an outgoing channel carries a status
+	hops     *Hops // told in trailers; nil: nobody asks
 
 	failed chan struct{}    // closed by fail
 	onFail func(err *Error) // called by fail; must not block
@@ -181,6 +184,13 @@ func (s *session) reader(p Path) (*Reader, error) {
 func (s *session) endHeader(err error) nats.Header {
 	if !s.trailers {
 		return nil
+	}
+	if s.hops != nil {
+		h := trailer(statusOf(err))
+		if text := s.hops.header(); text != "" {
+			h[lattice.HeaderHops] = []string{text}
+		}
+		return h
 	}
 	if err == nil {
 		return okTrailer

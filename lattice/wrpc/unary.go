@@ -60,7 +60,11 @@ func (c *Client) runUnary(ctx context.Context, u *unary, t *Target, m *Meta, par
 		return err
 	}
 	u.inbox = inbox
-	rest, err := c.publishInvocation(subject, inbox, m.header(left, 0), params)
+	header := m.header(left, 0)
+	if u.hops = hopsFrom(ctx); u.hops != nil {
+		header[lattice.HeaderHops] = []string{askHops}
+	}
+	rest, err := c.publishInvocation(subject, inbox, header, params)
 	if err == nil {
 		err = c.awaitUnary(ctx, u, rest, timeout)
 	}
@@ -150,6 +154,7 @@ type unary struct {
 	inbox    string
 	deadline time.Time
 	giveUp   bool
+	hops     *Hops // nil: nobody asks
 
 	mu      sync.Mutex
 	callee  string // S, once accepted
@@ -248,6 +253,9 @@ func (u *unary) data(p []byte) {
 func (u *unary) end(h nats.Header) {
 	switch {
 	case u.lath:
+		if u.hops != nil {
+			u.hops.add(parseHops(first(h, lattice.HeaderHops))...)
+		}
 		u.finish(parseTrailer(h))
 	case len(u.types) == 0:
 		u.finish(nil)
