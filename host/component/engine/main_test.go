@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,6 +12,7 @@ import (
 	"github.com/lathhost/lath/host/component/core"
 	"github.com/lathhost/lath/host/component/engine"
 	"github.com/lathhost/lath/host/component/memory"
+	"github.com/lathhost/lath/host/component/trap"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -96,4 +99,19 @@ func call(ctx context.Context, m *engine.Module, name string, args ...uint64) ([
 	stack := make([]uint64, max(f.Slots(), len(args)))
 	copy(stack, args)
 	return stack, f.Call(ctx, stack)
+}
+
+func testdata(t testing.TB, name string) []byte {
+	b, err := os.ReadFile(filepath.Join("testdata", name+".wasm"))
+	require.NoError(t, err)
+	return b
+}
+
+// requireTrap asserts that err is a trap of that code and returns it.
+func requireTrap(t testing.TB, code trap.Code, err error) *trap.Error {
+	t.Helper()
+	require.Error(t, err)
+	require.NotNil(t, trap.As(err), "%v", err)
+	require.Equal(t, code, trap.As(err).Code, "%v", err)
+	return trap.As(err)
 }

@@ -1,0 +1,45 @@
+;; Every way to run without end.
+(module
+  (memory (export "memory") 1 4)
+  (type $v (func))
+  (table 1 1 funcref)
+  (elem (i32.const 0) $indirect)
+  (func (export "loop") (loop $l (br $l)))
+  (func (export "loop_params") (local $i i32)
+    (i32.const 1) (i64.const 2)
+    (loop $l (param i32 i64) (result i32 i64) (br $l))
+    (drop) (drop))
+  (func $recurse (export "recurse") (param i32) (result i32)
+    (i32.add (call $recurse (local.get 0)) (i32.const 1)))
+  (func $deep (param i32)
+    (if (i32.eqz (local.get 0)) (then (return)))
+    (call $deep (i32.sub (local.get 0) (i32.const 1)))
+    (call $deep (i32.sub (local.get 0) (i32.const 1))))
+  ;; 2^60 calls, never deeper than 60
+  (func (export "tree") (call $deep (i32.const 60)))
+  (func $tail (export "tail") (return_call $tail))
+  (func $indirect (export "tail_indirect") (return_call_indirect (type $v) (i32.const 0)))
+  (tag $e)
+  (func $thrower (throw $e))
+  (func (export "exceptions")
+    (loop $again
+      (block $caught (try_table (catch $e $caught) (call $thrower)))
+      (br $again)))
+  ;; loops that end, inside calls that end, inside a loop that does not
+  (func $short (local $i i32)
+    (loop $l
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $l (i32.lt_u (local.get $i) (i32.const 250)))))
+  (func $middle (local $i i32)
+    (loop $l
+      (call $short)
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $l (i32.lt_u (local.get $i) (i32.const 250)))))
+  (func (export "nested") (loop $l (call $middle) (br $l)))
+  (func (export "short") (call $short))
+  (func (export "bulk")
+    (loop $l
+      (memory.fill (i32.const 0) (i32.const 1) (i32.const 65536))
+      (memory.copy (i32.const 1) (i32.const 0) (i32.const 65535))
+      (br $l)))
+  (func (export "grow") (loop $l (drop (memory.grow (i32.const 1))) (br $l))))
