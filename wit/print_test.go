@@ -301,7 +301,7 @@ func TestPrintInterface(t *testing.T) {
 func TestPrintRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		w := wittest.World(rt)
+		w := wittest.World(rt, false)
 		text, err := wit.Print(w)
 		require.NoError(rt, err)
 		got, err := wit.ParseWorld(text)

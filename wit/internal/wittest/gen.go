@@ -16,6 +16,9 @@ type Shape struct {
 	Async   bool // stream and future, also inside
 	// Streams allows streams of types with a value, and no futures.
 	Streams bool
+	// Plain leaves out maps and lists of fixed length, which not every tool
+	// knows.
+	Plain bool
 }
 
 var primitives = []*wit.Type{
@@ -54,8 +57,10 @@ func Type(t *rapid.T, s Shape, depth int) *wit.Type {
 		return rapid.SampledFrom(primitives).Draw(t, "primitive")
 	}
 	kinds := []wit.Kind{
-		wit.KindBool, wit.KindBool, wit.KindRecord, wit.KindVariant, wit.KindList, wit.KindFixedList, wit.KindMap,
-		wit.KindTuple, wit.KindFlags, wit.KindEnum, wit.KindOption, wit.KindResult,
+		wit.KindBool, wit.KindBool, wit.KindRecord, wit.KindVariant, wit.KindList, wit.KindTuple, wit.KindFlags, wit.KindEnum, wit.KindOption, wit.KindResult,
+	}
+	if !s.Plain {
+		kinds = append(kinds, wit.KindFixedList, wit.KindMap)
 	}
 	if s.Handles {
 		kinds = append(kinds, wit.KindOwn, wit.KindBorrow)
