@@ -12,6 +12,9 @@
 //   - wit/bindgen writes Go bindings.
 //   - wit/<namespace>/<package> holds the contracts themselves.
 //
+// [Print] writes a world as WIT text and [ParseWorld] reads it back; hosts
+// exchange contracts in that form, and it needs no other tools.
+//
 // Types are immutable once made: build them with the New functions, which
 // check the rules and compute the layout, and never write to their fields.
 // Immutable types may be shared by any number of goroutines.

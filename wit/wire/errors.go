@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/lathhost/lath/wit"
 )
 
 // Errors of reading. Bytes that merely stop too early give
@@ -59,3 +61,5 @@ func at(err error, step string) error {
 }
 
 func isEOF(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
+
+func unsupported(t *wit.Type) error { return fmt.Errorf("%s: %w", t.Kind, ErrUnsupported) }
