@@ -32,6 +32,7 @@ func (s *scope) lift(def *binary.Canon) error {
 	if err != nil {
 		return err
 	}
+	s.v.spend(len(t.fn.params))
 	f := t.fn.wit("")
 	if err := s.checkLiftOptions(f, o); err != nil {
 		return err
@@ -122,6 +123,7 @@ func (s *scope) lower(def *binary.Canon) (coreID, error) {
 	if err := o.only("lowerings", true, true, true); err != nil {
 		return 0, err
 	}
+	s.v.spend(len(t.fn.params))
 	f := t.fn.wit("")
 	if o.async && !f.Async {
 		return 0, errors.New("the `async` canonical option requires an async function type")

@@ -59,7 +59,12 @@ type coreType struct {
 	params, results []coreVal
 	final           bool
 	supers          []coreID
+	depth           int // of supertypes
 }
+
+// maxSuperDepth is the longest chain of supertypes, as in the core
+// specification's limits for the web.
+const maxSuperDepth = 63
 
 // coreTypes gives equal core types the same [coreID]. Types are equal if their
 // recursion groups are, as in the core specification.
@@ -201,7 +206,7 @@ func (r *coreScope) fn(index uint32) (coreID, error) {
 func (r *coreScope) add(group []binary.CoreType) error {
 	types := make([]coreType, len(group))
 	for i, t := range group {
-		ct, err := r.coreType(t, i, len(group))
+		ct, err := r.coreType(t, types[:i], len(group))
 		if err != nil {
 			return err
 		}
@@ -217,8 +222,8 @@ func (r *coreScope) add(group []binary.CoreType) error {
 	return nil
 }
 
-// coreType resolves the type that is number self of a recursion group of n.
-func (r *coreScope) coreType(t binary.CoreType, self, n int) (coreType, error) {
+// coreType resolves the type that comes after others of a recursion group of n.
+func (r *coreScope) coreType(t binary.CoreType, before []coreType, n int) (coreType, error) {
 	ct := coreType{form: t.Form, final: t.Final}
 	var err error
 	if ct.params, err = r.vals(t.Params, n); err != nil {
@@ -231,9 +236,17 @@ func (r *coreScope) coreType(t binary.CoreType, self, n int) (coreType, error) {
 		return ct, errors.New("a core type has at most one supertype")
 	}
 	for _, s := range t.Supers {
-		h, err := r.heap(int64(s), self)
+		h, err := r.heap(int64(s), len(before))
 		if err != nil {
 			return ct, fmt.Errorf("supertype: %w", err)
+		}
+		if h >= 0 {
+			ct.depth = r.c.types[h].depth + 1
+		} else {
+			ct.depth = before[localHeap-h].depth + 1
+		}
+		if ct.depth > maxSuperDepth {
+			return ct, fmt.Errorf("limit exceeded: more than %d supertypes", maxSuperDepth)
 		}
 		ct.supers = append(ct.supers, coreID(h))
 	}

@@ -52,6 +52,22 @@ func TestLimitTypeDepth(t *testing.T) {
 	require.ErrorContains(t, err, "nests deeper than 100")
 }
 
+func TestLimitSupertypes(t *testing.T) {
+	t.Parallel()
+	chain := func(n int) []byte { // in groups of two, to count through both
+		types := [][]byte{{0x50, 0, 0x60, 0, 0}}
+		for i := 0; i < n; i += 2 {
+			types = append(types, Cat(byte(0x4e), Vec(
+				Cat([]byte{0x50, 1}, i, []byte{0x60, 0, 0}), Cat([]byte{0x50, 1}, i+1, []byte{0x60, 0, 0}))))
+		}
+		return Component(Raw(CoreModule, Module(Section(1, types...))))
+	}
+	_, err := check(t, chain(62), validate.Limits{})
+	require.NoError(t, err)
+	_, err = check(t, chain(64), validate.Limits{})
+	require.ErrorContains(t, err, "more than 63 supertypes")
+}
+
 // TestLimitWork instantiates a component that instantiates one twice, and so
 // on: each level doubles what has to be copied.
 func TestLimitWork(t *testing.T) {

@@ -33,6 +33,8 @@ type moduleType struct {
 	exports map[string]coreExtern
 }
 
+func (m *moduleType) size() int { return len(m.imports) + len(m.exports) }
+
 // Limits of memories and tables (core specification, Limits).
 const (
 	maxPages32 = 1 << 16

@@ -75,6 +75,7 @@ func (v *validator) nested(t *typ) (*typ, error) {
 		lists = [2][]extern{t.comp.imports.list, t.comp.exports.list}
 	}
 	for _, list := range lists {
+		v.spend(len(list))
 		for _, e := range list {
 			if e.typ != nil {
 				t.depth = max(t.depth, e.typ.depth)

@@ -36,6 +36,7 @@ func (m *matcher) match(given, want entity) error {
 	var err error
 	switch want.sort {
 	case binary.SortCoreModule:
+		m.v.spend(given.module.size() + want.module.size())
 		return m.v.core.matchModule(given.module, want.module)
 	case binary.SortType:
 		err = m.matchType(given.typ, want.typ)
