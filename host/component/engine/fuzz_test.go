@@ -1,0 +1,48 @@
+package engine_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lathhost/lath/host/component/core"
+	"github.com/lathhost/lath/host/component/engine"
+)
+
+// FuzzRewrite: whatever the engine takes as it is, it must also take rewritten,
+// if the rewriter does not refuse it; and what it refuses as it is must not
+// become valid by being rewritten. Neither may panic.
+func FuzzRewrite(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.wasm"))
+	require.NoError(f, err)
+	for _, file := range files {
+		f.Add(testdata(f, strings.TrimSuffix(filepath.Base(file), ".wasm")), false)
+	}
+	w := newWorld(f, engine.Config{Interpreter: true})
+	f.Fuzz(func(t *testing.T, b []byte, strip bool) {
+		lim := core.Limits{Locals: 1000, TotalLocals: 10_000}
+		m, err := core.Parse(b, lim)
+		if err != nil {
+			return
+		}
+		names := make([]core.Name, len(m.Imports))
+		for i := range names {
+			names[i] = core.Name{Module: "i", Field: "f"}
+		}
+		r, err := core.Rewrite(m, core.Plan{Imports: names, StripData: strip, KeepNames: true})
+		if err != nil {
+			return
+		}
+		plain, err := core.Rewrite(m, core.Plan{Imports: names, NoChecks: true})
+		require.NoError(t, err)
+		code, err := w.engine.Compile(t.Context(), r.Bytes)
+		plainCode, plainErr := w.engine.Compile(t.Context(), plain.Bytes)
+		require.Equal(t, plainErr == nil, err == nil, "plain: %v, rewritten: %v", plainErr, err)
+		if err == nil {
+			code.Close()
+			plainCode.Close()
+		}
+	})
+}
