@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -30,9 +31,7 @@ func tamper(part string, honest bool, change func([]byte) []byte) func(http.Hand
 			rec := httptest.NewRecorder()
 			next.ServeHTTP(rec, r)
 			body := change(rec.Body.Bytes())
-			for key, values := range rec.Header() {
-				w.Header()[key] = values
-			}
+			maps.Copy(w.Header(), rec.Header())
 			w.Header().Del("Content-Length")
 			if honest {
 				w.Header().Set("Content-Length", strconv.Itoa(len(body)))

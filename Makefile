@@ -1,0 +1,71 @@
+# Everything a developer or CI runs. `make` alone lists it.
+
+GO ?= go
+# Pinned: a linter's new version is a change like any other.
+GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+# The rooms that start goroutines.
+RACE ?= ./cmd/... ./host/... ./lattice/... ./providers/...
+FUZZTIME ?= 10s
+BENCH ?= .
+BENCHTIME ?= 1s
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build demo test race lint fmt generate check-generate fuzz bench cross guests ci clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build bin/lath, static
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/lath
+
+demo: build ## Play the story: push, start, link and call components on two hosts
+	$(GO) run ./test/demo -lath bin/lath
+
+test: ## Run every test
+	$(GO) test ./...
+
+race: ## Run the tests of what is concurrent under the race detector
+	@if command -v "$$($(GO) env CC)" >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race $(RACE); \
+	else echo "SKIPPED: the race detector needs a C compiler, and there is no $$($(GO) env CC)" >&2; fi
+
+lint: ## Check format, modules and code
+	@unformatted="$$(gofmt -l .)"; if [ -n "$$unformatted" ]; then echo "run make fmt:"; echo "$$unformatted"; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GOLANGCI) run ./...
+
+fmt: ## Format, tidy, and let the linters repair what they can
+	gofmt -w .
+	$(GO) mod tidy
+	$(GOLANGCI) run --fix ./...
+
+generate: ## Write the bindings of every contract
+	$(GO) run ./wit/bindgen/gen
+
+check-generate: generate ## Fail where the bindings in the repository are not those of its contracts
+	@changed="$$(git status --porcelain -- '*.gen.go')"; if [ -n "$$changed" ]; then \
+	echo "commit what make generate wrote:"; echo "$$changed"; git --no-pager diff --stat -- '*.gen.go'; exit 1; fi
+
+fuzz: ## Fuzz every target for FUZZTIME (10s)
+	@grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sort | while IFS=: read -r file func; do \
+	dir="$$(dirname "$$file")"; name="$${func#func }"; echo "== $$dir $$name"; \
+	$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; done
+
+bench: ## Run the benchmarks that match BENCH (all)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+cross: ## Build for every platform
+	@for platform in $(PLATFORMS); do echo "== $$platform"; \
+	GOOS="$${platform%/*}" GOARCH="$${platform#*/}" CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null ./cmd/lath || exit 1; done
+
+guests: ## Rebuild the example components; needs clang 19 and lld for wasm32
+	$(GO) run ./examples/internal/build
+
+ci: ## Run all that CI runs
+ci: FUZZTIME := 5s
+ci: lint check-generate test race cross fuzz demo
+
+clean: ## Remove what make built
+	rm -rf bin

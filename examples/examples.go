@@ -1,0 +1,36 @@
+// Package examples is guests to learn from and to test with: their sources in
+// C, their WIT, and the components built from them (make guests).
+//
+//   - counter keeps counts in a key-value store.
+//   - greeter greets by the count that counter keeps, and logs what it does.
+//   - types exports every value type, a resource, and functions that fail in
+//     every way. types-utf16 and types-latin1 are the same with other string
+//     encodings; relay, relay-utf16 and relay-latin1 import what types exports
+//     and hand every call on.
+//
+// The package only reads its files: it knows nothing of hosts.
+package examples
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+)
+
+//go:embed counter greeter types
+var files embed.FS
+
+// Component returns a built component by its name: "counter", "types-utf16".
+func Component(name string) ([]byte, error) {
+	built, err := fs.Glob(files, "*/*.wasm")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range built {
+		if path.Base(file) == name+".wasm" {
+			return files.ReadFile(file)
+		}
+	}
+	return nil, fmt.Errorf("no example component %q", name)
+}
