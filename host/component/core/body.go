@@ -115,6 +115,9 @@ func (k *walker) head(groups uint32, locals []byte, size int) []byte {
 	if ticks > 0 {
 		a.pay(k.w, int32(ticks))
 	}
+	if k.loops {
+		a.resetCounter(uint32(k.locals))
+	}
 	return a.b
 }
 

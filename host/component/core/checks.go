@@ -14,7 +14,7 @@ const (
 	// one pass through a loop.
 	CheckPeriod = 4096
 
-	flushEvery = 256  // passes; a power of two
+	flushEvery = 256  // passes
 	loopEntry  = 32   // ticks for calling a function with loops
 	callEntry  = 1    // ticks for calling a function with calls
 	leafEntry  = 8    // ticks for calling any other, if longer than leafRun
@@ -79,16 +79,24 @@ func (a *asm) pay(w *writer, ticks int32) {
 	a.checkIfOverspent(w)
 }
 
-// countPass pays for one pass through a loop, with the local counter.
+// countPass pays for one pass through a loop. The local counter counts down
+// from flushEvery.
 func (a *asm) countPass(w *writer, counter uint32) {
 	w.charged = true
 	a.get(counter)
 	a.i32(1)
-	a.op(opI32Add)
+	a.op(opI32Sub)
 	a.opIndex(opLocalTee, counter)
-	a.i32(flushEvery - 1)
-	a.op(opI32And, opI32Eqz)
-	a.ifThen(func() { a.call(w, funcFlush) })
+	a.op(opI32Eqz)
+	a.ifThen(func() {
+		a.call(w, funcFlush)
+		a.resetCounter(counter)
+	})
+}
+
+func (a *asm) resetCounter(counter uint32) {
+	a.i32(flushEvery)
+	a.set(counter)
 }
 
 // function makes a body of the code that f writes, without locals.
