@@ -306,6 +306,13 @@ func WITSubject(lattice, component string) string { return lathBase(lattice) + "
 //	lath.v1.{lattice}.wit.{component}
 func WITQueue(lattice, component string) string { return WITSubject(lattice, component) }
 
+// LinkStatusSubject is where any one host tells all links with their state:
+//
+//	lath.v1.{lattice}.ctl.link.status
+//
+// The hosts share it as a queue group of the same text.
+func LinkStatusSubject(lattice string) string { return lathBase(lattice) + ".ctl.link.status" }
+
 // BeatSubject returns the subject of a host's pulse:
 //
 //	lath.v1.{lattice}.beat.{host}

@@ -215,7 +215,7 @@ var (
 )
 
 // NewRecord makes a record of at least one field.
-func NewRecord(fields ...Field) (*Type, error) { return newFields(KindRecord, fields) }
+func NewRecord(fields ...Field) (*Type, error) { return newFields(KindRecord, fields, MaxSize) }
 
 // NewTuple makes a tuple of at least one type.
 func NewTuple(elems ...*Type) (*Type, error) {
@@ -223,10 +223,10 @@ func NewTuple(elems ...*Type) (*Type, error) {
 	for i, e := range elems {
 		fields[i].Type = e
 	}
-	return newFields(KindTuple, fields)
+	return newFields(KindTuple, fields, MaxSize)
 }
 
-func newFields(k Kind, fields []Field) (*Type, error) {
+func newFields(k Kind, fields []Field, limit uint64) (*Type, error) {
 	if len(fields) == 0 {
 		return nil, fmt.Errorf("%s: %w", k, ErrTypeEmpty)
 	}
@@ -237,14 +237,14 @@ func newFields(k Kind, fields []Field) (*Type, error) {
 	var size uint64
 	for _, f := range fields {
 		size = alignUp(size, f.Type.Align) + uint64(f.Type.Size)
-		if size >= MaxSize {
+		if size >= limit {
 			return nil, fmt.Errorf("%s: %w", k, ErrTypeTooLarge)
 		}
 		t.Align = max(t.Align, f.Type.Align)
 		t.appendFlat(f.Type.Flat)
 		t.contain(f.Type)
 	}
-	return t.finish(size)
+	return t.finish(size, limit)
 }
 
 // NewVariant makes a variant of at least one case.
@@ -307,7 +307,7 @@ func newCases(k Kind, cases []Case) (*Type, error) {
 	t.Align = max(t.disc, align)
 	t.appendFlat([]CoreType{CoreI32})
 	t.appendFlat(flat)
-	return t.finish(uint64(t.payload) + uint64(size))
+	return t.finish(uint64(t.payload) + uint64(size), MaxSize)
 }
 
 // JoinFlat is the core type that can hold either of two flat payload slots
@@ -347,7 +347,7 @@ func NewList(elem *Type) (*Type, error) {
 	t := &Type{Kind: KindList, Elem: elem, Align: 4, Flat: []CoreType{CoreI32, CoreI32},
 		Props: HasPointer}
 	t.contain(elem)
-	return t.finish(8)
+	return t.finish(8, MaxSize)
 }
 
 // NewMap makes a map, which is laid out as a list of key-value tuples. Keys
@@ -357,7 +357,8 @@ func NewMap(key, value *Type) (*Type, error) {
 	case key.Kind == KindF32, key.Kind == KindF64, key.Kind > KindString:
 		return nil, fmt.Errorf("map: %w: %s", ErrTypeMapKey, key.Kind)
 	}
-	entry, err := NewTuple(key, value)
+	// Either part keeps the limit; the pair is laid out, never passed by itself.
+	entry, err := newFields(KindTuple, []Field{{Type: key}, {Type: value}}, 2*MaxSize)
 	if err != nil {
 		return nil, err
 	}
@@ -383,7 +384,7 @@ func NewFixedList(elem *Type, n uint32) (*Type, error) {
 	for i := uint32(0); i < n && len(t.Flat) <= MaxFlatParams; i++ {
 		t.appendFlat(elem.Flat)
 	}
-	return t.finish(size)
+	return t.finish(size, MaxSize)
 }
 
 // NewOwn makes an owning handle of a resource.
@@ -416,7 +417,7 @@ func newAsync(k Kind, elem *Type) (*Type, error) {
 		t.Props &= HasHandle
 	}
 	t.Props |= HasAsync | NeedsCheck
-	return t.finish(4)
+	return t.finish(4, MaxSize)
 }
 
 // Named returns a copy of the type that carries a name for printing.
@@ -460,9 +461,9 @@ func (t *Type) contain(part *Type) {
 	t.nodes = min(t.nodes+part.nodes, MaxNodes)
 }
 
-func (t *Type) finish(size uint64) (*Type, error) {
+func (t *Type) finish(size, limit uint64) (*Type, error) {
 	size = alignUp(size, t.Align)
-	if size >= MaxSize {
+	if size >= limit {
 		return nil, fmt.Errorf("%s: %w", t.Kind, ErrTypeTooLarge)
 	}
 	if t.nodes++; t.nodes > MaxNodes {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/lathhost/lath/lattice/bind"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/wit"
-	"github.com/lathhost/lath/wit/wire"
 )
 
 // CallError is a call along a link that failed. It reads the same whichever
@@ -91,22 +89,9 @@ func (f *function) Call(c *component.ImportCall) error {
 func (i *Import) call(ctx context.Context, route *Route, iface, fn string, results []*wit.Type, params []byte) ([]byte, error) {
 	wrpc.RecordHop(ctx, wrpc.Hop{Source: i.source, Target: route.Target, Interface: i.key, Func: fn, Route: wrpc.OverNATS})
 	meta, _ := wrpc.MetaFromContext(ctx)
-	target := wrpc.Target{Prefix: lattice.RPCPrefix(i.router.lattice, route.Target), Instance: iface, Func: fn}
-	if results != nil {
-		target.Done = func(b []byte) (bool, error) { return complete(results, b) }
-	}
+	target := wrpc.Target{Prefix: lattice.RPCPrefix(i.router.lattice, route.Target), Instance: iface, Func: fn, Results: results}
 	out, _, err := i.router.client.Call(ctx, target, meta, params)
 	return out, err
-}
-
-// complete reports whether b holds all results; a v1 callee that fails just
-// stops.
-func complete(results []*wit.Type, b []byte) (bool, error) {
-	_, err := wire.Skip(results, b)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // Outgoing is the context of a call that follows the import: who calls, by

@@ -31,36 +31,14 @@ func Twin(iface string) string {
 	return iface
 }
 
-// Status is what is known of a link.
-type Status struct {
-	lattice.Link
-	// State is "ready", "pending" or "refused".
-	State State `json:"state"`
-	// Reason says why the link is not ready, and what to do.
-	Reason string `json:"reason,omitempty"`
-}
-
-// State is the state of a link.
-type State string
-
-// The states.
-const (
-	// Ready: both ends run and fit.
-	Ready State = "ready"
-	// Pending: an end does not run, or does not say what it exports.
-	Pending State = "pending"
-	// Refused: the ends do not fit; calls fail with the reason.
-	Refused State = "refused"
-)
-
 // Check holds a link against what its ends are. Either world may be nil, where
 // that end is not known: the link is pending then, unless the other end alone
 // shows that it cannot be satisfied.
-func Check(l lattice.Link, source, target *wit.World) Status {
-	s := Status{Link: l, State: Ready}
+func Check(l lattice.Link, source, target *wit.World) lattice.LinkStatus {
+	s := lattice.LinkStatus{Link: l, State: lattice.LinkReady}
 	for _, name := range l.Interfaces {
 		if err := checkInterface(l, name, source, target); err != nil {
-			s.State, s.Reason = Refused, err.Error()
+			s.State, s.Reason = lattice.LinkRefused, err.Error()
 			return s
 		}
 	}
@@ -72,7 +50,7 @@ func Check(l lattice.Link, source, target *wit.World) Status {
 		missing = append(missing, fmt.Sprintf("target %q does not run, or does not tell what it exports", l.Target))
 	}
 	if len(missing) > 0 {
-		s.State, s.Reason = Pending, strings.Join(missing, "; ")
+		s.State, s.Reason = lattice.LinkPending, strings.Join(missing, "; ")
 	}
 	return s
 }

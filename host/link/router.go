@@ -139,7 +139,7 @@ func (r *Router) resolve(i *Import) *Route {
 
 // refuse records why the ends of a link do not fit, if they do not.
 func (route *Route) refuse(l lattice.Link, source, target *wit.World) {
-	if s := Check(l, source, target); s.State == Refused {
+	if s := Check(l, source, target); s.State == lattice.LinkRefused {
 		route.Err = fmt.Errorf("the link is refused: %s", s.Reason)
 	}
 }

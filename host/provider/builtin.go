@@ -2,10 +2,14 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 
 	"go.uber.org/zap"
 
+	bind "github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
+	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/wit"
 	"github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
@@ -57,17 +61,28 @@ func (c *Capabilities) Interfaces() []*wit.Interface {
 	return list
 }
 
+// Exports returns what serves the contracts by wRPC, without prefixes.
+func (c *Capabilities) Exports() ([]wrpc.Export, error) {
+	reg := wrpc.NewRegistrar(wrpc.Export{})
+	var errs []error
+	if c.KeyvalueStore != nil {
+		errs = append(errs, bind.ServeStore(reg, c.KeyvalueStore))
+	}
+	if c.KeyvalueAtomics != nil {
+		errs = append(errs, bind.ServeAtomics(reg, c.KeyvalueAtomics))
+	}
+	if c.KeyvalueBatch != nil {
+		errs = append(errs, bind.ServeBatch(reg, c.KeyvalueBatch))
+	}
+	return reg.Exports(), errors.Join(errs...)
+}
+
 // World returns the contracts as the exports of a world.
 func (c *Capabilities) World() *wit.World {
 	w := &wit.World{Name: "provider"}
 	for _, i := range c.Interfaces() {
 		w.Exports = append(w.Exports, wit.Extern{Name: i.Name, Interface: i})
 	}
-	slices.SortFunc(w.Exports, func(a, b wit.Extern) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(w.Exports, func(a, b wit.Extern) int { return strings.Compare(a.Name, b.Name) })
 	return w
 }

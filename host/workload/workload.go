@@ -13,7 +13,6 @@ import (
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/component/trap"
 	"github.com/lathhost/lath/lattice"
-	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/wit"
 )
@@ -39,21 +38,27 @@ type Config struct {
 	Log     *zap.Logger
 }
 
+var errStopping = errors.New("the component is stopping")
+
 // Workload is a running component. It is safe for concurrent use.
 type Workload struct {
 	cfg   Config
 	admit *limiter
 
+	// base ends when calls that outlive the drain are to be cut off.
+	base context.Context //nolint:containedctx // ended by Stop, not by a caller
+	cut  context.CancelFunc
+
 	mu          sync.Mutex
 	max         uint32
 	annotations map[string]string
 	serving     *wrpc.Serving
-	contract    *ctl.ContractServer
 }
 
 // Start serves a component's exports on the lattice.
 func Start(ctx context.Context, cfg Config) (*Workload, error) {
 	w := &Workload{cfg: cfg, admit: newLimiter(clamp(cfg.MaxInstances)), max: cfg.MaxInstances, annotations: cfg.Annotations}
+	w.base, w.cut = context.WithCancel(context.Background())
 	var err error
 	if w.serving, err = cfg.Server.Serve(ctx, w.exports()...); err != nil {
 		return nil, fmt.Errorf("serve component %q: %w", cfg.ID, err)
@@ -66,7 +71,7 @@ func clamp(n uint32) int { return int(min(n, math.MaxInt32)) }
 // exports lists what is served: the functions of every exported interface that
 // a wire can carry.
 func (w *Workload) exports() []wrpc.Export {
-	limits := wrpc.NewLimiter(wrpc.Limits{Running: maxArrivals})
+	limits := wrpc.NewLimiter(wrpc.Limits{Concurrency: maxArrivals})
 	var list []wrpc.Export
 	skipped := map[string]bool{}
 	for _, e := range w.cfg.Template.Exports() {
@@ -140,6 +145,9 @@ func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, ifac
 	defer w.admit.release()
 	ctx, cancel := w.bound(ctx)
 	defer cancel()
+	ctx, abort := context.WithCancelCause(ctx)
+	defer context.AfterFunc(w.base, func() { abort(errStopping) })()
+	defer abort(nil)
 	i, err := w.cfg.Template.Take(ctx)
 	if err != nil {
 		return w.outcome(ctx, e, err)
@@ -207,12 +215,11 @@ func (w *Workload) World() *wit.World { return w.cfg.Component.World() }
 // releases everything.
 func (w *Workload) Stop(ctx context.Context) error {
 	err := errors.Join(w.serving.Drain(ctx), w.admit.drain(ctx))
+	w.cut()
 	if err != nil {
-		// Calls of this host that still run end at their own deadlines; the
-		// template must outlive them.
-		if late := w.admit.drain(context.Background()); late != nil {
-			return errors.Join(err, late)
-		}
+		// The template must outlive the calls that were just cut off; their
+		// guests trap at the next check, so this wait is short.
+		err = errors.Join(err, w.admit.drain(context.Background()))
 	}
 	return errors.Join(err, w.cfg.Template.Close(context.WithoutCancel(ctx)))
 }

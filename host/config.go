@@ -1,0 +1,102 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/oci"
+	"github.com/lathhost/lath/host/provider"
+	"github.com/lathhost/lath/lattice"
+)
+
+// Defaults of [Config].
+const (
+	DefaultHeartbeat = 30 * time.Second
+	DefaultDrain     = 10 * time.Second
+	DefaultMaxTime   = 10 * time.Minute // v1's --max-execution-time-ms
+)
+
+// Config says what a host is. Lattice, Identity, Conn, Runtime and Images are
+// required; they stay the caller's to close, after Run has returned.
+type Config struct {
+	Lattice  string
+	Identity *lattice.Identity
+	// Conn is the connection to NATS, made by lattice.Connect.
+	Conn    *nats.Conn
+	Runtime *component.Runtime
+	Images  *oci.Client
+	// Builtins are the providers that are compiled in.
+	Builtins []provider.Builtin
+	// Labels are the host's own; hostcore.* are added.
+	Labels map[string]string
+	// Version is the host's semantic version.
+	Version string
+	// Heartbeat is how often the inventory is published. Default 30 s.
+	Heartbeat time.Duration
+	// Drain bounds how long calls may go on after the host was told to stop.
+	// Default 10 s.
+	Drain time.Duration
+	// MaxTime bounds one call into a component. Default 10 min.
+	MaxTime time.Duration
+	// Limits are those of each component; zero fields mean the defaults.
+	Limits component.Limits
+	// Log is required.
+	Log *zap.Logger
+}
+
+func (c Config) withDefaults() (Config, error) {
+	var errs []error
+	need := func(is bool, name string) {
+		if !is {
+			errs = append(errs, fmt.Errorf("%s is required", name))
+		}
+	}
+	need(c.Identity != nil, "Identity")
+	need(c.Conn != nil, "Conn")
+	need(c.Runtime != nil, "Runtime")
+	need(c.Images != nil, "Images")
+	need(c.Log != nil, "Log")
+	errs = append(errs, lattice.ValidLattice(c.Lattice))
+	if err := errors.Join(errs...); err != nil {
+		return c, fmt.Errorf("host: %w", err)
+	}
+	if c.Heartbeat <= 0 {
+		c.Heartbeat = DefaultHeartbeat
+	}
+	if c.Drain <= 0 {
+		c.Drain = DefaultDrain
+	}
+	if c.MaxTime <= 0 {
+		c.MaxTime = DefaultMaxTime
+	}
+	if c.Version == "" {
+		c.Version = "0.0.0-dev"
+	}
+	labels := coreLabels()
+	maps.Copy(labels, c.Labels)
+	c.Labels = labels
+	return c, nil
+}
+
+// coreLabels are v1's built-in labels, in the words that v1 uses.
+func coreLabels() map[string]string {
+	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
+	if arch == "" {
+		arch = runtime.GOARCH
+	}
+	system, family := runtime.GOOS, "unix"
+	switch runtime.GOOS {
+	case "darwin":
+		system = "macos"
+	case "windows":
+		family = "windows"
+	}
+	return map[string]string{"hostcore.arch": arch, "hostcore.os": system, "hostcore.osfamily": family}
+}

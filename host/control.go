@@ -1,0 +1,140 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/event"
+)
+
+// control is the host as the control interface drives it.
+type control Host
+
+var _ ctl.Handler = (*control)(nil)
+
+// PingHost implements ctl.HostHandler.
+func (c *control) PingHost(context.Context) (*ctl.Host, error) {
+	up := time.Since(c.started)
+	url := c.cfg.Conn.ConnectedUrlRedacted()
+	return &ctl.Host{ID: c.cfg.Identity.ID, FriendlyName: c.cfg.Identity.Name, Labels: c.cfg.Labels, Lattice: c.cfg.Lattice,
+		UptimeSeconds: uint64(up / time.Second), UptimeHuman: lattice.HumanDuration(up), Version: c.cfg.Version,
+		RPCHost: url, CtlHost: url}, nil
+}
+
+// Inventory implements ctl.HostHandler.
+func (c *control) Inventory(context.Context) (*lattice.Inventory, error) {
+	return (*Host)(c).inventory(), nil
+}
+
+// StopHost implements ctl.HostHandler.
+func (c *control) StopHost(_ context.Context, req *ctl.StopHost) error {
+	if req.HostID != "" && req.HostID != c.cfg.Identity.ID {
+		return fmt.Errorf("invalid host_id [%s]", req.HostID)
+	}
+	d := c.cfg.Drain
+	if req.Timeout > 0 {
+		d = time.Duration(min(req.Timeout, uint64(time.Hour.Milliseconds()))) * time.Millisecond
+	}
+	select {
+	case c.stop <- d:
+	default: // it is stopping already
+	}
+	return nil
+}
+
+// ScaleComponent implements ctl.ComponentHandler: it accepts the command, and
+// an event tells the outcome.
+func (c *control) ScaleComponent(_ context.Context, req *ctl.ScaleComponent) (string, error) {
+	h := (*Host)(c)
+	message := ""
+	if w := h.component(req.ComponentID); w != nil && w.Image() != req.ComponentRef && req.MaxInstances > 0 {
+		message = fmt.Sprintf("Requested to scale existing component to a different image reference: %s != %s. ", w.Image(), req.ComponentRef)
+		if req.AllowUpdate {
+			message += "The component will be updated to the new image reference."
+		} else {
+			message += "The component will be scaled but the image reference will not be updated. " +
+				"If you meant to update this component to a new image ref, use the update command."
+		}
+	}
+	r := *req
+	return message, h.background(func(ctx context.Context) { h.scale(ctx, &r) })
+}
+
+// StartProvider implements ctl.ProviderHandler.
+func (c *control) StartProvider(_ context.Context, req *ctl.StartProvider) error {
+	h := (*Host)(c)
+	if h.provider(req.ProviderID) != nil {
+		return fmt.Errorf("provider with that ID is already running")
+	}
+	r := *req
+	return h.background(func(ctx context.Context) { h.startProvider(ctx, &r) })
+}
+
+// StopProvider implements ctl.ProviderHandler.
+func (c *control) StopProvider(ctx context.Context, req *ctl.StopProvider) error {
+	return (*Host)(c).stopProvider(ctx, req.ProviderID)
+}
+
+// Links implements ctl.LinkHandler.
+func (c *control) Links(context.Context) ([]lattice.Link, error) { return c.store.Links(), nil }
+
+// PutLink implements ctl.LinkHandler. A link whose ends are both known and do
+// not fit is refused; one whose end is not there yet is stored.
+func (c *control) PutLink(ctx context.Context, l lattice.Link) error {
+	h := (*Host)(c)
+	err := h.checkLink(ctx, l)
+	if err == nil {
+		err = h.store.PutLink(ctx, l)
+	}
+	if err != nil {
+		h.publish(event.LinkSetFailed{Link: l, Error: err.Error()})
+		return err
+	}
+	h.router.SetLinks(h.store.Links())
+	h.publish(event.LinkSet{Link: l})
+	return nil
+}
+
+// DeleteLink implements ctl.LinkHandler.
+func (c *control) DeleteLink(ctx context.Context, key lattice.LinkKey) (bool, error) {
+	h := (*Host)(c)
+	removed, known, err := h.store.DeleteLink(ctx, key)
+	if err != nil {
+		return known, err
+	}
+	h.router.SetLinks(h.store.Links())
+	e := event.LinkDeleted{SourceID: key.SourceID, Name: key.Name, WITNamespace: key.WITNamespace, WITPackage: key.WITPackage}
+	for _, l := range removed {
+		e.Target, e.Interfaces = l.Target, append(e.Interfaces, l.Interfaces...)
+	}
+	h.publish(e)
+	return known, nil
+}
+
+// commandTimeout bounds the work of one command: a pull and a compile.
+const commandTimeout = 10 * time.Minute
+
+// background carries out a command after its answer.
+func (h *Host) background(f func(ctx context.Context)) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopping {
+		return errStopping
+	}
+	h.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(h.base, commandTimeout)
+		defer cancel()
+		defer func() {
+			if r := recover(); r != nil {
+				h.log.Error("a command failed badly; this is a bug", zap.Any("panic", r), zap.Stack("stack"))
+			}
+		}()
+		f(ctx)
+	})
+	return nil
+}

@@ -1,0 +1,206 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/host/link"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/event"
+	"github.com/lathhost/lath/lattice/state"
+	"github.com/lathhost/lath/lattice/wrpc"
+)
+
+// Host is one node. Make it with [New] and run it once.
+type Host struct {
+	cfg     Config
+	log     *zap.Logger
+	started time.Time
+	ready   chan struct{}
+	stop    chan time.Duration // told to stop, with the time to drain
+	base    context.Context    //nolint:containedctx // of commands; ended when the host leaves
+	abandon context.CancelFunc
+	tasks   sync.WaitGroup // commands that go on after their answer
+
+	events  *event.Publisher
+	store   *state.Store
+	client  *wrpc.Client
+	server  *wrpc.Server
+	control *ctl.Client
+	router  *link.Router
+	states  *ctl.LinkStatusServer
+
+	mu         sync.Mutex
+	stopping   bool
+	components map[string]*running
+	providers  map[string]*runningProvider
+}
+
+// New checks the configuration. It does no I/O.
+func New(cfg Config) (*Host, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Host{cfg: cfg, log: cfg.Log.With(zap.String("host", cfg.Identity.ID)), ready: make(chan struct{}),
+		stop: make(chan time.Duration, 1), components: map[string]*running{}, providers: map[string]*runningProvider{}}, nil
+}
+
+// Ready is closed once the host answers on the lattice.
+func (h *Host) Ready() <-chan struct{} { return h.ready }
+
+// Run joins the lattice and blocks until ctx ends or a host.stop command
+// comes. It then takes no more calls, lets the running ones finish within the
+// drain time, and leaves: whatever was started is stopped when it returns.
+func (h *Host) Run(ctx context.Context) error {
+	h.started = time.Now()
+	h.base, h.abandon = context.WithCancel(context.WithoutCancel(ctx))
+	defer h.abandon()
+	if err := h.open(ctx); err != nil {
+		return errors.Join(err, h.close())
+	}
+	server, err := ctl.NewServer(ctl.ServerConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice,
+		HostID: h.cfg.Identity.ID, Handler: (*control)(h), Log: h.log})
+	if err == nil {
+		err = server.Start(ctx)
+	}
+	if err != nil {
+		return errors.Join(err, h.close())
+	}
+	watchCtx, endWatch := context.WithCancel(context.WithoutCancel(ctx))
+	var watching sync.WaitGroup
+	watching.Go(func() { h.watchLinks(watchCtx) })
+	h.publish(event.HostStarted{FriendlyName: h.cfg.Identity.Name, Labels: h.cfg.Labels, Version: h.cfg.Version})
+	h.log.Info("host is ready", zap.String("name", h.cfg.Identity.Name), zap.String("lattice", h.cfg.Lattice))
+	close(h.ready)
+
+	drain := h.serve(ctx)
+	h.log.Info("host is stopping", zap.Duration("drain", drain))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	err = h.drain(ctx, server)
+	endWatch()
+	watching.Wait()
+	h.publish(event.HostStopped{Labels: h.cfg.Labels})
+	if flush := lattice.Flush(ctx, h.cfg.Conn); flush != nil && !lattice.IsDisconnected(flush) {
+		err = errors.Join(err, flush)
+	}
+	return errors.Join(err, h.close())
+}
+
+// open makes what the host needs of the lattice.
+func (h *Host) open(ctx context.Context) error {
+	var err error
+	if h.events, err = event.NewPublisher(event.PublisherConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID}); err != nil {
+		return err
+	}
+	if h.store, err = state.Open(ctx, h.cfg.Conn, h.cfg.Lattice, state.Options{Log: h.log}); err != nil {
+		return err
+	}
+	if h.client, err = wrpc.NewClient(h.cfg.Conn, wrpc.ClientConfig{}); err != nil {
+		return err
+	}
+	if h.server, err = wrpc.NewServer(h.cfg.Conn, wrpc.ServerConfig{MaxTime: h.cfg.MaxTime}); err != nil {
+		return err
+	}
+	if h.control, err = ctl.NewClient(ctl.ClientConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, Timeout: contractTimeout}); err != nil {
+		return err
+	}
+	h.router = link.NewRouter(h.cfg.Lattice, (*local)(h), h.client)
+	h.router.SetLinks(h.store.Links())
+	h.states, err = ctl.ServeLinkStatuses(h.cfg.Conn, h.cfg.Lattice, h.linkStatuses)
+	return err
+}
+
+// close releases what open made.
+func (h *Host) close() error {
+	var errs []error
+	if h.states != nil {
+		errs = append(errs, h.states.Close())
+	}
+	if h.server != nil {
+		errs = append(errs, h.server.Close())
+	}
+	if h.client != nil {
+		errs = append(errs, h.client.Close())
+	}
+	if h.store != nil {
+		h.store.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// serve publishes heartbeats until the host is to stop, and returns how long
+// it may drain.
+func (h *Host) serve(ctx context.Context) time.Duration {
+	beat := time.NewTicker(h.cfg.Heartbeat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return h.cfg.Drain
+		case d := <-h.stop:
+			return d
+		case <-beat.C:
+			h.publish(event.HostHeartbeat{Inventory: *h.inventory()})
+		}
+	}
+}
+
+// drain stops what runs: first no more commands, then components, so that
+// their last calls still find their providers, then providers.
+func (h *Host) drain(ctx context.Context, server *ctl.Server) error {
+	h.mu.Lock()
+	h.stopping = true
+	h.mu.Unlock()
+	errs := []error{server.Shutdown(ctx)}
+	cut := context.AfterFunc(ctx, h.abandon) // commands that take longer
+	h.tasks.Wait()
+	cut()
+	errs = append(errs, h.stopAll(ctx))
+	return errors.Join(errs...)
+}
+
+func (h *Host) publish(data event.Data) {
+	if err := h.events.Publish(data); err != nil {
+		h.log.Warn("event not published", zap.String("event", data.EventName()), zap.Error(err))
+	}
+}
+
+// watchLinks keeps the router's links equal to the lattice's.
+func (h *Host) watchLinks(ctx context.Context) {
+	w := h.store.Watch()
+	defer w.Close()
+	for {
+		changes, err := w.Next(ctx)
+		if err != nil {
+			return // ctx or the store ended
+		}
+		h.router.SetLinks(h.store.Links())
+		for _, c := range changes {
+			h.log.Debug("links changed", zap.String("source", c.ID), zap.Int("links", len(c.After)))
+		}
+	}
+}
+
+func (h *Host) inventory() *lattice.Inventory {
+	up := time.Since(h.started)
+	inv := &lattice.Inventory{HostID: h.cfg.Identity.ID, FriendlyName: h.cfg.Identity.Name, Labels: h.cfg.Labels,
+		Version: h.cfg.Version, UptimeHuman: lattice.HumanDuration(up), UptimeSeconds: uint64(up / time.Second)}
+	for _, c := range h.listComponents() {
+		inv.Components = append(inv.Components, c.Describe())
+	}
+	for _, p := range h.listProviders() {
+		inv.Providers = append(inv.Providers, p.describe())
+	}
+	return inv
+}
+
+// errStopping refuses commands while the host leaves.
+var errStopping = fmt.Errorf("%w: the host is stopping", lattice.ErrBusy)

@@ -1,0 +1,153 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/host/provider"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/event"
+	"github.com/lathhost/lath/lattice/wrpc"
+)
+
+// runningProvider is a built-in provider that runs here.
+type runningProvider struct {
+	id, ref     string
+	annotations map[string]string
+	caps        *provider.Capabilities
+	serving     *wrpc.Serving
+	contract    *ctl.ContractServer
+}
+
+func (p *runningProvider) describe() lattice.ProviderDescription {
+	return lattice.ProviderDescription{ID: p.id, ImageRef: p.ref, Annotations: p.annotations}
+}
+
+// provider returns the provider of that id that runs here, or nil.
+func (h *Host) provider(id string) *runningProvider {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.providers[id]
+}
+
+func (h *Host) listProviders() []*runningProvider {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var list []*runningProvider
+	for _, id := range slices.Sorted(maps.Keys(h.providers)) {
+		list = append(list, h.providers[id])
+	}
+	return list
+}
+
+// startProvider carries out a provider.start command and tells the outcome.
+func (h *Host) startProvider(ctx context.Context, req *ctl.StartProvider) {
+	if err := h.start(ctx, req); err != nil {
+		h.log.Error("provider failed to start", zap.String("provider", req.ProviderID), zap.String("reference", req.ProviderRef), zap.Error(err))
+		h.publish(event.ProviderStartFailed{ProviderRef: req.ProviderRef, ProviderID: req.ProviderID, HostID: h.cfg.Identity.ID, Error: err.Error()})
+		return
+	}
+	h.publish(event.ProviderStarted{HostID: h.cfg.Identity.ID, ImageRef: req.ProviderRef, ProviderID: req.ProviderID, Annotations: req.Annotations})
+}
+
+func (h *Host) start(ctx context.Context, req *ctl.StartProvider) error {
+	kind, err := h.builtin(req.ProviderRef)
+	if err != nil {
+		return err
+	}
+	if len(req.Config) > 0 {
+		return fmt.Errorf("config %s: %w: named config is not read yet", strings.Join(req.Config, ", "), lattice.ErrUnsupported)
+	}
+	log := h.log.With(zap.String("provider", req.ProviderID))
+	caps, err := kind.Start(ctx, provider.Config{ID: req.ProviderID, Values: map[string]string{}, Log: log})
+	if err != nil {
+		return fmt.Errorf("start provider %q: %w", req.ProviderID, err)
+	}
+	p := &runningProvider{id: req.ProviderID, ref: req.ProviderRef, annotations: req.Annotations, caps: caps}
+	if err := h.serveProvider(ctx, p); err != nil {
+		return errors.Join(err, h.endProvider(ctx, p))
+	}
+	h.mu.Lock()
+	_, taken := h.providers[p.id]
+	if !taken {
+		h.providers[p.id] = p
+	}
+	h.mu.Unlock()
+	if taken {
+		return errors.Join(errors.New("provider with that ID is already running"), h.endProvider(ctx, p))
+	}
+	h.router.Changed()
+	return h.store.EnsureSpec(ctx, p.id, p.ref)
+}
+
+// builtin finds the kind of provider that a reference names.
+func (h *Host) builtin(ref string) (*provider.Builtin, error) {
+	name, ok := strings.CutPrefix(ref, provider.Scheme)
+	if !ok {
+		return nil, fmt.Errorf("provider %s: %w: only built-in providers (%sNAME) can be started yet", ref, lattice.ErrUnsupported, provider.Scheme)
+	}
+	var names []string
+	for i := range h.cfg.Builtins {
+		if h.cfg.Builtins[i].Name == name {
+			return &h.cfg.Builtins[i], nil
+		}
+		names = append(names, h.cfg.Builtins[i].Name)
+	}
+	return nil, fmt.Errorf("provider %s: %w: no built-in of that name; there is %s", ref, lattice.ErrNotFound, strings.Join(names, ", "))
+}
+
+// serveProvider serves a provider's contracts on the lattice, as any provider
+// is served, and tells what they are.
+func (h *Host) serveProvider(ctx context.Context, p *runningProvider) error {
+	exports, err := p.caps.Exports()
+	if err != nil {
+		return err
+	}
+	for i := range exports {
+		exports[i].Prefix = lattice.RPCPrefix(h.cfg.Lattice, p.id)
+		exports[i].Direct = lattice.DirectPrefix(h.cfg.Lattice, h.cfg.Identity.ID, p.id)
+	}
+	if p.serving, err = h.server.Serve(ctx, exports...); err != nil {
+		return fmt.Errorf("serve provider %q: %w", p.id, err)
+	}
+	p.contract, err = h.serveContract(p.id, p.ref, p.caps.World())
+	return err
+}
+
+// stopProvider ends a provider.
+func (h *Host) stopProvider(ctx context.Context, id string) error {
+	h.mu.Lock()
+	p := h.providers[id]
+	delete(h.providers, id)
+	h.mu.Unlock()
+	if p == nil {
+		return errors.New("provider with that ID is not running")
+	}
+	h.router.Changed()
+	err := h.endProvider(ctx, p)
+	h.publish(event.ProviderStopped{HostID: h.cfg.Identity.ID, ProviderID: id, Annotations: p.annotations, Reason: "stop"})
+	return err
+}
+
+func (h *Host) endProvider(ctx context.Context, p *runningProvider) error {
+	ctx, cancel := context.WithTimeout(ctx, h.cfg.Drain)
+	defer cancel()
+	var errs []error
+	if p.contract != nil {
+		errs = append(errs, p.contract.Close())
+	}
+	if p.serving != nil {
+		errs = append(errs, p.serving.Drain(ctx))
+	}
+	if p.caps.Close != nil {
+		errs = append(errs, p.caps.Close())
+	}
+	return errors.Join(errs...)
+}
