@@ -14,7 +14,7 @@ func (w *writer) assemble(code []byte) []byte {
 	out = w.vector(out, secGlobal, len(a.globals), a.globals...)
 	out = w.vector(out, secExport, len(a.exports), a.exports...)
 	out = w.elementSection(out)
-	if s := w.m.sections[secDataCount]; s.end > 0 {
+	if s := w.m.sections[secDataCount]; s.end > 0 && !w.noData() {
 		out = appendSection(out, secDataCount, w.m.bytes[s.start:s.end])
 	}
 	out = codeSection(out, len(w.m.bodies), code, a.bodies)
@@ -145,12 +145,22 @@ func codeSection(out []byte, n int, code []byte, appended [][]byte) []byte {
 	return out
 }
 
+// noData reports whether the data section can go: its data was stripped, and
+// no instruction names a segment. That matters, because the engine allocates
+// for each segment of each instance, and real modules have tens of thousands.
+func (w *writer) noData() bool {
+	return w.stripped != nil && !w.facts.MemoryInit && !w.facts.DropsSegments
+}
+
 // dataSection copies the data, or where it was stripped leaves an empty passive
 // segment in the place of each active one: to the instructions that can name
 // it that is the same, because an active segment counts as dropped.
 func (w *writer) dataSection(out []byte) []byte {
-	if w.stripped == nil {
+	switch {
+	case w.stripped == nil:
 		return w.vector(out, secData, 0)
+	case w.noData():
+		return out
 	}
 	payload := appendU32(nil, uint32(len(w.m.data)))
 	for _, d := range w.m.data {
