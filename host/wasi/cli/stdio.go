@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	goio "io"
+	"sync"
+
+	"github.com/lathhost/lath/host/wasi/internal/lines"
+	"github.com/lathhost/lath/host/wasi/io"
+	contract "github.com/lathhost/lath/wit/wasi/cli"
+	wasiio "github.com/lathhost/lath/wit/wasi/io"
+)
+
+// The names of the output streams.
+const (
+	Stdout = "stdout"
+	Stderr = "stderr"
+)
+
+// Stdin carries out wasi:cli/stdin. It is safe for concurrent use.
+type Stdin struct{ src *io.Source }
+
+var _ contract.Stdin = (*Stdin)(nil)
+
+// NewStdin makes standard input from a reader; nil is empty input. All guests
+// share it, and a byte goes to one of them. It is read only while a guest waits
+// for input; the goroutine that does ends when that Read returns.
+func NewStdin(r goio.Reader) *Stdin { return &Stdin{io.NewSource(r)} }
+
+// GetStdin implements the contract.
+func (s *Stdin) GetStdin(context.Context) (wasiio.InputStream, error) {
+	return io.SharedInputStream(s.src), nil
+}
+
+// Output carries out wasi:cli/stdout and stderr. It is safe for concurrent use
+// if its function is.
+type Output struct{ line func(stream, line string) }
+
+var (
+	_ contract.Stdout = (*Output)(nil)
+	_ contract.Stderr = (*Output)(nil)
+)
+
+// NewOutput makes standard output and standard error of a function that takes
+// whole lines of at most 8 KiB, without line ends, as valid UTF-8 without
+// control characters other than tab. stream is [Stdout] or [Stderr]. The
+// function is called on the guest's goroutine and must not block; nil drops
+// all lines.
+func NewOutput(line func(stream, line string)) *Output {
+	if line == nil {
+		line = func(string, string) {}
+	}
+	return &Output{line}
+}
+
+// GetStdout implements the contract.
+func (o *Output) GetStdout(ctx context.Context) (wasiio.OutputStream, error) {
+	return o.open(ctx, Stdout), nil
+}
+
+// GetStderr implements the contract.
+func (o *Output) GetStderr(ctx context.Context) (wasiio.OutputStream, error) {
+	return o.open(ctx, Stderr), nil
+}
+
+func (o *Output) open(ctx context.Context, stream string) wasiio.OutputStream {
+	if r, ok := ctx.Value(runKey{}).(*run); ok {
+		return io.DirectOutputStream(r.writer(o, stream))
+	}
+	return io.DirectOutputStream(lastLine{lines.NewWriter(func(s string) { o.line(stream, s) })})
+}
+
+// lastLine ends the line with the stream.
+type lastLine struct{ *lines.Writer }
+
+// Close implements [goio.Closer].
+func (l lastLine) Close() error {
+	l.End()
+	return nil
+}
+
+// runKey is the key of a [run] in a context.
+type runKey struct{}
+
+// run holds the lines that the guests of one run have begun. A program may ask
+// for its standard output anew for every few words (Rust's library does), so a
+// line cannot belong to a stream.
+type run struct {
+	mu      sync.Mutex
+	writers map[runStream]*lines.Writer
+}
+
+type runStream struct {
+	out  *Output
+	name string
+}
+
+// WithRun returns a context for one instance from its start to its end. The
+// streams that are opened under it share one line each; end hands out lines
+// that have no line end. Without it, a line ends with the stream that it was
+// written to.
+func WithRun(ctx context.Context) (_ context.Context, end func()) {
+	r := &run{writers: map[runStream]*lines.Writer{}}
+	return context.WithValue(ctx, runKey{}, r), r.end
+}
+
+func (r *run) writer(o *Output, stream string) *lines.Writer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := runStream{o, stream}
+	w := r.writers[k]
+	if w == nil {
+		w = lines.NewWriter(func(s string) { o.line(stream, s) })
+		r.writers[k] = w
+	}
+	return w
+}
+
+func (r *run) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, w := range r.writers {
+		w.End()
+	}
+}

@@ -1,0 +1,11 @@
+// Package wasi assembles the interfaces of WASI 0.2 that a component may
+// import: each package below carries out one of WASI's, and this one joins them
+// with the generated glue into what the runtime links.
+//
+// One value of an interface serves every 0.2.x version of it, also where one
+// component mixes versions: the identity of a resource type belongs to the
+// contract, not to a version. What a component may not do is refused, in words
+// where WASI has room for them: files, sockets and HTTP, for now.
+//
+// The package knows neither lattice nor log.
+package wasi

@@ -1,0 +1,148 @@
+package wasi
+
+import (
+	"context"
+	goio "io"
+	"sync"
+
+	bindcli "github.com/lathhost/lath/host/bind/wasi/cli"
+	bindclocks "github.com/lathhost/lath/host/bind/wasi/clocks"
+	bindconfig "github.com/lathhost/lath/host/bind/wasi/config"
+	bindfilesystem "github.com/lathhost/lath/host/bind/wasi/filesystem"
+	bindhttp "github.com/lathhost/lath/host/bind/wasi/http"
+	bindio "github.com/lathhost/lath/host/bind/wasi/io"
+	bindlogging "github.com/lathhost/lath/host/bind/wasi/logging"
+	bindrandom "github.com/lathhost/lath/host/bind/wasi/random"
+	bindsockets "github.com/lathhost/lath/host/bind/wasi/sockets"
+	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/wasi/cli"
+	"github.com/lathhost/lath/host/wasi/clocks"
+	"github.com/lathhost/lath/host/wasi/config"
+	"github.com/lathhost/lath/host/wasi/filesystem"
+	"github.com/lathhost/lath/host/wasi/http"
+	"github.com/lathhost/lath/host/wasi/io"
+	"github.com/lathhost/lath/host/wasi/logging"
+	"github.com/lathhost/lath/host/wasi/random"
+	"github.com/lathhost/lath/host/wasi/sockets"
+	contractlogging "github.com/lathhost/lath/wit/wasi/logging"
+)
+
+// The streams that a line can come from: see [Config].
+const (
+	Stdout = cli.Stdout
+	Stderr = cli.Stderr
+	// Log are messages of wasi:logging, where [Config] has no Log.
+	Log = "log"
+	// Host are the host's own words to the component's author: what was
+	// refused and why.
+	Host = "host"
+)
+
+// Config says what one component finds. The zero value is usable: no
+// arguments, an empty environment, empty input, and output that is dropped.
+// Its functions are called on guests' goroutines, by many at a time, and must
+// not block.
+type Config struct {
+	// Args are the arguments, the program's name first.
+	Args []string
+	// Env are the environment variables by name.
+	Env map[string]string
+	// Cwd is the directory to start in. Default: none.
+	Cwd string
+	// Stdin is standard input, shared by all instances: a byte goes to one of
+	// them. A goroutine reads from it while a guest waits for input, and stays
+	// until that Read returns. Default: empty.
+	Stdin goio.Reader
+	// Line takes what the component writes to [Stdout] and [Stderr], and the
+	// other streams named above, line by line: without line ends, at most
+	// 8 KiB, valid UTF-8, no control characters but tab. Default: dropped.
+	Line func(stream, line string)
+	// Log takes messages of wasi:logging, which may have several lines, at
+	// most 64 KiB, else like a line. Default: they go to Line.
+	Log func(level contractlogging.Level, context, message string)
+	// ConfigValues returns the settings of wasi:config/store as they are now;
+	// it is asked on every call of the guest's, and the map must not be
+	// written to afterwards. Default: no settings.
+	ConfigValues func() map[string]string
+}
+
+// WithRun returns a context for one instance, from its making to its last
+// call. Lines of output that a guest wrote in pieces, to streams opened one
+// after another, become whole under it; end hands out the last line if it has
+// no line end. Without it, a line ends with the stream that it was written to.
+func WithRun(ctx context.Context) (_ context.Context, end func()) { return cli.WithRun(ctx) }
+
+// Interfaces returns all interfaces, for [component.LinkConfig]. They serve any
+// number of instances at a time.
+func Interfaces(cfg Config) []component.HostInterface {
+	if cfg.Line == nil {
+		cfg.Line = func(string, string) {}
+	}
+	var all []component.HostInterface
+	for _, part := range [][]component.HostInterface{
+		ioInterfaces(), clockInterfaces(), randomInterfaces(), cliInterfaces(cfg), operatorInterfaces(cfg), refusals(cfg),
+	} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+func ioInterfaces() []component.HostInterface {
+	return []component.HostInterface{bindio.Error(), bindio.Poll(io.Poll{}), bindio.Streams()}
+}
+
+func clockInterfaces() []component.HostInterface {
+	return []component.HostInterface{bindclocks.MonotonicClock(clocks.NewMonotonic()), bindclocks.WallClock(clocks.Wall{})}
+}
+
+func randomInterfaces() []component.HostInterface {
+	return []component.HostInterface{
+		bindrandom.Random(random.Secure{}), bindrandom.Insecure(random.Insecure{}), bindrandom.InsecureSeed(random.Insecure{}),
+	}
+}
+
+func cliInterfaces(cfg Config) []component.HostInterface {
+	out := cli.NewOutput(cfg.Line)
+	return []component.HostInterface{
+		bindcli.Environment(cli.NewEnvironment(cfg.Args, cfg.Env, cfg.Cwd)), bindcli.Exit(cli.Exit{}),
+		bindcli.Stdin(cli.NewStdin(cfg.Stdin)), bindcli.Stdout(out), bindcli.Stderr(out),
+		bindcli.TerminalInput(), bindcli.TerminalOutput(),
+		bindcli.TerminalStdin(cli.NoTerminal{}), bindcli.TerminalStdout(cli.NoTerminal{}), bindcli.TerminalStderr(cli.NoTerminal{}),
+	}
+}
+
+// operatorInterfaces join a component with whoever runs it. Older guests import
+// wasi:logging without a version.
+func operatorInterfaces(cfg Config) []component.HostInterface {
+	log := cfg.Log
+	if log == nil {
+		log = logLines(cfg.Line)
+	}
+	versioned := bindlogging.Logging(logging.New(log))
+	unversioned := versioned
+	unversioned.Name = "wasi:logging/logging"
+	return []component.HostInterface{versioned, unversioned, bindconfig.Store(config.Store{Values: cfg.ConfigValues})}
+}
+
+// refusals are the interfaces that components may link and not use. What was
+// refused is said once per function value, not once per try.
+func refusals(cfg Config) []component.HostInterface {
+	refused := once(func(why string) { cfg.Line(Host, why) })
+	net, web, files := sockets.Denied{Refused: refused}, http.Denied{Refused: refused}, filesystem.None{}
+	return []component.HostInterface{
+		bindfilesystem.Preopens(files), bindfilesystem.Types(files),
+		bindsockets.InstanceNetwork(net), bindsockets.Network(), bindsockets.IPNameLookup(net),
+		bindsockets.TCP(), bindsockets.TCPCreateSocket(net), bindsockets.UDP(), bindsockets.UDPCreateSocket(net),
+		bindhttp.Types(web), bindhttp.OutgoingHandler(web),
+	}
+}
+
+// once passes each text on once; there are as many as this package's texts.
+func once(say func(string)) func(string) {
+	var said sync.Map
+	return func(text string) {
+		if _, before := said.LoadOrStore(text, true); !before {
+			say(text)
+		}
+	}
+}
