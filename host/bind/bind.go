@@ -28,9 +28,33 @@ func Char(inv *component.Invocation, c uint32) rune {
 	return rune(c)
 }
 
-// Own takes an owned handle away from the guest and returns its object.
-func Own[T component.Resource](inv *component.Invocation, r *wit.Resource, handle uint32) T {
-	return object[T](inv, r, inv.LiftOwn(r, handle))
+// Owned are the objects that a call took from the guest and has not handed to
+// the host's own code yet. If a later argument traps, nobody else would drop
+// them: a guest could so leak what it likes.
+type Owned struct {
+	objs  []component.Resource
+	first [2]component.Resource // what objs begins in, to save an allocation
+}
+
+// Passed says that the host's own code owns the objects now.
+func (o *Owned) Passed() { o.objs = nil }
+
+// Close drops what was not passed.
+func (o *Owned) Close() {
+	for _, obj := range o.objs {
+		obj.Drop()
+	}
+}
+
+// Own takes an owned handle away from the guest and returns its object, of
+// which owned keeps note.
+func Own[T component.Resource](inv *component.Invocation, owned *Owned, r *wit.Resource, handle uint32) T {
+	obj := inv.LiftOwn(r, handle)
+	if owned.objs == nil {
+		owned.objs = owned.first[:0]
+	}
+	owned.objs = append(owned.objs, obj)
+	return object[T](inv, r, obj)
 }
 
 // Borrow returns the object of a handle that the guest lends.
@@ -79,7 +103,9 @@ func Lower(inv *component.Invocation, r *wit.Resource, obj component.Resource) u
 	return inv.LowerOwn(r, obj)
 }
 
-// Place checks the place that the guest gave for a result, and returns it.
+// Place checks the place that the guest gave for a result, and returns it. Glue
+// does so before the call, so that no result is left without a place; memory
+// never shrinks, so that the check holds afterwards.
 func Place(inv *component.Invocation, word uint64, size, align uint32) uint32 {
 	at := uint32(word)
 	inv.Region(at, 1, size, align)

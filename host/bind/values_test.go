@@ -102,18 +102,30 @@ func TestStrangeErrors(t *testing.T) {
 	require.Equal(t, "err(green)", got)
 }
 
-// BenchmarkGlue measures calls of a guest that calls the host, which shows what
-// lifting and lowering allocate.
+// BenchmarkGlue measures calls of a guest that calls the host: encoded
+// parameters into the guest, from it into Go, and back.
 func BenchmarkGlue(b *testing.B) {
+	ctx := context.Background()
 	tm := link(b, "../../examples/types/relay.wasm", typesbind.Values(typestest.Echo{}))
-	i, err := tm.Take(context.Background())
+	i, err := tm.Take(ctx)
 	require.NoError(b, err)
-	defer i.Close()
-	for _, expr := range []string{"echo-u32(1)", `echo-string("a short string")`, "echo-point({x: 1, y: 2})"} {
-		b.Run(expr, func(b *testing.B) {
+	b.Cleanup(func() { require.NoError(b, i.Close()) })
+	for _, c := range []struct {
+		fn     string
+		params []byte
+	}{
+		{"nothing", nil},
+		{"echo-u32", []byte{1}},
+		{"echo-point", []byte{1, 2}},
+		{"echo-string", []byte("\x0ea short string")},
+		{"echo-bytes", []byte("\x0ea short string")},
+	} {
+		b.Run(c.fn, func(b *testing.B) {
 			b.ReportAllocs()
+			e := tm.Export("example:types/values", c.fn)
+			var dst []byte
 			for b.Loop() {
-				if _, err := callOn(b, i, tm, "example:types/values."+expr); err != nil {
+				if dst, err = i.Call(ctx, e, c.params, dst[:0]); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -2,6 +2,7 @@ package bindgen
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lathhost/lath/wit"
@@ -103,7 +104,17 @@ func (w *glueWriter) call(fn *fn) {
 	} else {
 		w.p("func %s(impl contract.%s, inv *component.Invocation, stack []uint64) {", fn.glueName(), fn.iface.goName)
 	}
+	owns := slices.ContainsFunc(fn.params, func(p part) bool { return p.typ.owns() })
+	if owns {
+		w.p("owned := new(bind.Owned)\ndefer owned.Close()")
+	}
 	next := w.params(fn)
+	if r := fn.result; r != nil && len(r.w.Flat) > wit.MaxFlatResults {
+		w.p("at := bind.Place(inv, stack[%d], %d, %d)", next, r.w.Size, r.w.Align)
+	}
+	if owns {
+		w.p("owned.Passed()")
+	}
 	receiver := "impl"
 	if fn.kind == method {
 		receiver = "self"
@@ -117,7 +128,7 @@ func (w *glueWriter) call(fn *fn) {
 		results = "v, err"
 	}
 	w.p("%s := %s.%s(%s)", results, receiver, fn.goName, strings.Join(args, ", "))
-	w.result(fn, next)
+	w.result(fn)
 	w.p("}\n")
 }
 
@@ -153,7 +164,7 @@ func (w *glueWriter) params(fn *fn) (next int) {
 }
 
 // result writes what follows the call of the contract.
-func (w *glueWriter) result(fn *fn, next int) {
+func (w *glueWriter) result(fn *fn) {
 	if !fn.fallible() {
 		w.p("if err != nil {\ninv.Trap(err)\n}")
 		switch {
@@ -161,7 +172,6 @@ func (w *glueWriter) result(fn *fn, next int) {
 		case len(fn.result.w.Flat) <= wit.MaxFlatResults:
 			w.p("stack[0] = %s", w.word(fn.result, "v"))
 		default:
-			w.p("at := bind.Place(inv, stack[%d], %d, %d)", next, fn.result.w.Size, fn.result.w.Align)
 			b := &storeBody{w: w, out: w.file, at: "at"}
 			b.store(fn.result, 0, "v")
 		}
@@ -171,7 +181,6 @@ func (w *glueWriter) result(fn *fn, next int) {
 		w.p("stack[0] = uint64(bind.Bit(err != nil))")
 		return
 	}
-	w.p("at := bind.Place(inv, stack[%d], %d, %d)", next, fn.result.w.Size, fn.result.w.Align)
 	w.p("if err != nil {\n%s\nreturn\n}", w.failure(fn))
 	w.p("inv.Memory()[at] = 0")
 	if ok := fn.ok(); ok != nil {

@@ -29,7 +29,7 @@ func (w *glueWriter) lift(t *typ, s string, at int) string {
 		if at > 0 {
 			s = fmt.Sprintf("%s[%d:]", s, at)
 		}
-		return fmt.Sprintf("lift%s(inv, %s)", t.ident(w.pkg), s)
+		return fmt.Sprintf("lift%s(inv%s, %s)", t.ident(w.pkg), ownedArg(t), s)
 	}
 	return w.scalar(t, "uint32("+word+")", true)
 }
@@ -52,7 +52,7 @@ func (w *glueWriter) load(t *typ, m string, off uint32) string {
 		return w.liftList(t, fmt.Sprintf("%s, binary.LittleEndian.Uint32(%s[%d:])", u32, m, off+4))
 	case wit.KindRecord, wit.KindTuple, wit.KindVariant, wit.KindOption, wit.KindResult:
 		w.loadFunc(t)
-		return fmt.Sprintf("load%s(inv, %s)", t.ident(w.pkg), from)
+		return fmt.Sprintf("load%s(inv%s, %s)", t.ident(w.pkg), ownedArg(t), from)
 	}
 	switch t.w.Size {
 	case 1:
@@ -85,7 +85,7 @@ func (w *glueWriter) scalar(t *typ, bits string, wide bool) string {
 	case wit.KindFlags:
 		return fmt.Sprintf("%s(%s & %#x)", t.goType(w.q), bits, flagsMask(t))
 	case wit.KindOwn:
-		return fmt.Sprintf("bind.Own[%s](inv, %s, %s)", t.goType(w.q), w.resource(t), bits)
+		return fmt.Sprintf("bind.Own[%s](inv, owned, %s, %s)", t.goType(w.q), w.resource(t), bits)
 	case wit.KindBorrow:
 		return fmt.Sprintf("bind.Borrow[%s](inv, %s, %s)", t.goType(w.q), w.resource(t), bits)
 	}
@@ -130,13 +130,29 @@ func (w *glueWriter) liftList(t *typ, where string) string {
 		elem, v := t.elem, w.values
 		body := w.onValues(func() string { return w.load(elem, "m", 0) })
 		goType := w.onValues(func() string { return elem.goType(w.q) })
-		v.p("func %s(inv *component.Invocation, ptr, n uint32) []%s {", name, goType)
+		v.p("func %s(inv *component.Invocation%s, ptr, n uint32) []%s {", name, ownedParam(t), goType)
 		v.p("m := inv.Region(ptr, n, %d, %d)", elem.w.Size, elem.w.Align)
 		v.p("v := make([]%s, n)", goType)
 		v.p("for i := range v {\nv[i] = %s\nm = m[%d:]\n}", body, elem.w.Size)
 		v.p("return v\n}\n")
 	}
-	return name + "(inv, " + where + ")"
+	return name + "(inv" + ownedArg(t) + ", " + where + ")"
+}
+
+// ownedArg and ownedParam hand the note of what was taken from the guest to
+// functions that may take more.
+func ownedArg(t *typ) string {
+	if t.owns() {
+		return ", owned"
+	}
+	return ""
+}
+
+func ownedParam(t *typ) string {
+	if t.owns() {
+		return ", owned *bind.Owned"
+	}
+	return ""
 }
 
 // first reports whether a function of that name is still to be written, and
@@ -184,7 +200,7 @@ func (w *glueWriter) valueFunc(t *typ, verb, source string, part func(p *typ, i,
 	out.q = w.values.q
 	w.onValues(func() string {
 		goType := t.goType(w.q)
-		out.p("func %s(inv *component.Invocation, %s) %s {", name, source, goType)
+		out.p("func %s(inv *component.Invocation%s, %s) %s {", name, ownedParam(t), source, goType)
 		disc := checkedCase("uint32(s[0])", t, true)
 		if verb == "load" {
 			disc = checkedCase(w.discBits(t), t, false)

@@ -1,6 +1,7 @@
 package bindgen
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/lathhost/lath/wit"
@@ -115,6 +116,16 @@ func (t *typ) nominal() bool {
 		return true
 	}
 	return false
+}
+
+// owns reports whether the type contains an owned handle.
+func (t *typ) owns() bool {
+	if t == nil || !t.w.Props.Has(wit.HasHandle) {
+		return false
+	}
+	in := func(p part) bool { return p.typ.owns() }
+	return t.w.Kind == wit.KindOwn || t.elem.owns() ||
+		slices.ContainsFunc(t.fields, in) || slices.ContainsFunc(t.cases, in)
 }
 
 type fnKind uint8

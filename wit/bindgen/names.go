@@ -51,7 +51,7 @@ var renamed = map[string]string{"len": "length", "type": "typ", "error": "failur
 
 // taken are the names that generated functions use for themselves.
 var taken = map[string]bool{
-	"ctx": true, "inv": true, "stack": true, "err": true, "impl": true, "self": true,
+	"ctx": true, "inv": true, "stack": true, "owned": true, "err": true, "impl": true, "self": true,
 	"at": true, "m": true, "v": true, "e": true, "ok": true, "c": true, "b": true, "r": true,
 	"bind": true, "wit": true, "wire": true, "component": true, "contract": true, "context": true,
 	"binary": true, "math": true, "string": true, "bool": true, "byte": true, "rune": true,

@@ -45,11 +45,11 @@ func failuresCallSpin(impl contract.Failures, inv *component.Invocation, stack [
 
 func failuresCallGrow(impl contract.Failures, inv *component.Invocation, stack []uint64) {
 	pages := uint32(stack[0])
+	at := bind.Place(inv, stack[1], 8, 4)
 	v, err := impl.Grow(inv.Context(), pages)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 8, 4)
 	storeOptionU32(inv, at, v)
 }
 
@@ -72,29 +72,29 @@ func failuresCallPeek(impl contract.Failures, inv *component.Invocation, stack [
 }
 
 func failuresCallBadString(impl contract.Failures, inv *component.Invocation, stack []uint64) {
+	at := bind.Place(inv, stack[0], 8, 4)
 	v, err := impl.BadString(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[0], 8, 4)
 	bind.PutString(inv, at, v)
 }
 
 func failuresCallBadList(impl contract.Failures, inv *component.Invocation, stack []uint64) {
+	at := bind.Place(inv, stack[0], 8, 4)
 	v, err := impl.BadList(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[0], 8, 4)
 	storeListU64(inv, at, v)
 }
 
 func failuresCallBadAlignment(impl contract.Failures, inv *component.Invocation, stack []uint64) {
+	at := bind.Place(inv, stack[0], 8, 4)
 	v, err := impl.BadAlignment(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[0], 8, 4)
 	storeListU64(inv, at, v)
 }
 

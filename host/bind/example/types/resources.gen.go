@@ -44,8 +44,8 @@ func resourcesCallNewCell(impl contract.Resources, inv *component.Invocation, st
 
 func resourcesCallCellChecked(impl contract.Resources, inv *component.Invocation, stack []uint64) {
 	value := stack[0]
-	v, err := impl.CellChecked(inv.Context(), value)
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := impl.CellChecked(inv.Context(), value)
 	if err != nil {
 		failCellCheckedError(inv, at, at+4, err)
 		return
@@ -74,8 +74,11 @@ func cellAdd(inv *component.Invocation, stack []uint64) {
 }
 
 func resourcesCallCellMerge(impl contract.Resources, inv *component.Invocation, stack []uint64) {
-	a := bind.Own[contract.Cell](inv, contract.CellResource, uint32(stack[0]))
-	bArg := bind.Own[contract.Cell](inv, contract.CellResource, uint32(stack[1]))
+	owned := new(bind.Owned)
+	defer owned.Close()
+	a := bind.Own[contract.Cell](inv, owned, contract.CellResource, uint32(stack[0]))
+	bArg := bind.Own[contract.Cell](inv, owned, contract.CellResource, uint32(stack[1]))
+	owned.Passed()
 	v, err := impl.CellMerge(inv.Context(), a, bArg)
 	if err != nil {
 		inv.Trap(err)
@@ -94,11 +97,11 @@ func cellAbsorb(inv *component.Invocation, stack []uint64) {
 
 func resourcesCallMake(impl contract.Resources, inv *component.Invocation, stack []uint64) {
 	n := uint32(stack[0])
+	at := bind.Place(inv, stack[1], 8, 4)
 	v, err := impl.Make(inv.Context(), n)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 8, 4)
 	storeListOwnCell(inv, at, v)
 }
 
@@ -112,7 +115,10 @@ func resourcesCallTotal(impl contract.Resources, inv *component.Invocation, stac
 }
 
 func resourcesCallConsume(impl contract.Resources, inv *component.Invocation, stack []uint64) {
-	cArg := bind.Own[contract.Cell](inv, contract.CellResource, uint32(stack[0]))
+	owned := new(bind.Owned)
+	defer owned.Close()
+	cArg := bind.Own[contract.Cell](inv, owned, contract.CellResource, uint32(stack[0]))
+	owned.Passed()
 	v, err := impl.Consume(inv.Context(), cArg)
 	if err != nil {
 		inv.Trap(err)
@@ -121,7 +127,10 @@ func resourcesCallConsume(impl contract.Resources, inv *component.Invocation, st
 }
 
 func resourcesCallPass(impl contract.Resources, inv *component.Invocation, stack []uint64) {
-	cArg := bind.Own[contract.Cell](inv, contract.CellResource, uint32(stack[0]))
+	owned := new(bind.Owned)
+	defer owned.Close()
+	cArg := bind.Own[contract.Cell](inv, owned, contract.CellResource, uint32(stack[0]))
+	owned.Passed()
 	v, err := impl.Pass(inv.Context(), cArg)
 	if err != nil {
 		inv.Trap(err)
@@ -130,12 +139,15 @@ func resourcesCallPass(impl contract.Resources, inv *component.Invocation, stack
 }
 
 func resourcesCallMaybe(impl contract.Resources, inv *component.Invocation, stack []uint64) {
-	cArg := liftOptionOwnCell(inv, stack)
+	owned := new(bind.Owned)
+	defer owned.Close()
+	cArg := liftOptionOwnCell(inv, owned, stack)
+	at := bind.Place(inv, stack[2], 8, 4)
+	owned.Passed()
 	v, err := impl.Maybe(inv.Context(), cArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	storeOptionOwnCell(inv, at, v)
 }
 

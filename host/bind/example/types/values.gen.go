@@ -580,11 +580,11 @@ func loadListBorrowCell(inv *component.Invocation, ptr, n uint32) []contract.Cel
 	return v
 }
 
-func liftOptionOwnCell(inv *component.Invocation, s []uint64) wit.Option[contract.Cell] {
+func liftOptionOwnCell(inv *component.Invocation, owned *bind.Owned, s []uint64) wit.Option[contract.Cell] {
 	if bind.Case(inv, uint32(s[0]), 2) == 0 {
 		return wit.Option[contract.Cell]{}
 	}
-	return wit.Option[contract.Cell]{Value: bind.Own[contract.Cell](inv, contract.CellResource, uint32(s[1])), OK: true}
+	return wit.Option[contract.Cell]{Value: bind.Own[contract.Cell](inv, owned, contract.CellResource, uint32(s[1])), OK: true}
 }
 
 func storeOptionOwnCell(inv *component.Invocation, at uint32, v wit.Option[contract.Cell]) {

@@ -217,178 +217,178 @@ func valuesCallEchoOutcome(impl contract.Values, inv *component.Invocation, stac
 
 func valuesCallEchoString(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := inv.LiftString(uint32(stack[0]), uint32(stack[1]))
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.EchoString(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	bind.PutString(inv, at, v)
 }
 
 func valuesCallEchoBytes(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := inv.Region(uint32(stack[0]), uint32(stack[1]), 1, 1)
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.EchoBytes(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	bind.PutBytes(inv, at, v)
 }
 
 func valuesCallEchoBools(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := loadListBool(inv, uint32(stack[0]), uint32(stack[1]))
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.EchoBools(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	storeListBool(inv, at, v)
 }
 
 func valuesCallEchoU16s(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := loadListU16(inv, uint32(stack[0]), uint32(stack[1]))
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.EchoU16s(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	storeListU16(inv, at, v)
 }
 
 func valuesCallEchoS64s(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := loadListS64(inv, uint32(stack[0]), uint32(stack[1]))
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.EchoS64s(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	storeListS64(inv, at, v)
 }
 
 func valuesCallEchoF64s(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := loadListF64(inv, uint32(stack[0]), uint32(stack[1]))
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.EchoF64s(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	storeListF64(inv, at, v)
 }
 
 func valuesCallEchoChars(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := loadListChar(inv, uint32(stack[0]), uint32(stack[1]))
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.EchoChars(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	storeListChar(inv, at, v)
 }
 
 func valuesCallEchoStrings(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := loadListString(inv, uint32(stack[0]), uint32(stack[1]))
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.EchoStrings(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	storeListString(inv, at, v)
 }
 
 func valuesCallEchoPeople(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := loadListPerson(inv, uint32(stack[0]), uint32(stack[1]))
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.EchoPeople(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	storeListPerson(inv, at, v)
 }
 
 func valuesCallEchoShapes(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := loadListShape(inv, uint32(stack[0]), uint32(stack[1]))
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.EchoShapes(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	storeListShape(inv, at, v)
 }
 
 func valuesCallEchoNested(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := loadListListOptionU16(inv, uint32(stack[0]), uint32(stack[1]))
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.EchoNested(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	storeListListOptionU16(inv, at, v)
 }
 
 func valuesCallEchoPoint(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := liftPoint(inv, stack)
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.EchoPoint(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	storePoint(inv, at, v)
 }
 
 func valuesCallEchoPerson(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := liftPerson(inv, stack)
+	at := bind.Place(inv, stack[9], 48, 8)
 	v, err := impl.EchoPerson(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[9], 48, 8)
 	storePerson(inv, at, v)
 }
 
 func valuesCallEchoTuple(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := liftTupleU8StringF64(inv, stack)
+	at := bind.Place(inv, stack[4], 24, 8)
 	v, err := impl.EchoTuple(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[4], 24, 8)
 	storeTupleU8StringF64(inv, at, v)
 }
 
 func valuesCallEchoShape(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := liftShape(inv, stack)
+	at := bind.Place(inv, stack[3], 16, 8)
 	v, err := impl.EchoShape(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[3], 16, 8)
 	storeShape(inv, at, v)
 }
 
 func valuesCallEchoOption(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := liftOptionString(inv, stack)
+	at := bind.Place(inv, stack[3], 12, 4)
 	v, err := impl.EchoOption(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[3], 12, 4)
 	storeOptionString(inv, at, v)
 }
 
 func valuesCallEchoOptionOption(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := liftOptionOptionU32(inv, stack)
+	at := bind.Place(inv, stack[3], 12, 4)
 	v, err := impl.EchoOptionOption(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[3], 12, 4)
 	storeOptionOptionU32(inv, at, v)
 }
 
 func valuesCallEchoResult(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := liftResultU32String(inv, stack)
-	v, err := impl.EchoResult(inv.Context(), vArg)
 	at := bind.Place(inv, stack[3], 12, 4)
+	v, err := impl.EchoResult(inv.Context(), vArg)
 	if err != nil {
 		failText(inv, at, at+4, err)
 		return
@@ -400,8 +400,8 @@ func valuesCallEchoResult(impl contract.Values, inv *component.Invocation, stack
 
 func valuesCallEchoResultErr(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := liftResultNoneColor(inv, stack)
-	err := impl.EchoResultErr(inv.Context(), vArg)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := impl.EchoResultErr(inv.Context(), vArg)
 	if err != nil {
 		failColor(inv, at, at+1, err)
 		return
@@ -411,8 +411,8 @@ func valuesCallEchoResultErr(impl contract.Values, inv *component.Invocation, st
 
 func valuesCallEchoResultFloats(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	vArg := liftResultF64F32(inv, stack)
-	v, err := impl.EchoResultFloats(inv.Context(), vArg)
 	at := bind.Place(inv, stack[2], 16, 8)
+	v, err := impl.EchoResultFloats(inv.Context(), vArg)
 	if err != nil {
 		failEchoResultFloatsError(inv, at, at+8, err)
 		return
@@ -425,11 +425,11 @@ func valuesCallEchoResultFloats(impl contract.Values, inv *component.Invocation,
 func valuesCallEchoMany(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	m := inv.Region(uint32(stack[0]), 1, 80, 8)
 	vArg := loadMany(inv, m)
+	at := bind.Place(inv, stack[1], 80, 8)
 	v, err := impl.EchoMany(inv.Context(), vArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 80, 8)
 	storeMany(inv, at, v)
 }
 
@@ -451,11 +451,11 @@ func valuesCallSpread(impl contract.Values, inv *component.Invocation, stack []u
 	n := inv.Region(binary.LittleEndian.Uint32(m[64:]), binary.LittleEndian.Uint32(m[68:]), 1, 1)
 	o := contract.Color(bind.Case(inv, uint32(m[72]), 3))
 	p := contract.Access(m[73] & 0x7)
+	at := bind.Place(inv, stack[1], 80, 8)
 	v, err := impl.Spread(inv.Context(), a, bArg, cArg, d, eArg, f, g, h, i, j, k, l, mArg, n, o, p)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 80, 8)
 	storeMany(inv, at, v)
 }
 
@@ -495,11 +495,11 @@ func valuesCallSum(impl contract.Values, inv *component.Invocation, stack []uint
 func valuesCallFill(impl contract.Values, inv *component.Invocation, stack []uint64) {
 	n := uint32(stack[0])
 	value := uint8(stack[1])
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.Fill(inv.Context(), n, value)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	bind.PutBytes(inv, at, v)
 }
 

@@ -36,8 +36,8 @@ func Outcomes(impl contract.Outcomes) component.HostInterface {
 
 func outcomesCallWithVariant(impl contract.Outcomes, inv *component.Invocation, stack []uint64) {
 	vArg := liftTrouble(inv, stack)
-	v, err := impl.WithVariant(inv.Context(), vArg)
 	at := bind.Place(inv, stack[4], 20, 4)
+	v, err := impl.WithVariant(inv.Context(), vArg)
 	if err != nil {
 		failTrouble(inv, at, at+4, err)
 		return
@@ -48,8 +48,8 @@ func outcomesCallWithVariant(impl contract.Outcomes, inv *component.Invocation, 
 
 func outcomesCallWithEnum(impl contract.Outcomes, inv *component.Invocation, stack []uint64) {
 	vArg := contract.Refusal(bind.Case(inv, uint32(stack[0]), 2))
-	v, err := impl.WithEnum(inv.Context(), vArg)
 	at := bind.Place(inv, stack[1], 2, 1)
+	v, err := impl.WithEnum(inv.Context(), vArg)
 	if err != nil {
 		failRefusal(inv, at, at+1, err)
 		return
@@ -61,8 +61,8 @@ func outcomesCallWithEnum(impl contract.Outcomes, inv *component.Invocation, sta
 
 func outcomesCallWithRecord(impl contract.Outcomes, inv *component.Invocation, stack []uint64) {
 	vArg := liftReport(inv, stack)
-	v, err := impl.WithRecord(inv.Context(), vArg)
 	at := bind.Place(inv, stack[5], 24, 4)
+	v, err := impl.WithRecord(inv.Context(), vArg)
 	if err != nil {
 		failReport(inv, at, at+4, err)
 		return
@@ -73,8 +73,8 @@ func outcomesCallWithRecord(impl contract.Outcomes, inv *component.Invocation, s
 
 func outcomesCallWithFlags(impl contract.Outcomes, inv *component.Invocation, stack []uint64) {
 	vArg := contract.Causes(uint32(stack[0]) & 0x1ff)
-	v, err := impl.WithFlags(inv.Context(), vArg)
 	at := bind.Place(inv, stack[1], 4, 2)
+	v, err := impl.WithFlags(inv.Context(), vArg)
 	if err != nil {
 		failCauses(inv, at, at+2, err)
 		return
@@ -86,8 +86,8 @@ func outcomesCallWithFlags(impl contract.Outcomes, inv *component.Invocation, st
 
 func outcomesCallWithString(impl contract.Outcomes, inv *component.Invocation, stack []uint64) {
 	vArg := inv.LiftString(uint32(stack[0]), uint32(stack[1]))
-	v, err := impl.WithString(inv.Context(), vArg)
 	at := bind.Place(inv, stack[2], 12, 4)
+	v, err := impl.WithString(inv.Context(), vArg)
 	if err != nil {
 		failText(inv, at, at+4, err)
 		return
@@ -98,8 +98,8 @@ func outcomesCallWithString(impl contract.Outcomes, inv *component.Invocation, s
 
 func outcomesCallWithNumber(impl contract.Outcomes, inv *component.Invocation, stack []uint64) {
 	vArg := uint32(stack[0])
-	v, err := impl.WithNumber(inv.Context(), vArg)
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := impl.WithNumber(inv.Context(), vArg)
 	if err != nil {
 		failWithNumberError(inv, at, at+4, err)
 		return
@@ -111,8 +111,8 @@ func outcomesCallWithNumber(impl contract.Outcomes, inv *component.Invocation, s
 
 func outcomesCallWithList(impl contract.Outcomes, inv *component.Invocation, stack []uint64) {
 	vArg := loadListEntry(inv, uint32(stack[0]), uint32(stack[1]))
-	v, err := impl.WithList(inv.Context(), vArg)
 	at := bind.Place(inv, stack[2], 12, 4)
+	v, err := impl.WithList(inv.Context(), vArg)
 	if err != nil {
 		failWithListError(inv, at, at+4, err)
 		return
@@ -123,8 +123,8 @@ func outcomesCallWithList(impl contract.Outcomes, inv *component.Invocation, sta
 
 func outcomesCallWithNothing(impl contract.Outcomes, inv *component.Invocation, stack []uint64) {
 	vArg := uint32(stack[0]) != 0
-	v, err := impl.WithNothing(inv.Context(), vArg)
 	at := bind.Place(inv, stack[1], 2, 1)
+	v, err := impl.WithNothing(inv.Context(), vArg)
 	if err != nil {
 		failAny(inv, at, at+1, err)
 		return
@@ -142,8 +142,8 @@ func outcomesCallWithOnlyNothing(impl contract.Outcomes, inv *component.Invocati
 
 func outcomesCallWithOnlyError(impl contract.Outcomes, inv *component.Invocation, stack []uint64) {
 	vArg := inv.LiftString(uint32(stack[0]), uint32(stack[1]))
-	err := impl.WithOnlyError(inv.Context(), vArg)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := impl.WithOnlyError(inv.Context(), vArg)
 	if err != nil {
 		failRefusal(inv, at, at+1, err)
 		return
@@ -173,8 +173,8 @@ func outcomesCallSilent(impl contract.Outcomes, inv *component.Invocation, stack
 
 func outcomesCallNested(impl contract.Outcomes, inv *component.Invocation, stack []uint64) {
 	vArg := liftResultOptionResultU64ListF32ResultNoneNone(inv, stack)
-	v, err := impl.Nested(inv.Context(), vArg)
 	at := bind.Place(inv, stack[5], 32, 8)
+	v, err := impl.Nested(inv.Context(), vArg)
 	if err != nil {
 		failNestedError(inv, at, at+8, err)
 		return

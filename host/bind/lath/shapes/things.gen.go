@@ -45,8 +45,8 @@ func thingsCallNewThing(impl contract.Things, inv *component.Invocation, stack [
 
 func thingsCallThingChecked(impl contract.Things, inv *component.Invocation, stack []uint64) {
 	number := uint32(stack[0])
-	v, err := impl.ThingChecked(inv.Context(), number)
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := impl.ThingChecked(inv.Context(), number)
 	if err != nil {
 		failRefusal(inv, at, at+4, err)
 		return
@@ -65,8 +65,11 @@ func thingNumber(inv *component.Invocation, stack []uint64) {
 }
 
 func thingsCallThingMerge(impl contract.Things, inv *component.Invocation, stack []uint64) {
-	a := bind.Own[contract.Thing](inv, contract.ThingResource, uint32(stack[0]))
-	bArg := bind.Own[contract.Thing](inv, contract.ThingResource, uint32(stack[1]))
+	owned := new(bind.Owned)
+	defer owned.Close()
+	a := bind.Own[contract.Thing](inv, owned, contract.ThingResource, uint32(stack[0]))
+	bArg := bind.Own[contract.Thing](inv, owned, contract.ThingResource, uint32(stack[1]))
+	owned.Passed()
 	v, err := impl.ThingMerge(inv.Context(), a, bArg)
 	if err != nil {
 		inv.Trap(err)
@@ -84,7 +87,10 @@ func thingAdd(inv *component.Invocation, stack []uint64) {
 }
 
 func thingsCallPass(impl contract.Things, inv *component.Invocation, stack []uint64) {
-	t := bind.Own[contract.Thing](inv, contract.ThingResource, uint32(stack[0]))
+	owned := new(bind.Owned)
+	defer owned.Close()
+	t := bind.Own[contract.Thing](inv, owned, contract.ThingResource, uint32(stack[0]))
+	owned.Passed()
 	v, err := impl.Pass(inv.Context(), t)
 	if err != nil {
 		inv.Trap(err)
@@ -93,40 +99,49 @@ func thingsCallPass(impl contract.Things, inv *component.Invocation, stack []uin
 }
 
 func thingsCallMaybe(impl contract.Things, inv *component.Invocation, stack []uint64) {
-	t := liftOptionOwnThing(inv, stack)
+	owned := new(bind.Owned)
+	defer owned.Close()
+	t := liftOptionOwnThing(inv, owned, stack)
+	at := bind.Place(inv, stack[2], 8, 4)
+	owned.Passed()
 	v, err := impl.Maybe(inv.Context(), t)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	storeOptionOwnThing(inv, at, v)
 }
 
 func thingsCallSwap(impl contract.Things, inv *component.Invocation, stack []uint64) {
-	t := liftTupleThingString(inv, stack)
+	owned := new(bind.Owned)
+	defer owned.Close()
+	t := liftTupleThingString(inv, owned, stack)
+	at := bind.Place(inv, stack[3], 12, 4)
+	owned.Passed()
 	v, err := impl.Swap(inv.Context(), t)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[3], 12, 4)
 	storeTupleStringThing(inv, at, v)
 }
 
 func thingsCallGive(impl contract.Things, inv *component.Invocation, stack []uint64) {
-	g := liftGift(inv, stack)
+	owned := new(bind.Owned)
+	defer owned.Close()
+	g := liftGift(inv, owned, stack)
+	at := bind.Place(inv, stack[3], 12, 4)
+	owned.Passed()
 	v, err := impl.Give(inv.Context(), g)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[3], 12, 4)
 	storeGift(inv, at, v)
 }
 
 func thingsCallSum(impl contract.Things, inv *component.Invocation, stack []uint64) {
 	all := loadListBorrowThing(inv, uint32(stack[0]), uint32(stack[1]))
 	name := inv.LiftString(uint32(stack[2]), uint32(stack[3]))
-	v, err := impl.Sum(inv.Context(), all, name)
 	at := bind.Place(inv, stack[4], 16, 4)
+	v, err := impl.Sum(inv.Context(), all, name)
 	if err != nil {
 		failRefusal(inv, at, at+4, err)
 		return
@@ -136,9 +151,12 @@ func thingsCallSum(impl contract.Things, inv *component.Invocation, stack []uint
 }
 
 func thingsCallRefuse(impl contract.Things, inv *component.Invocation, stack []uint64) {
-	t := bind.Own[contract.Thing](inv, contract.ThingResource, uint32(stack[0]))
-	v, err := impl.Refuse(inv.Context(), t)
+	owned := new(bind.Owned)
+	defer owned.Close()
+	t := bind.Own[contract.Thing](inv, owned, contract.ThingResource, uint32(stack[0]))
 	at := bind.Place(inv, stack[1], 8, 4)
+	owned.Passed()
+	v, err := impl.Refuse(inv.Context(), t)
 	if err != nil {
 		failRefuseError(inv, at, at+4, err)
 		return

@@ -304,11 +304,11 @@ func storeOptionResultU64ListF32(inv *component.Invocation, at uint32, v wit.Opt
 	storeResultU64ListF32(inv, at+8, v.Value)
 }
 
-func liftOptionOwnThing(inv *component.Invocation, s []uint64) wit.Option[contract.Thing] {
+func liftOptionOwnThing(inv *component.Invocation, owned *bind.Owned, s []uint64) wit.Option[contract.Thing] {
 	if bind.Case(inv, uint32(s[0]), 2) == 0 {
 		return wit.Option[contract.Thing]{}
 	}
-	return wit.Option[contract.Thing]{Value: bind.Own[contract.Thing](inv, contract.ThingResource, uint32(s[1])), OK: true}
+	return wit.Option[contract.Thing]{Value: bind.Own[contract.Thing](inv, owned, contract.ThingResource, uint32(s[1])), OK: true}
 }
 
 func storeOptionOwnThing(inv *component.Invocation, at uint32, v wit.Option[contract.Thing]) {
@@ -322,9 +322,9 @@ func storeOptionOwnThing(inv *component.Invocation, at uint32, v wit.Option[cont
 	bind.PutOwn(inv, at+4, contract.ThingResource, v.Value)
 }
 
-func liftTupleThingString(inv *component.Invocation, s []uint64) contract.TupleThingString {
+func liftTupleThingString(inv *component.Invocation, owned *bind.Owned, s []uint64) contract.TupleThingString {
 	return contract.TupleThingString{
-		F0: bind.Own[contract.Thing](inv, contract.ThingResource, uint32(s[0])),
+		F0: bind.Own[contract.Thing](inv, owned, contract.ThingResource, uint32(s[0])),
 		F1: inv.LiftString(uint32(s[1]), uint32(s[2])),
 	}
 }
@@ -334,23 +334,23 @@ func storeTupleStringThing(inv *component.Invocation, at uint32, v contract.Tupl
 	bind.PutOwn(inv, at+8, contract.ThingResource, v.F1)
 }
 
-func loadListOwnThing(inv *component.Invocation, ptr, n uint32) []contract.Thing {
+func loadListOwnThing(inv *component.Invocation, owned *bind.Owned, ptr, n uint32) []contract.Thing {
 	m := inv.Region(ptr, n, 4, 4)
 	v := make([]contract.Thing, n)
 	for i := range v {
-		v[i] = bind.Own[contract.Thing](inv, contract.ThingResource, binary.LittleEndian.Uint32(m))
+		v[i] = bind.Own[contract.Thing](inv, owned, contract.ThingResource, binary.LittleEndian.Uint32(m))
 		m = m[4:]
 	}
 	return v
 }
 
-func liftGift(inv *component.Invocation, s []uint64) contract.Gift {
+func liftGift(inv *component.Invocation, owned *bind.Owned, s []uint64) contract.Gift {
 	v := contract.Gift{Tag: contract.GiftTag(bind.Case(inv, uint32(s[0]), 3))}
 	switch v.Tag {
 	case contract.GiftOne:
-		v.One = bind.Own[contract.Thing](inv, contract.ThingResource, uint32(s[1]))
+		v.One = bind.Own[contract.Thing](inv, owned, contract.ThingResource, uint32(s[1]))
 	case contract.GiftMany:
-		v.Many = loadListOwnThing(inv, uint32(s[1]), uint32(s[2]))
+		v.Many = loadListOwnThing(inv, owned, uint32(s[1]), uint32(s[2]))
 	}
 	return v
 }

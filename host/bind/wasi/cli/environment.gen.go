@@ -23,28 +23,28 @@ func Environment(impl contract.Environment) component.HostInterface {
 }
 
 func environmentCallGetEnvironment(impl contract.Environment, inv *component.Invocation, stack []uint64) {
+	at := bind.Place(inv, stack[0], 8, 4)
 	v, err := impl.GetEnvironment(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[0], 8, 4)
 	storeListStringX2(inv, at, v)
 }
 
 func environmentCallGetArguments(impl contract.Environment, inv *component.Invocation, stack []uint64) {
+	at := bind.Place(inv, stack[0], 8, 4)
 	v, err := impl.GetArguments(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[0], 8, 4)
 	storeListString(inv, at, v)
 }
 
 func environmentCallInitialCwd(impl contract.Environment, inv *component.Invocation, stack []uint64) {
+	at := bind.Place(inv, stack[0], 12, 4)
 	v, err := impl.InitialCwd(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[0], 12, 4)
 	storeOptionString(inv, at, v)
 }

@@ -21,10 +21,10 @@ func TerminalStderr(impl contract.TerminalStderr) component.HostInterface {
 }
 
 func terminalStderrCallGetTerminalStderr(impl contract.TerminalStderr, inv *component.Invocation, stack []uint64) {
+	at := bind.Place(inv, stack[0], 8, 4)
 	v, err := impl.GetTerminalStderr(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[0], 8, 4)
 	storeOptionOwnTerminalOutput(inv, at, v)
 }

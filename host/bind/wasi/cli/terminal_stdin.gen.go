@@ -21,10 +21,10 @@ func TerminalStdin(impl contract.TerminalStdin) component.HostInterface {
 }
 
 func terminalStdinCallGetTerminalStdin(impl contract.TerminalStdin, inv *component.Invocation, stack []uint64) {
+	at := bind.Place(inv, stack[0], 8, 4)
 	v, err := impl.GetTerminalStdin(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[0], 8, 4)
 	storeOptionOwnTerminalInput(inv, at, v)
 }

@@ -21,10 +21,10 @@ func TerminalStdout(impl contract.TerminalStdout) component.HostInterface {
 }
 
 func terminalStdoutCallGetTerminalStdout(impl contract.TerminalStdout, inv *component.Invocation, stack []uint64) {
+	at := bind.Place(inv, stack[0], 8, 4)
 	v, err := impl.GetTerminalStdout(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[0], 8, 4)
 	storeOptionOwnTerminalOutput(inv, at, v)
 }

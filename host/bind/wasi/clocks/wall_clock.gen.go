@@ -22,19 +22,19 @@ func WallClock(impl contract.WallClock) component.HostInterface {
 }
 
 func wallClockCallNow(impl contract.WallClock, inv *component.Invocation, stack []uint64) {
+	at := bind.Place(inv, stack[0], 16, 8)
 	v, err := impl.Now(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[0], 16, 8)
 	storeDatetime(inv, at, v)
 }
 
 func wallClockCallResolution(impl contract.WallClock, inv *component.Invocation, stack []uint64) {
+	at := bind.Place(inv, stack[0], 16, 8)
 	v, err := impl.Resolution(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[0], 16, 8)
 	storeDatetime(inv, at, v)
 }

@@ -23,8 +23,8 @@ func Store(impl contract.Store) component.HostInterface {
 
 func storeCallGet(impl contract.Store, inv *component.Invocation, stack []uint64) {
 	key := inv.LiftString(uint32(stack[0]), uint32(stack[1]))
-	v, err := impl.Get(inv.Context(), key)
 	at := bind.Place(inv, stack[2], 16, 4)
+	v, err := impl.Get(inv.Context(), key)
 	if err != nil {
 		failError(inv, at, at+4, err)
 		return
@@ -34,8 +34,8 @@ func storeCallGet(impl contract.Store, inv *component.Invocation, stack []uint64
 }
 
 func storeCallGetAll(impl contract.Store, inv *component.Invocation, stack []uint64) {
-	v, err := impl.GetAll(inv.Context())
 	at := bind.Place(inv, stack[0], 16, 4)
+	v, err := impl.GetAll(inv.Context())
 	if err != nil {
 		failError(inv, at, at+4, err)
 		return

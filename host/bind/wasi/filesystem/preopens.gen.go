@@ -21,10 +21,10 @@ func Preopens(impl contract.Preopens) component.HostInterface {
 }
 
 func preopensCallGetDirectories(impl contract.Preopens, inv *component.Invocation, stack []uint64) {
+	at := bind.Place(inv, stack[0], 8, 4)
 	v, err := impl.GetDirectories(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[0], 8, 4)
 	storeListTupleDescriptorString(inv, at, v)
 }

@@ -56,8 +56,8 @@ func Types(impl contract.Types) component.HostInterface {
 func descriptorReadViaStream(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
 	offset := stack[1]
-	v, err := self.ReadViaStream(inv.Context(), offset)
 	at := bind.Place(inv, stack[2], 8, 4)
+	v, err := self.ReadViaStream(inv.Context(), offset)
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -69,8 +69,8 @@ func descriptorReadViaStream(inv *component.Invocation, stack []uint64) {
 func descriptorWriteViaStream(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
 	offset := stack[1]
-	v, err := self.WriteViaStream(inv.Context(), offset)
 	at := bind.Place(inv, stack[2], 8, 4)
+	v, err := self.WriteViaStream(inv.Context(), offset)
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -81,8 +81,8 @@ func descriptorWriteViaStream(inv *component.Invocation, stack []uint64) {
 
 func descriptorAppendViaStream(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
-	v, err := self.AppendViaStream(inv.Context())
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := self.AppendViaStream(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -96,8 +96,8 @@ func descriptorAdvise(inv *component.Invocation, stack []uint64) {
 	offset := stack[1]
 	length := stack[2]
 	advice := contract.Advice(bind.Case(inv, uint32(stack[3]), 6))
-	err := self.Advise(inv.Context(), offset, length, advice)
 	at := bind.Place(inv, stack[4], 2, 1)
+	err := self.Advise(inv.Context(), offset, length, advice)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -107,8 +107,8 @@ func descriptorAdvise(inv *component.Invocation, stack []uint64) {
 
 func descriptorSyncData(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
-	err := self.SyncData(inv.Context())
 	at := bind.Place(inv, stack[1], 2, 1)
+	err := self.SyncData(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -118,8 +118,8 @@ func descriptorSyncData(inv *component.Invocation, stack []uint64) {
 
 func descriptorGetFlags(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
-	v, err := self.GetFlags(inv.Context())
 	at := bind.Place(inv, stack[1], 2, 1)
+	v, err := self.GetFlags(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -131,8 +131,8 @@ func descriptorGetFlags(inv *component.Invocation, stack []uint64) {
 
 func descriptorGetType(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
-	v, err := self.GetType(inv.Context())
 	at := bind.Place(inv, stack[1], 2, 1)
+	v, err := self.GetType(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -145,8 +145,8 @@ func descriptorGetType(inv *component.Invocation, stack []uint64) {
 func descriptorSetSize(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
 	size := stack[1]
-	err := self.SetSize(inv.Context(), size)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := self.SetSize(inv.Context(), size)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -158,8 +158,8 @@ func descriptorSetTimes(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
 	dataAccessTimestamp := liftNewTimestamp(inv, stack[1:])
 	dataModificationTimestamp := liftNewTimestamp(inv, stack[4:])
-	err := self.SetTimes(inv.Context(), dataAccessTimestamp, dataModificationTimestamp)
 	at := bind.Place(inv, stack[7], 2, 1)
+	err := self.SetTimes(inv.Context(), dataAccessTimestamp, dataModificationTimestamp)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -171,8 +171,8 @@ func descriptorRead(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
 	length := stack[1]
 	offset := stack[2]
-	v, err := self.Read(inv.Context(), length, offset)
 	at := bind.Place(inv, stack[3], 16, 4)
+	v, err := self.Read(inv.Context(), length, offset)
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -185,8 +185,8 @@ func descriptorWrite(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
 	buffer := inv.Region(uint32(stack[1]), uint32(stack[2]), 1, 1)
 	offset := stack[3]
-	v, err := self.Write(inv.Context(), buffer, offset)
 	at := bind.Place(inv, stack[4], 16, 8)
+	v, err := self.Write(inv.Context(), buffer, offset)
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return
@@ -198,8 +198,8 @@ func descriptorWrite(inv *component.Invocation, stack []uint64) {
 
 func descriptorReadDirectory(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
-	v, err := self.ReadDirectory(inv.Context())
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := self.ReadDirectory(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -210,8 +210,8 @@ func descriptorReadDirectory(inv *component.Invocation, stack []uint64) {
 
 func descriptorSync(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
-	err := self.Sync(inv.Context())
 	at := bind.Place(inv, stack[1], 2, 1)
+	err := self.Sync(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -222,8 +222,8 @@ func descriptorSync(inv *component.Invocation, stack []uint64) {
 func descriptorCreateDirectoryAt(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
 	path := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
-	err := self.CreateDirectoryAt(inv.Context(), path)
 	at := bind.Place(inv, stack[3], 2, 1)
+	err := self.CreateDirectoryAt(inv.Context(), path)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -233,8 +233,8 @@ func descriptorCreateDirectoryAt(inv *component.Invocation, stack []uint64) {
 
 func descriptorStat(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
-	v, err := self.Stat(inv.Context())
 	at := bind.Place(inv, stack[1], 104, 8)
+	v, err := self.Stat(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return
@@ -247,8 +247,8 @@ func descriptorStatAt(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
 	pathFlags := contract.PathFlags(uint32(stack[1]) & 0x1)
 	path := inv.LiftString(uint32(stack[2]), uint32(stack[3]))
-	v, err := self.StatAt(inv.Context(), pathFlags, path)
 	at := bind.Place(inv, stack[4], 104, 8)
+	v, err := self.StatAt(inv.Context(), pathFlags, path)
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return
@@ -263,8 +263,8 @@ func descriptorSetTimesAt(inv *component.Invocation, stack []uint64) {
 	path := inv.LiftString(uint32(stack[2]), uint32(stack[3]))
 	dataAccessTimestamp := liftNewTimestamp(inv, stack[4:])
 	dataModificationTimestamp := liftNewTimestamp(inv, stack[7:])
-	err := self.SetTimesAt(inv.Context(), pathFlags, path, dataAccessTimestamp, dataModificationTimestamp)
 	at := bind.Place(inv, stack[10], 2, 1)
+	err := self.SetTimesAt(inv.Context(), pathFlags, path, dataAccessTimestamp, dataModificationTimestamp)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -278,8 +278,8 @@ func descriptorLinkAt(inv *component.Invocation, stack []uint64) {
 	oldPath := inv.LiftString(uint32(stack[2]), uint32(stack[3]))
 	newDescriptor := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[4]))
 	newPath := inv.LiftString(uint32(stack[5]), uint32(stack[6]))
-	err := self.LinkAt(inv.Context(), oldPathFlags, oldPath, newDescriptor, newPath)
 	at := bind.Place(inv, stack[7], 2, 1)
+	err := self.LinkAt(inv.Context(), oldPathFlags, oldPath, newDescriptor, newPath)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -293,8 +293,8 @@ func descriptorOpenAt(inv *component.Invocation, stack []uint64) {
 	path := inv.LiftString(uint32(stack[2]), uint32(stack[3]))
 	openFlags := contract.OpenFlags(uint32(stack[4]) & 0xf)
 	flags := contract.DescriptorFlags(uint32(stack[5]) & 0x3f)
-	v, err := self.OpenAt(inv.Context(), pathFlags, path, openFlags, flags)
 	at := bind.Place(inv, stack[6], 8, 4)
+	v, err := self.OpenAt(inv.Context(), pathFlags, path, openFlags, flags)
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -306,8 +306,8 @@ func descriptorOpenAt(inv *component.Invocation, stack []uint64) {
 func descriptorReadlinkAt(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
 	path := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
-	v, err := self.ReadlinkAt(inv.Context(), path)
 	at := bind.Place(inv, stack[3], 12, 4)
+	v, err := self.ReadlinkAt(inv.Context(), path)
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -319,8 +319,8 @@ func descriptorReadlinkAt(inv *component.Invocation, stack []uint64) {
 func descriptorRemoveDirectoryAt(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
 	path := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
-	err := self.RemoveDirectoryAt(inv.Context(), path)
 	at := bind.Place(inv, stack[3], 2, 1)
+	err := self.RemoveDirectoryAt(inv.Context(), path)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -333,8 +333,8 @@ func descriptorRenameAt(inv *component.Invocation, stack []uint64) {
 	oldPath := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
 	newDescriptor := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[3]))
 	newPath := inv.LiftString(uint32(stack[4]), uint32(stack[5]))
-	err := self.RenameAt(inv.Context(), oldPath, newDescriptor, newPath)
 	at := bind.Place(inv, stack[6], 2, 1)
+	err := self.RenameAt(inv.Context(), oldPath, newDescriptor, newPath)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -346,8 +346,8 @@ func descriptorSymlinkAt(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
 	oldPath := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
 	newPath := inv.LiftString(uint32(stack[3]), uint32(stack[4]))
-	err := self.SymlinkAt(inv.Context(), oldPath, newPath)
 	at := bind.Place(inv, stack[5], 2, 1)
+	err := self.SymlinkAt(inv.Context(), oldPath, newPath)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -358,8 +358,8 @@ func descriptorSymlinkAt(inv *component.Invocation, stack []uint64) {
 func descriptorUnlinkFileAt(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
 	path := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
-	err := self.UnlinkFileAt(inv.Context(), path)
 	at := bind.Place(inv, stack[3], 2, 1)
+	err := self.UnlinkFileAt(inv.Context(), path)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -379,8 +379,8 @@ func descriptorIsSameObject(inv *component.Invocation, stack []uint64) {
 
 func descriptorMetadataHash(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
-	v, err := self.MetadataHash(inv.Context())
 	at := bind.Place(inv, stack[1], 24, 8)
+	v, err := self.MetadataHash(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return
@@ -393,8 +393,8 @@ func descriptorMetadataHashAt(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
 	pathFlags := contract.PathFlags(uint32(stack[1]) & 0x1)
 	path := inv.LiftString(uint32(stack[2]), uint32(stack[3]))
-	v, err := self.MetadataHashAt(inv.Context(), pathFlags, path)
 	at := bind.Place(inv, stack[4], 24, 8)
+	v, err := self.MetadataHashAt(inv.Context(), pathFlags, path)
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return
@@ -405,8 +405,8 @@ func descriptorMetadataHashAt(inv *component.Invocation, stack []uint64) {
 
 func directoryEntryStreamReadDirectoryEntry(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.DirectoryEntryStream](inv, contract.DirectoryEntryStreamResource, uint32(stack[0]))
-	v, err := self.ReadDirectoryEntry(inv.Context())
 	at := bind.Place(inv, stack[1], 20, 4)
+	v, err := self.ReadDirectoryEntry(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -417,10 +417,10 @@ func directoryEntryStreamReadDirectoryEntry(inv *component.Invocation, stack []u
 
 func typesCallFilesystemErrorCode(impl contract.Types, inv *component.Invocation, stack []uint64) {
 	errArg := bind.Borrow[wasiio.Error](inv, wasiio.ErrorResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 2, 1)
 	v, err := impl.FilesystemErrorCode(inv.Context(), errArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 2, 1)
 	storeOptionErrorCode(inv, at, v)
 }

@@ -21,10 +21,13 @@ func OutgoingHandler(impl contract.OutgoingHandler) component.HostInterface {
 }
 
 func outgoingHandlerCallHandle(impl contract.OutgoingHandler, inv *component.Invocation, stack []uint64) {
-	request := bind.Own[contract.OutgoingRequest](inv, contract.OutgoingRequestResource, uint32(stack[0]))
-	options := liftOptionOwnRequestOptions(inv, stack[1:])
-	v, err := impl.Handle(inv.Context(), request, options)
+	owned := new(bind.Owned)
+	defer owned.Close()
+	request := bind.Own[contract.OutgoingRequest](inv, owned, contract.OutgoingRequestResource, uint32(stack[0]))
+	options := liftOptionOwnRequestOptions(inv, owned, stack[1:])
 	at := bind.Place(inv, stack[3], 40, 8)
+	owned.Passed()
+	v, err := impl.Handle(inv.Context(), request, options)
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return

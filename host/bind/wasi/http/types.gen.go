@@ -83,8 +83,8 @@ func typesCallNewFields(impl contract.Types, inv *component.Invocation, stack []
 
 func typesCallFieldsFromList(impl contract.Types, inv *component.Invocation, stack []uint64) {
 	entries := loadListTupleStringBytes(inv, uint32(stack[0]), uint32(stack[1]))
-	v, err := impl.FieldsFromList(inv.Context(), entries)
 	at := bind.Place(inv, stack[2], 8, 4)
+	v, err := impl.FieldsFromList(inv.Context(), entries)
 	if err != nil {
 		failHeaderError(inv, at, at+4, err)
 		return
@@ -96,11 +96,11 @@ func typesCallFieldsFromList(impl contract.Types, inv *component.Invocation, sta
 func fieldsGet(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Fields](inv, contract.FieldsResource, uint32(stack[0]))
 	name := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
+	at := bind.Place(inv, stack[3], 8, 4)
 	v, err := self.Get(inv.Context(), name)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[3], 8, 4)
 	storeListBytes(inv, at, v)
 }
 
@@ -118,8 +118,8 @@ func fieldsSet(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Fields](inv, contract.FieldsResource, uint32(stack[0]))
 	name := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
 	value := loadListBytes(inv, uint32(stack[3]), uint32(stack[4]))
-	err := self.Set(inv.Context(), name, value)
 	at := bind.Place(inv, stack[5], 2, 1)
+	err := self.Set(inv.Context(), name, value)
 	if err != nil {
 		failHeaderError(inv, at, at+1, err)
 		return
@@ -130,8 +130,8 @@ func fieldsSet(inv *component.Invocation, stack []uint64) {
 func fieldsDelete(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Fields](inv, contract.FieldsResource, uint32(stack[0]))
 	name := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
-	err := self.Delete(inv.Context(), name)
 	at := bind.Place(inv, stack[3], 2, 1)
+	err := self.Delete(inv.Context(), name)
 	if err != nil {
 		failHeaderError(inv, at, at+1, err)
 		return
@@ -143,8 +143,8 @@ func fieldsAppend(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Fields](inv, contract.FieldsResource, uint32(stack[0]))
 	name := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
 	value := inv.Region(uint32(stack[3]), uint32(stack[4]), 1, 1)
-	err := self.Append(inv.Context(), name, value)
 	at := bind.Place(inv, stack[5], 2, 1)
+	err := self.Append(inv.Context(), name, value)
 	if err != nil {
 		failHeaderError(inv, at, at+1, err)
 		return
@@ -154,11 +154,11 @@ func fieldsAppend(inv *component.Invocation, stack []uint64) {
 
 func fieldsEntries(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Fields](inv, contract.FieldsResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 8, 4)
 	v, err := self.Entries(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 8, 4)
 	storeListTupleStringBytes(inv, at, v)
 }
 
@@ -173,41 +173,41 @@ func fieldsClone(inv *component.Invocation, stack []uint64) {
 
 func incomingRequestMethod(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.IncomingRequest](inv, contract.IncomingRequestResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 12, 4)
 	v, err := self.Method(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 12, 4)
 	storeMethod(inv, at, v)
 }
 
 func incomingRequestPathWithQuery(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.IncomingRequest](inv, contract.IncomingRequestResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 12, 4)
 	v, err := self.PathWithQuery(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 12, 4)
 	storeOptionString(inv, at, v)
 }
 
 func incomingRequestScheme(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.IncomingRequest](inv, contract.IncomingRequestResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 16, 4)
 	v, err := self.Scheme(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 16, 4)
 	storeOptionScheme(inv, at, v)
 }
 
 func incomingRequestAuthority(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.IncomingRequest](inv, contract.IncomingRequestResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 12, 4)
 	v, err := self.Authority(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 12, 4)
 	storeOptionString(inv, at, v)
 }
 
@@ -222,8 +222,8 @@ func incomingRequestHeaders(inv *component.Invocation, stack []uint64) {
 
 func incomingRequestConsume(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.IncomingRequest](inv, contract.IncomingRequestResource, uint32(stack[0]))
-	v, err := self.Consume(inv.Context())
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := self.Consume(inv.Context())
 	if err != nil {
 		failAny(inv, at, at+4, err)
 		return
@@ -233,7 +233,10 @@ func incomingRequestConsume(inv *component.Invocation, stack []uint64) {
 }
 
 func typesCallNewOutgoingRequest(impl contract.Types, inv *component.Invocation, stack []uint64) {
-	headers := bind.Own[contract.Fields](inv, contract.FieldsResource, uint32(stack[0]))
+	owned := new(bind.Owned)
+	defer owned.Close()
+	headers := bind.Own[contract.Fields](inv, owned, contract.FieldsResource, uint32(stack[0]))
+	owned.Passed()
 	v, err := impl.NewOutgoingRequest(inv.Context(), headers)
 	if err != nil {
 		inv.Trap(err)
@@ -243,8 +246,8 @@ func typesCallNewOutgoingRequest(impl contract.Types, inv *component.Invocation,
 
 func outgoingRequestBody(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutgoingRequest](inv, contract.OutgoingRequestResource, uint32(stack[0]))
-	v, err := self.Body(inv.Context())
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := self.Body(inv.Context())
 	if err != nil {
 		failAny(inv, at, at+4, err)
 		return
@@ -255,11 +258,11 @@ func outgoingRequestBody(inv *component.Invocation, stack []uint64) {
 
 func outgoingRequestMethod(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutgoingRequest](inv, contract.OutgoingRequestResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 12, 4)
 	v, err := self.Method(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 12, 4)
 	storeMethod(inv, at, v)
 }
 
@@ -272,11 +275,11 @@ func outgoingRequestSetMethod(inv *component.Invocation, stack []uint64) {
 
 func outgoingRequestPathWithQuery(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutgoingRequest](inv, contract.OutgoingRequestResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 12, 4)
 	v, err := self.PathWithQuery(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 12, 4)
 	storeOptionString(inv, at, v)
 }
 
@@ -289,11 +292,11 @@ func outgoingRequestSetPathWithQuery(inv *component.Invocation, stack []uint64) 
 
 func outgoingRequestScheme(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutgoingRequest](inv, contract.OutgoingRequestResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 16, 4)
 	v, err := self.Scheme(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 16, 4)
 	storeOptionScheme(inv, at, v)
 }
 
@@ -306,11 +309,11 @@ func outgoingRequestSetScheme(inv *component.Invocation, stack []uint64) {
 
 func outgoingRequestAuthority(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutgoingRequest](inv, contract.OutgoingRequestResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 12, 4)
 	v, err := self.Authority(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 12, 4)
 	storeOptionString(inv, at, v)
 }
 
@@ -340,11 +343,11 @@ func typesCallNewRequestOptions(impl contract.Types, inv *component.Invocation, 
 
 func requestOptionsConnectTimeout(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.RequestOptions](inv, contract.RequestOptionsResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 16, 8)
 	v, err := self.ConnectTimeout(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 16, 8)
 	storeOptionU64(inv, at, v)
 }
 
@@ -357,11 +360,11 @@ func requestOptionsSetConnectTimeout(inv *component.Invocation, stack []uint64) 
 
 func requestOptionsFirstByteTimeout(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.RequestOptions](inv, contract.RequestOptionsResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 16, 8)
 	v, err := self.FirstByteTimeout(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 16, 8)
 	storeOptionU64(inv, at, v)
 }
 
@@ -374,11 +377,11 @@ func requestOptionsSetFirstByteTimeout(inv *component.Invocation, stack []uint64
 
 func requestOptionsBetweenBytesTimeout(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.RequestOptions](inv, contract.RequestOptionsResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 16, 8)
 	v, err := self.BetweenBytesTimeout(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 16, 8)
 	storeOptionU64(inv, at, v)
 }
 
@@ -390,8 +393,11 @@ func requestOptionsSetBetweenBytesTimeout(inv *component.Invocation, stack []uin
 }
 
 func typesCallResponseOutparamSet(impl contract.Types, inv *component.Invocation, stack []uint64) {
-	param := bind.Own[contract.ResponseOutparam](inv, contract.ResponseOutparamResource, uint32(stack[0]))
-	response := liftResultOwnOutgoingResponseErrorCode(inv, stack[1:])
+	owned := new(bind.Owned)
+	defer owned.Close()
+	param := bind.Own[contract.ResponseOutparam](inv, owned, contract.ResponseOutparamResource, uint32(stack[0]))
+	response := liftResultOwnOutgoingResponseErrorCode(inv, owned, stack[1:])
+	owned.Passed()
 	err := impl.ResponseOutparamSet(inv.Context(), param, response)
 	if err != nil {
 		inv.Trap(err)
@@ -418,8 +424,8 @@ func incomingResponseHeaders(inv *component.Invocation, stack []uint64) {
 
 func incomingResponseConsume(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.IncomingResponse](inv, contract.IncomingResponseResource, uint32(stack[0]))
-	v, err := self.Consume(inv.Context())
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := self.Consume(inv.Context())
 	if err != nil {
 		failAny(inv, at, at+4, err)
 		return
@@ -430,8 +436,8 @@ func incomingResponseConsume(inv *component.Invocation, stack []uint64) {
 
 func incomingBodyStream(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.IncomingBody](inv, contract.IncomingBodyResource, uint32(stack[0]))
-	v, err := self.Stream(inv.Context())
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := self.Stream(inv.Context())
 	if err != nil {
 		failAny(inv, at, at+4, err)
 		return
@@ -441,7 +447,10 @@ func incomingBodyStream(inv *component.Invocation, stack []uint64) {
 }
 
 func typesCallIncomingBodyFinish(impl contract.Types, inv *component.Invocation, stack []uint64) {
-	this := bind.Own[contract.IncomingBody](inv, contract.IncomingBodyResource, uint32(stack[0]))
+	owned := new(bind.Owned)
+	defer owned.Close()
+	this := bind.Own[contract.IncomingBody](inv, owned, contract.IncomingBodyResource, uint32(stack[0]))
+	owned.Passed()
 	v, err := impl.IncomingBodyFinish(inv.Context(), this)
 	if err != nil {
 		inv.Trap(err)
@@ -460,16 +469,19 @@ func futureTrailersSubscribe(inv *component.Invocation, stack []uint64) {
 
 func futureTrailersGet(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.FutureTrailers](inv, contract.FutureTrailersResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 56, 8)
 	v, err := self.Get(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 56, 8)
 	storeOptionResultResultOptionOwnFieldsErrorCodeNone(inv, at, v)
 }
 
 func typesCallNewOutgoingResponse(impl contract.Types, inv *component.Invocation, stack []uint64) {
-	headers := bind.Own[contract.Fields](inv, contract.FieldsResource, uint32(stack[0]))
+	owned := new(bind.Owned)
+	defer owned.Close()
+	headers := bind.Own[contract.Fields](inv, owned, contract.FieldsResource, uint32(stack[0]))
+	owned.Passed()
 	v, err := impl.NewOutgoingResponse(inv.Context(), headers)
 	if err != nil {
 		inv.Trap(err)
@@ -504,8 +516,8 @@ func outgoingResponseHeaders(inv *component.Invocation, stack []uint64) {
 
 func outgoingResponseBody(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutgoingResponse](inv, contract.OutgoingResponseResource, uint32(stack[0]))
-	v, err := self.Body(inv.Context())
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := self.Body(inv.Context())
 	if err != nil {
 		failAny(inv, at, at+4, err)
 		return
@@ -516,8 +528,8 @@ func outgoingResponseBody(inv *component.Invocation, stack []uint64) {
 
 func outgoingBodyWrite(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutgoingBody](inv, contract.OutgoingBodyResource, uint32(stack[0]))
-	v, err := self.Write(inv.Context())
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := self.Write(inv.Context())
 	if err != nil {
 		failAny(inv, at, at+4, err)
 		return
@@ -527,10 +539,13 @@ func outgoingBodyWrite(inv *component.Invocation, stack []uint64) {
 }
 
 func typesCallOutgoingBodyFinish(impl contract.Types, inv *component.Invocation, stack []uint64) {
-	this := bind.Own[contract.OutgoingBody](inv, contract.OutgoingBodyResource, uint32(stack[0]))
-	trailers := liftOptionOwnFields(inv, stack[1:])
-	err := impl.OutgoingBodyFinish(inv.Context(), this, trailers)
+	owned := new(bind.Owned)
+	defer owned.Close()
+	this := bind.Own[contract.OutgoingBody](inv, owned, contract.OutgoingBodyResource, uint32(stack[0]))
+	trailers := liftOptionOwnFields(inv, owned, stack[1:])
 	at := bind.Place(inv, stack[3], 40, 8)
+	owned.Passed()
+	err := impl.OutgoingBodyFinish(inv.Context(), this, trailers)
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return
@@ -549,20 +564,20 @@ func futureIncomingResponseSubscribe(inv *component.Invocation, stack []uint64) 
 
 func futureIncomingResponseGet(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.FutureIncomingResponse](inv, contract.FutureIncomingResponseResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 56, 8)
 	v, err := self.Get(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 56, 8)
 	storeOptionResultResultOwnIncomingResponseErrorCodeNone(inv, at, v)
 }
 
 func typesCallHTTPErrorCode(impl contract.Types, inv *component.Invocation, stack []uint64) {
 	errArg := bind.Borrow[wasiio.Error](inv, wasiio.ErrorResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 40, 8)
 	v, err := impl.HTTPErrorCode(inv.Context(), errArg)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 40, 8)
 	storeOptionErrorCode(inv, at, v)
 }

@@ -256,9 +256,9 @@ func liftErrorCode(inv *component.Invocation, s []uint64) contract.ErrorCode {
 	return v
 }
 
-func liftResultOwnOutgoingResponseErrorCode(inv *component.Invocation, s []uint64) wit.Result[contract.OutgoingResponse, contract.ErrorCode] {
+func liftResultOwnOutgoingResponseErrorCode(inv *component.Invocation, owned *bind.Owned, s []uint64) wit.Result[contract.OutgoingResponse, contract.ErrorCode] {
 	if bind.Case(inv, uint32(s[0]), 2) == 0 {
-		return wit.Result[contract.OutgoingResponse, contract.ErrorCode]{Value: bind.Own[contract.OutgoingResponse](inv, contract.OutgoingResponseResource, uint32(s[1]))}
+		return wit.Result[contract.OutgoingResponse, contract.ErrorCode]{Value: bind.Own[contract.OutgoingResponse](inv, owned, contract.OutgoingResponseResource, uint32(s[1]))}
 	}
 	return wit.Result[contract.OutgoingResponse, contract.ErrorCode]{IsErr: true, Err: liftErrorCode(inv, s[1:])}
 }
@@ -404,11 +404,11 @@ func storeOptionResultResultOptionOwnFieldsErrorCodeNone(inv *component.Invocati
 	storeResultResultOptionOwnFieldsErrorCodeNone(inv, at+8, v.Value)
 }
 
-func liftOptionOwnFields(inv *component.Invocation, s []uint64) wit.Option[contract.Fields] {
+func liftOptionOwnFields(inv *component.Invocation, owned *bind.Owned, s []uint64) wit.Option[contract.Fields] {
 	if bind.Case(inv, uint32(s[0]), 2) == 0 {
 		return wit.Option[contract.Fields]{}
 	}
-	return wit.Option[contract.Fields]{Value: bind.Own[contract.Fields](inv, contract.FieldsResource, uint32(s[1])), OK: true}
+	return wit.Option[contract.Fields]{Value: bind.Own[contract.Fields](inv, owned, contract.FieldsResource, uint32(s[1])), OK: true}
 }
 
 func failErrorCode(inv *component.Invocation, at, payload uint32, err error) {
@@ -465,9 +465,9 @@ func storeOptionErrorCode(inv *component.Invocation, at uint32, v wit.Option[con
 	storeErrorCode(inv, at+8, v.Value)
 }
 
-func liftOptionOwnRequestOptions(inv *component.Invocation, s []uint64) wit.Option[contract.RequestOptions] {
+func liftOptionOwnRequestOptions(inv *component.Invocation, owned *bind.Owned, s []uint64) wit.Option[contract.RequestOptions] {
 	if bind.Case(inv, uint32(s[0]), 2) == 0 {
 		return wit.Option[contract.RequestOptions]{}
 	}
-	return wit.Option[contract.RequestOptions]{Value: bind.Own[contract.RequestOptions](inv, contract.RequestOptionsResource, uint32(s[1])), OK: true}
+	return wit.Option[contract.RequestOptions]{Value: bind.Own[contract.RequestOptions](inv, owned, contract.RequestOptionsResource, uint32(s[1])), OK: true}
 }

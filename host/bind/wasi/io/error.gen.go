@@ -24,10 +24,10 @@ func Error() component.HostInterface {
 
 func errorToDebugString(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Error](inv, contract.ErrorResource, uint32(stack[0]))
+	at := bind.Place(inv, stack[1], 8, 4)
 	v, err := self.ToDebugString(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 8, 4)
 	bind.PutString(inv, at, v)
 }

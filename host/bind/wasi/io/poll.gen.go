@@ -43,10 +43,10 @@ func pollableBlock(inv *component.Invocation, stack []uint64) {
 
 func pollCallPoll(impl contract.Poll, inv *component.Invocation, stack []uint64) {
 	in := loadListBorrowPollable(inv, uint32(stack[0]), uint32(stack[1]))
+	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.Poll(inv.Context(), in)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[2], 8, 4)
 	storeListU32(inv, at, v)
 }

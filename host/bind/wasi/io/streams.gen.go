@@ -41,8 +41,8 @@ func Streams() component.HostInterface {
 func inputStreamRead(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.InputStream](inv, contract.InputStreamResource, uint32(stack[0]))
 	length := stack[1]
-	v, err := self.Read(inv.Context(), length)
 	at := bind.Place(inv, stack[2], 12, 4)
+	v, err := self.Read(inv.Context(), length)
 	if err != nil {
 		failStreamError(inv, at, at+4, err)
 		return
@@ -54,8 +54,8 @@ func inputStreamRead(inv *component.Invocation, stack []uint64) {
 func inputStreamBlockingRead(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.InputStream](inv, contract.InputStreamResource, uint32(stack[0]))
 	length := stack[1]
-	v, err := self.BlockingRead(inv.Context(), length)
 	at := bind.Place(inv, stack[2], 12, 4)
+	v, err := self.BlockingRead(inv.Context(), length)
 	if err != nil {
 		failStreamError(inv, at, at+4, err)
 		return
@@ -67,8 +67,8 @@ func inputStreamBlockingRead(inv *component.Invocation, stack []uint64) {
 func inputStreamSkip(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.InputStream](inv, contract.InputStreamResource, uint32(stack[0]))
 	length := stack[1]
-	v, err := self.Skip(inv.Context(), length)
 	at := bind.Place(inv, stack[2], 16, 8)
+	v, err := self.Skip(inv.Context(), length)
 	if err != nil {
 		failStreamError(inv, at, at+8, err)
 		return
@@ -81,8 +81,8 @@ func inputStreamSkip(inv *component.Invocation, stack []uint64) {
 func inputStreamBlockingSkip(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.InputStream](inv, contract.InputStreamResource, uint32(stack[0]))
 	length := stack[1]
-	v, err := self.BlockingSkip(inv.Context(), length)
 	at := bind.Place(inv, stack[2], 16, 8)
+	v, err := self.BlockingSkip(inv.Context(), length)
 	if err != nil {
 		failStreamError(inv, at, at+8, err)
 		return
@@ -103,8 +103,8 @@ func inputStreamSubscribe(inv *component.Invocation, stack []uint64) {
 
 func outputStreamCheckWrite(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutputStream](inv, contract.OutputStreamResource, uint32(stack[0]))
-	v, err := self.CheckWrite(inv.Context())
 	at := bind.Place(inv, stack[1], 16, 8)
+	v, err := self.CheckWrite(inv.Context())
 	if err != nil {
 		failStreamError(inv, at, at+8, err)
 		return
@@ -117,8 +117,8 @@ func outputStreamCheckWrite(inv *component.Invocation, stack []uint64) {
 func outputStreamWrite(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutputStream](inv, contract.OutputStreamResource, uint32(stack[0]))
 	contents := inv.Region(uint32(stack[1]), uint32(stack[2]), 1, 1)
-	err := self.Write(inv.Context(), contents)
 	at := bind.Place(inv, stack[3], 12, 4)
+	err := self.Write(inv.Context(), contents)
 	if err != nil {
 		failStreamError(inv, at, at+4, err)
 		return
@@ -129,8 +129,8 @@ func outputStreamWrite(inv *component.Invocation, stack []uint64) {
 func outputStreamBlockingWriteAndFlush(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutputStream](inv, contract.OutputStreamResource, uint32(stack[0]))
 	contents := inv.Region(uint32(stack[1]), uint32(stack[2]), 1, 1)
-	err := self.BlockingWriteAndFlush(inv.Context(), contents)
 	at := bind.Place(inv, stack[3], 12, 4)
+	err := self.BlockingWriteAndFlush(inv.Context(), contents)
 	if err != nil {
 		failStreamError(inv, at, at+4, err)
 		return
@@ -140,8 +140,8 @@ func outputStreamBlockingWriteAndFlush(inv *component.Invocation, stack []uint64
 
 func outputStreamFlush(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutputStream](inv, contract.OutputStreamResource, uint32(stack[0]))
-	err := self.Flush(inv.Context())
 	at := bind.Place(inv, stack[1], 12, 4)
+	err := self.Flush(inv.Context())
 	if err != nil {
 		failStreamError(inv, at, at+4, err)
 		return
@@ -151,8 +151,8 @@ func outputStreamFlush(inv *component.Invocation, stack []uint64) {
 
 func outputStreamBlockingFlush(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutputStream](inv, contract.OutputStreamResource, uint32(stack[0]))
-	err := self.BlockingFlush(inv.Context())
 	at := bind.Place(inv, stack[1], 12, 4)
+	err := self.BlockingFlush(inv.Context())
 	if err != nil {
 		failStreamError(inv, at, at+4, err)
 		return
@@ -172,8 +172,8 @@ func outputStreamSubscribe(inv *component.Invocation, stack []uint64) {
 func outputStreamWriteZeroes(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutputStream](inv, contract.OutputStreamResource, uint32(stack[0]))
 	length := stack[1]
-	err := self.WriteZeroes(inv.Context(), length)
 	at := bind.Place(inv, stack[2], 12, 4)
+	err := self.WriteZeroes(inv.Context(), length)
 	if err != nil {
 		failStreamError(inv, at, at+4, err)
 		return
@@ -184,8 +184,8 @@ func outputStreamWriteZeroes(inv *component.Invocation, stack []uint64) {
 func outputStreamBlockingWriteZeroesAndFlush(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutputStream](inv, contract.OutputStreamResource, uint32(stack[0]))
 	length := stack[1]
-	err := self.BlockingWriteZeroesAndFlush(inv.Context(), length)
 	at := bind.Place(inv, stack[2], 12, 4)
+	err := self.BlockingWriteZeroesAndFlush(inv.Context(), length)
 	if err != nil {
 		failStreamError(inv, at, at+4, err)
 		return
@@ -197,8 +197,8 @@ func outputStreamSplice(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutputStream](inv, contract.OutputStreamResource, uint32(stack[0]))
 	src := bind.Borrow[contract.InputStream](inv, contract.InputStreamResource, uint32(stack[1]))
 	length := stack[2]
-	v, err := self.Splice(inv.Context(), src, length)
 	at := bind.Place(inv, stack[3], 16, 8)
+	v, err := self.Splice(inv.Context(), src, length)
 	if err != nil {
 		failStreamError(inv, at, at+8, err)
 		return
@@ -212,8 +212,8 @@ func outputStreamBlockingSplice(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutputStream](inv, contract.OutputStreamResource, uint32(stack[0]))
 	src := bind.Borrow[contract.InputStream](inv, contract.InputStreamResource, uint32(stack[1]))
 	length := stack[2]
-	v, err := self.BlockingSplice(inv.Context(), src, length)
 	at := bind.Place(inv, stack[3], 16, 8)
+	v, err := self.BlockingSplice(inv.Context(), src, length)
 	if err != nil {
 		failStreamError(inv, at, at+8, err)
 		return

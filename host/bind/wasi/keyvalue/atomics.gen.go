@@ -26,8 +26,8 @@ func atomicsCallIncrement(impl contract.Atomics, inv *component.Invocation, stac
 	bucket := bind.Borrow[contract.Bucket](inv, contract.BucketResource, uint32(stack[0]))
 	key := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
 	delta := stack[3]
-	v, err := impl.Increment(inv.Context(), bucket, key, delta)
 	at := bind.Place(inv, stack[4], 24, 8)
+	v, err := impl.Increment(inv.Context(), bucket, key, delta)
 	if err != nil {
 		failError(inv, at, at+8, err)
 		return

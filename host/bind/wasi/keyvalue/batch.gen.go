@@ -25,8 +25,8 @@ func Batch(impl contract.Batch) component.HostInterface {
 func batchCallGetMany(impl contract.Batch, inv *component.Invocation, stack []uint64) {
 	bucket := bind.Borrow[contract.Bucket](inv, contract.BucketResource, uint32(stack[0]))
 	keys := loadListString(inv, uint32(stack[1]), uint32(stack[2]))
-	v, err := impl.GetMany(inv.Context(), bucket, keys)
 	at := bind.Place(inv, stack[3], 16, 4)
+	v, err := impl.GetMany(inv.Context(), bucket, keys)
 	if err != nil {
 		failError(inv, at, at+4, err)
 		return
@@ -38,8 +38,8 @@ func batchCallGetMany(impl contract.Batch, inv *component.Invocation, stack []ui
 func batchCallSetMany(impl contract.Batch, inv *component.Invocation, stack []uint64) {
 	bucket := bind.Borrow[contract.Bucket](inv, contract.BucketResource, uint32(stack[0]))
 	keyValues := loadListTupleStringBytes(inv, uint32(stack[1]), uint32(stack[2]))
-	err := impl.SetMany(inv.Context(), bucket, keyValues)
 	at := bind.Place(inv, stack[3], 16, 4)
+	err := impl.SetMany(inv.Context(), bucket, keyValues)
 	if err != nil {
 		failError(inv, at, at+4, err)
 		return
@@ -50,8 +50,8 @@ func batchCallSetMany(impl contract.Batch, inv *component.Invocation, stack []ui
 func batchCallDeleteMany(impl contract.Batch, inv *component.Invocation, stack []uint64) {
 	bucket := bind.Borrow[contract.Bucket](inv, contract.BucketResource, uint32(stack[0]))
 	keys := loadListString(inv, uint32(stack[1]), uint32(stack[2]))
-	err := impl.DeleteMany(inv.Context(), bucket, keys)
 	at := bind.Place(inv, stack[3], 16, 4)
+	err := impl.DeleteMany(inv.Context(), bucket, keys)
 	if err != nil {
 		failError(inv, at, at+4, err)
 		return

@@ -29,8 +29,8 @@ func Store(impl contract.Store) component.HostInterface {
 
 func storeCallOpen(impl contract.Store, inv *component.Invocation, stack []uint64) {
 	identifier := inv.LiftString(uint32(stack[0]), uint32(stack[1]))
-	v, err := impl.Open(inv.Context(), identifier)
 	at := bind.Place(inv, stack[2], 16, 4)
+	v, err := impl.Open(inv.Context(), identifier)
 	if err != nil {
 		failError(inv, at, at+4, err)
 		return
@@ -42,8 +42,8 @@ func storeCallOpen(impl contract.Store, inv *component.Invocation, stack []uint6
 func bucketGet(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Bucket](inv, contract.BucketResource, uint32(stack[0]))
 	key := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
-	v, err := self.Get(inv.Context(), key)
 	at := bind.Place(inv, stack[3], 16, 4)
+	v, err := self.Get(inv.Context(), key)
 	if err != nil {
 		failError(inv, at, at+4, err)
 		return
@@ -56,8 +56,8 @@ func bucketSet(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Bucket](inv, contract.BucketResource, uint32(stack[0]))
 	key := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
 	value := inv.Region(uint32(stack[3]), uint32(stack[4]), 1, 1)
-	err := self.Set(inv.Context(), key, value)
 	at := bind.Place(inv, stack[5], 16, 4)
+	err := self.Set(inv.Context(), key, value)
 	if err != nil {
 		failError(inv, at, at+4, err)
 		return
@@ -68,8 +68,8 @@ func bucketSet(inv *component.Invocation, stack []uint64) {
 func bucketDelete(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Bucket](inv, contract.BucketResource, uint32(stack[0]))
 	key := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
-	err := self.Delete(inv.Context(), key)
 	at := bind.Place(inv, stack[3], 16, 4)
+	err := self.Delete(inv.Context(), key)
 	if err != nil {
 		failError(inv, at, at+4, err)
 		return
@@ -80,8 +80,8 @@ func bucketDelete(inv *component.Invocation, stack []uint64) {
 func bucketExists(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Bucket](inv, contract.BucketResource, uint32(stack[0]))
 	key := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
-	v, err := self.Exists(inv.Context(), key)
 	at := bind.Place(inv, stack[3], 16, 4)
+	v, err := self.Exists(inv.Context(), key)
 	if err != nil {
 		failError(inv, at, at+4, err)
 		return
@@ -94,8 +94,8 @@ func bucketExists(inv *component.Invocation, stack []uint64) {
 func bucketListKeys(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Bucket](inv, contract.BucketResource, uint32(stack[0]))
 	cursor := liftOptionU64(inv, stack[1:])
-	v, err := self.ListKeys(inv.Context(), cursor)
 	at := bind.Place(inv, stack[3], 32, 8)
+	v, err := self.ListKeys(inv.Context(), cursor)
 	if err != nil {
 		failError(inv, at, at+8, err)
 		return

@@ -23,11 +23,11 @@ func Insecure(impl contract.Insecure) component.HostInterface {
 
 func insecureCallGetInsecureRandomBytes(impl contract.Insecure, inv *component.Invocation, stack []uint64) {
 	length := stack[0]
+	at := bind.Place(inv, stack[1], 8, 4)
 	v, err := impl.GetInsecureRandomBytes(inv.Context(), length)
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[1], 8, 4)
 	bind.PutBytes(inv, at, v)
 }
 

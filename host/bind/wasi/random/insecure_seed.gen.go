@@ -21,10 +21,10 @@ func InsecureSeed(impl contract.InsecureSeed) component.HostInterface {
 }
 
 func insecureSeedCallInsecureSeed(impl contract.InsecureSeed, inv *component.Invocation, stack []uint64) {
+	at := bind.Place(inv, stack[0], 16, 8)
 	v, err := impl.InsecureSeed(inv.Context())
 	if err != nil {
 		inv.Trap(err)
 	}
-	at := bind.Place(inv, stack[0], 16, 8)
 	storeU64X2(inv, at, v)
 }

@@ -27,8 +27,8 @@ func IPNameLookup(impl contract.IPNameLookup) component.HostInterface {
 
 func resolveAddressStreamResolveNextAddress(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.ResolveAddressStream](inv, contract.ResolveAddressStreamResource, uint32(stack[0]))
-	v, err := self.ResolveNextAddress(inv.Context())
 	at := bind.Place(inv, stack[1], 22, 2)
+	v, err := self.ResolveNextAddress(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+2, err)
 		return
@@ -49,8 +49,8 @@ func resolveAddressStreamSubscribe(inv *component.Invocation, stack []uint64) {
 func ipNameLookupCallResolveAddresses(impl contract.IPNameLookup, inv *component.Invocation, stack []uint64) {
 	network := bind.Borrow[contract.Network](inv, contract.NetworkResource, uint32(stack[0]))
 	name := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
-	v, err := impl.ResolveAddresses(inv.Context(), network, name)
 	at := bind.Place(inv, stack[3], 8, 4)
+	v, err := impl.ResolveAddresses(inv.Context(), network, name)
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return

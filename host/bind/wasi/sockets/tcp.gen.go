@@ -56,8 +56,8 @@ func tcpSocketStartBind(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
 	network := bind.Borrow[contract.Network](inv, contract.NetworkResource, uint32(stack[1]))
 	localAddress := liftIPSocketAddress(inv, stack[2:])
-	err := self.StartBind(inv.Context(), network, localAddress)
 	at := bind.Place(inv, stack[14], 2, 1)
+	err := self.StartBind(inv.Context(), network, localAddress)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -67,8 +67,8 @@ func tcpSocketStartBind(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketFinishBind(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	err := self.FinishBind(inv.Context())
 	at := bind.Place(inv, stack[1], 2, 1)
+	err := self.FinishBind(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -80,8 +80,8 @@ func tcpSocketStartConnect(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
 	network := bind.Borrow[contract.Network](inv, contract.NetworkResource, uint32(stack[1]))
 	remoteAddress := liftIPSocketAddress(inv, stack[2:])
-	err := self.StartConnect(inv.Context(), network, remoteAddress)
 	at := bind.Place(inv, stack[14], 2, 1)
+	err := self.StartConnect(inv.Context(), network, remoteAddress)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -91,8 +91,8 @@ func tcpSocketStartConnect(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketFinishConnect(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	v, err := self.FinishConnect(inv.Context())
 	at := bind.Place(inv, stack[1], 12, 4)
+	v, err := self.FinishConnect(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -103,8 +103,8 @@ func tcpSocketFinishConnect(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketStartListen(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	err := self.StartListen(inv.Context())
 	at := bind.Place(inv, stack[1], 2, 1)
+	err := self.StartListen(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -114,8 +114,8 @@ func tcpSocketStartListen(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketFinishListen(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	err := self.FinishListen(inv.Context())
 	at := bind.Place(inv, stack[1], 2, 1)
+	err := self.FinishListen(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -125,8 +125,8 @@ func tcpSocketFinishListen(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketAccept(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	v, err := self.Accept(inv.Context())
 	at := bind.Place(inv, stack[1], 16, 4)
+	v, err := self.Accept(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -137,8 +137,8 @@ func tcpSocketAccept(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketLocalAddress(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	v, err := self.LocalAddress(inv.Context())
 	at := bind.Place(inv, stack[1], 36, 4)
+	v, err := self.LocalAddress(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -149,8 +149,8 @@ func tcpSocketLocalAddress(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketRemoteAddress(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	v, err := self.RemoteAddress(inv.Context())
 	at := bind.Place(inv, stack[1], 36, 4)
+	v, err := self.RemoteAddress(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -180,8 +180,8 @@ func tcpSocketAddressFamily(inv *component.Invocation, stack []uint64) {
 func tcpSocketSetListenBacklogSize(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
 	value := stack[1]
-	err := self.SetListenBacklogSize(inv.Context(), value)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := self.SetListenBacklogSize(inv.Context(), value)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -191,8 +191,8 @@ func tcpSocketSetListenBacklogSize(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketKeepAliveEnabled(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	v, err := self.KeepAliveEnabled(inv.Context())
 	at := bind.Place(inv, stack[1], 2, 1)
+	v, err := self.KeepAliveEnabled(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -205,8 +205,8 @@ func tcpSocketKeepAliveEnabled(inv *component.Invocation, stack []uint64) {
 func tcpSocketSetKeepAliveEnabled(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
 	value := uint32(stack[1]) != 0
-	err := self.SetKeepAliveEnabled(inv.Context(), value)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := self.SetKeepAliveEnabled(inv.Context(), value)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -216,8 +216,8 @@ func tcpSocketSetKeepAliveEnabled(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketKeepAliveIdleTime(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	v, err := self.KeepAliveIdleTime(inv.Context())
 	at := bind.Place(inv, stack[1], 16, 8)
+	v, err := self.KeepAliveIdleTime(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return
@@ -230,8 +230,8 @@ func tcpSocketKeepAliveIdleTime(inv *component.Invocation, stack []uint64) {
 func tcpSocketSetKeepAliveIdleTime(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
 	value := stack[1]
-	err := self.SetKeepAliveIdleTime(inv.Context(), value)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := self.SetKeepAliveIdleTime(inv.Context(), value)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -241,8 +241,8 @@ func tcpSocketSetKeepAliveIdleTime(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketKeepAliveInterval(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	v, err := self.KeepAliveInterval(inv.Context())
 	at := bind.Place(inv, stack[1], 16, 8)
+	v, err := self.KeepAliveInterval(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return
@@ -255,8 +255,8 @@ func tcpSocketKeepAliveInterval(inv *component.Invocation, stack []uint64) {
 func tcpSocketSetKeepAliveInterval(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
 	value := stack[1]
-	err := self.SetKeepAliveInterval(inv.Context(), value)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := self.SetKeepAliveInterval(inv.Context(), value)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -266,8 +266,8 @@ func tcpSocketSetKeepAliveInterval(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketKeepAliveCount(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	v, err := self.KeepAliveCount(inv.Context())
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := self.KeepAliveCount(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -280,8 +280,8 @@ func tcpSocketKeepAliveCount(inv *component.Invocation, stack []uint64) {
 func tcpSocketSetKeepAliveCount(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
 	value := uint32(stack[1])
-	err := self.SetKeepAliveCount(inv.Context(), value)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := self.SetKeepAliveCount(inv.Context(), value)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -291,8 +291,8 @@ func tcpSocketSetKeepAliveCount(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketHopLimit(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	v, err := self.HopLimit(inv.Context())
 	at := bind.Place(inv, stack[1], 2, 1)
+	v, err := self.HopLimit(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -305,8 +305,8 @@ func tcpSocketHopLimit(inv *component.Invocation, stack []uint64) {
 func tcpSocketSetHopLimit(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
 	value := uint8(stack[1])
-	err := self.SetHopLimit(inv.Context(), value)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := self.SetHopLimit(inv.Context(), value)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -316,8 +316,8 @@ func tcpSocketSetHopLimit(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketReceiveBufferSize(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	v, err := self.ReceiveBufferSize(inv.Context())
 	at := bind.Place(inv, stack[1], 16, 8)
+	v, err := self.ReceiveBufferSize(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return
@@ -330,8 +330,8 @@ func tcpSocketReceiveBufferSize(inv *component.Invocation, stack []uint64) {
 func tcpSocketSetReceiveBufferSize(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
 	value := stack[1]
-	err := self.SetReceiveBufferSize(inv.Context(), value)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := self.SetReceiveBufferSize(inv.Context(), value)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -341,8 +341,8 @@ func tcpSocketSetReceiveBufferSize(inv *component.Invocation, stack []uint64) {
 
 func tcpSocketSendBufferSize(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
-	v, err := self.SendBufferSize(inv.Context())
 	at := bind.Place(inv, stack[1], 16, 8)
+	v, err := self.SendBufferSize(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return
@@ -355,8 +355,8 @@ func tcpSocketSendBufferSize(inv *component.Invocation, stack []uint64) {
 func tcpSocketSetSendBufferSize(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
 	value := stack[1]
-	err := self.SetSendBufferSize(inv.Context(), value)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := self.SetSendBufferSize(inv.Context(), value)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -376,8 +376,8 @@ func tcpSocketSubscribe(inv *component.Invocation, stack []uint64) {
 func tcpSocketShutdown(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.TCPSocket](inv, contract.TCPSocketResource, uint32(stack[0]))
 	shutdownType := contract.ShutdownType(bind.Case(inv, uint32(stack[1]), 3))
-	err := self.Shutdown(inv.Context(), shutdownType)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := self.Shutdown(inv.Context(), shutdownType)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return

@@ -22,8 +22,8 @@ func TCPCreateSocket(impl contract.TCPCreateSocket) component.HostInterface {
 
 func tcpCreateSocketCallCreateTCPSocket(impl contract.TCPCreateSocket, inv *component.Invocation, stack []uint64) {
 	addressFamily := contract.IPAddressFamily(bind.Case(inv, uint32(stack[0]), 2))
-	v, err := impl.CreateTCPSocket(inv.Context(), addressFamily)
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := impl.CreateTCPSocket(inv.Context(), addressFamily)
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return

@@ -46,8 +46,8 @@ func udpSocketStartBind(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.UDPSocket](inv, contract.UDPSocketResource, uint32(stack[0]))
 	network := bind.Borrow[contract.Network](inv, contract.NetworkResource, uint32(stack[1]))
 	localAddress := liftIPSocketAddress(inv, stack[2:])
-	err := self.StartBind(inv.Context(), network, localAddress)
 	at := bind.Place(inv, stack[14], 2, 1)
+	err := self.StartBind(inv.Context(), network, localAddress)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -57,8 +57,8 @@ func udpSocketStartBind(inv *component.Invocation, stack []uint64) {
 
 func udpSocketFinishBind(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.UDPSocket](inv, contract.UDPSocketResource, uint32(stack[0]))
-	err := self.FinishBind(inv.Context())
 	at := bind.Place(inv, stack[1], 2, 1)
+	err := self.FinishBind(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -69,8 +69,8 @@ func udpSocketFinishBind(inv *component.Invocation, stack []uint64) {
 func udpSocketStream(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.UDPSocket](inv, contract.UDPSocketResource, uint32(stack[0]))
 	remoteAddress := liftOptionIPSocketAddress(inv, stack[1:])
-	v, err := self.Stream(inv.Context(), remoteAddress)
 	at := bind.Place(inv, stack[14], 12, 4)
+	v, err := self.Stream(inv.Context(), remoteAddress)
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -81,8 +81,8 @@ func udpSocketStream(inv *component.Invocation, stack []uint64) {
 
 func udpSocketLocalAddress(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.UDPSocket](inv, contract.UDPSocketResource, uint32(stack[0]))
-	v, err := self.LocalAddress(inv.Context())
 	at := bind.Place(inv, stack[1], 36, 4)
+	v, err := self.LocalAddress(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -93,8 +93,8 @@ func udpSocketLocalAddress(inv *component.Invocation, stack []uint64) {
 
 func udpSocketRemoteAddress(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.UDPSocket](inv, contract.UDPSocketResource, uint32(stack[0]))
-	v, err := self.RemoteAddress(inv.Context())
 	at := bind.Place(inv, stack[1], 36, 4)
+	v, err := self.RemoteAddress(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -114,8 +114,8 @@ func udpSocketAddressFamily(inv *component.Invocation, stack []uint64) {
 
 func udpSocketUnicastHopLimit(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.UDPSocket](inv, contract.UDPSocketResource, uint32(stack[0]))
-	v, err := self.UnicastHopLimit(inv.Context())
 	at := bind.Place(inv, stack[1], 2, 1)
+	v, err := self.UnicastHopLimit(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -128,8 +128,8 @@ func udpSocketUnicastHopLimit(inv *component.Invocation, stack []uint64) {
 func udpSocketSetUnicastHopLimit(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.UDPSocket](inv, contract.UDPSocketResource, uint32(stack[0]))
 	value := uint8(stack[1])
-	err := self.SetUnicastHopLimit(inv.Context(), value)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := self.SetUnicastHopLimit(inv.Context(), value)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -139,8 +139,8 @@ func udpSocketSetUnicastHopLimit(inv *component.Invocation, stack []uint64) {
 
 func udpSocketReceiveBufferSize(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.UDPSocket](inv, contract.UDPSocketResource, uint32(stack[0]))
-	v, err := self.ReceiveBufferSize(inv.Context())
 	at := bind.Place(inv, stack[1], 16, 8)
+	v, err := self.ReceiveBufferSize(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return
@@ -153,8 +153,8 @@ func udpSocketReceiveBufferSize(inv *component.Invocation, stack []uint64) {
 func udpSocketSetReceiveBufferSize(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.UDPSocket](inv, contract.UDPSocketResource, uint32(stack[0]))
 	value := stack[1]
-	err := self.SetReceiveBufferSize(inv.Context(), value)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := self.SetReceiveBufferSize(inv.Context(), value)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -164,8 +164,8 @@ func udpSocketSetReceiveBufferSize(inv *component.Invocation, stack []uint64) {
 
 func udpSocketSendBufferSize(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.UDPSocket](inv, contract.UDPSocketResource, uint32(stack[0]))
-	v, err := self.SendBufferSize(inv.Context())
 	at := bind.Place(inv, stack[1], 16, 8)
+	v, err := self.SendBufferSize(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return
@@ -178,8 +178,8 @@ func udpSocketSendBufferSize(inv *component.Invocation, stack []uint64) {
 func udpSocketSetSendBufferSize(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.UDPSocket](inv, contract.UDPSocketResource, uint32(stack[0]))
 	value := stack[1]
-	err := self.SetSendBufferSize(inv.Context(), value)
 	at := bind.Place(inv, stack[2], 2, 1)
+	err := self.SetSendBufferSize(inv.Context(), value)
 	if err != nil {
 		failErrorCode(inv, at, at+1, err)
 		return
@@ -199,8 +199,8 @@ func udpSocketSubscribe(inv *component.Invocation, stack []uint64) {
 func incomingDatagramStreamReceive(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.IncomingDatagramStream](inv, contract.IncomingDatagramStreamResource, uint32(stack[0]))
 	maxResults := stack[1]
-	v, err := self.Receive(inv.Context(), maxResults)
 	at := bind.Place(inv, stack[2], 12, 4)
+	v, err := self.Receive(inv.Context(), maxResults)
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
@@ -220,8 +220,8 @@ func incomingDatagramStreamSubscribe(inv *component.Invocation, stack []uint64) 
 
 func outgoingDatagramStreamCheckSend(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutgoingDatagramStream](inv, contract.OutgoingDatagramStreamResource, uint32(stack[0]))
-	v, err := self.CheckSend(inv.Context())
 	at := bind.Place(inv, stack[1], 16, 8)
+	v, err := self.CheckSend(inv.Context())
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return
@@ -234,8 +234,8 @@ func outgoingDatagramStreamCheckSend(inv *component.Invocation, stack []uint64) 
 func outgoingDatagramStreamSend(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutgoingDatagramStream](inv, contract.OutgoingDatagramStreamResource, uint32(stack[0]))
 	datagrams := loadListOutgoingDatagram(inv, uint32(stack[1]), uint32(stack[2]))
-	v, err := self.Send(inv.Context(), datagrams)
 	at := bind.Place(inv, stack[3], 16, 8)
+	v, err := self.Send(inv.Context(), datagrams)
 	if err != nil {
 		failErrorCode(inv, at, at+8, err)
 		return

@@ -22,8 +22,8 @@ func UDPCreateSocket(impl contract.UDPCreateSocket) component.HostInterface {
 
 func udpCreateSocketCallCreateUDPSocket(impl contract.UDPCreateSocket, inv *component.Invocation, stack []uint64) {
 	addressFamily := contract.IPAddressFamily(bind.Case(inv, uint32(stack[0]), 2))
-	v, err := impl.CreateUDPSocket(inv.Context(), addressFamily)
 	at := bind.Place(inv, stack[1], 8, 4)
+	v, err := impl.CreateUDPSocket(inv.Context(), addressFamily)
 	if err != nil {
 		failErrorCode(inv, at, at+4, err)
 		return
