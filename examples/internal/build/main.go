@@ -29,6 +29,7 @@ type guest struct {
 var guests = []guest{
 	{"counter", "counter", []string{"counter.c"}, "guest", "utf8"},
 	{"greeter", "greeter", []string{"greeter.c"}, "guest", "utf8"},
+	{"chain", "chain", []string{"chain.c"}, "guest", "utf8"},
 	{"types", "types", typesSources, "guest", "utf8"},
 	{"types-utf16", "types", typesSources, "guest", "utf16"},
 	{"types-latin1", "types", typesSources, "guest", "compact-utf16"},
