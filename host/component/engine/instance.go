@@ -39,9 +39,10 @@ type Module struct {
 // as the context of the host functions that it calls.
 //
 // resolve returns what an import module name stands for, nil meaning that
-// there is none. newMemory makes the memory if the module defines one; min and
-// max are bytes, as the module declares them. It may return nil, which fails
-// with [ErrMemory]. The memory stays the caller's to close, also after an error.
+// there is none. newMemory makes the memory if the module defines one, of min
+// bytes that may grow to max bytes or less; max is the lower of what the module
+// declared and its core.Plan allowed. It may return nil, which fails with
+// [ErrMemory]. The memory stays the caller's to close, also after an error.
 //
 // A start function that traps makes it return a trap.Error. What the instance
 // wrote to imported tables and memories stays written: treat them as poisoned.
@@ -90,7 +91,7 @@ func (m *Module) allocator(newMemory func(min, max uint64) *memory.Linear) exper
 			return emptyMemory{} // also the one that core adds to a module without
 		}
 		if newMemory != nil {
-			m.mem = newMemory(min, max)
+			m.mem = newMemory(min, max-memory.PageSize) // core declared a page more
 		}
 		if m.mem == nil || uint64(len(m.mem.Bytes())) > min || m.mem.Reallocate(min) == nil {
 			panic(noMemory{})

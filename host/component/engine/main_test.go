@@ -66,9 +66,8 @@ func (w *world) instantiate(ctx engine.Context, r *core.Rewritten, plan core.Pla
 }
 
 func (w *world) memory(r *core.Rewritten, plan core.Plan, min, max uint64) *memory.Linear {
-	max -= memory.PageSize // the page for shrinking
-	if plan.MaxMemory > 0 && max > plan.MaxMemory {
-		max = plan.MaxMemory
+	if plan.MaxMemory > 0 {
+		require.LessOrEqual(w.t, max, plan.MaxMemory)
 	}
 	segments := make([]memory.Segment, len(r.Data))
 	for i, s := range r.Data {
