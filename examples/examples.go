@@ -1,6 +1,8 @@
 // Package examples is guests to learn from and to test with: their sources in
 // C, their WIT, and the components built from them (make guests).
 //
+//   - chain calls the next component of a chain, which may be itself, and at the
+//     end succeeds, fails, traps or never returns.
 //   - counter keeps counts in a key-value store.
 //   - greeter greets by the count that counter keeps, and logs what it does.
 //   - types exports every value type, a resource, and functions that fail in
@@ -18,7 +20,7 @@ import (
 	"path"
 )
 
-//go:embed counter greeter types
+//go:embed chain counter greeter types
 var files embed.FS
 
 // Component returns a built component by its name: "counter", "types-utf16".

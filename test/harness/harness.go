@@ -1,0 +1,295 @@
+package harness
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/lathhost/lath/examples"
+	"github.com/lathhost/lath/host"
+	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/oci"
+	"github.com/lathhost/lath/host/provider"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/event"
+	"github.com/lathhost/lath/lattice/natsserver"
+	"github.com/lathhost/lath/lattice/wrpc"
+	"github.com/lathhost/lath/wit"
+	"github.com/lathhost/lath/wit/wave"
+	"github.com/lathhost/lath/wit/wire"
+)
+
+// Name is the lattice that the hosts of a test are in.
+const Name = "default"
+
+// Wait bounds every wait of a test.
+const Wait = 20 * time.Second
+
+// Lattice is an embedded NATS server with hosts on it. All of it ends with the
+// test.
+type Lattice struct {
+	T       testing.TB
+	URL     string
+	Conn    *nats.Conn
+	Control *ctl.Client
+	Calls   *wrpc.Client
+
+	dir    string
+	server *natsserver.Server
+}
+
+// New starts a NATS server and connects to it.
+func New(t testing.TB) *Lattice {
+	t.Helper()
+	l := &Lattice{T: t, dir: t.TempDir()}
+	s, err := natsserver.Start(t.Context(), natsserver.Config{StoreDir: filepath.Join(l.dir, "nats"), Port: natsserver.RandomPort})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
+	l.server, l.URL = s, s.URL()
+	l.Conn = l.connect()
+	l.Control, err = ctl.NewClient(ctl.ClientConfig{Conn: l.Conn, Lattice: Name})
+	require.NoError(t, err)
+	l.Calls, err = wrpc.NewClient(l.Conn, wrpc.ClientConfig{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Calls.Close()) })
+	return l
+}
+
+func (l *Lattice) connect() *nats.Conn {
+	l.T.Helper()
+	nc, err := lattice.Connect(l.T.Context(), lattice.ConnConfig{URL: l.URL})
+	require.NoError(l.T, err)
+	l.T.Cleanup(nc.Close)
+	return nc
+}
+
+// Node is a host of the lattice.
+type Node struct {
+	ID   string
+	Host *host.Host
+	Conn *nats.Conn
+
+	l    *Lattice
+	stop context.CancelFunc
+	done chan error
+}
+
+// Host starts a host. edit, if not nil, changes its configuration first.
+func (l *Lattice) Host(edit func(*host.Config)) *Node {
+	t := l.T
+	t.Helper()
+	id, err := lattice.NewIdentity("")
+	require.NoError(t, err)
+	rt, err := component.New(t.Context(), component.Config{CacheDir: filepath.Join(l.dir, "code")})
+	require.NoError(t, err)
+	images, err := oci.New(oci.Config{AllowFile: true, CacheDir: filepath.Join(l.dir, "oci")})
+	require.NoError(t, err)
+	log := zap.NewNop()
+	if testing.Verbose() {
+		log = zaptest.NewLogger(t, zaptest.Level(zap.InfoLevel))
+	}
+	n := &Node{ID: id.ID, Conn: l.connect(), l: l, done: make(chan error, 1)}
+	cfg := host.Config{Lattice: Name, Identity: id, Conn: n.Conn, Runtime: rt, Images: images, Log: log}
+	if edit != nil {
+		edit(&cfg)
+	}
+	n.Host, err = host.New(cfg)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	n.stop = cancel
+	go func() { n.done <- n.Host.Run(ctx) }()
+	select {
+	case <-n.Host.Ready():
+	case err := <-n.done:
+		t.Fatalf("host did not start: %v", err)
+	}
+	t.Cleanup(func() {
+		n.Stop()
+		images.Close()
+		require.Zero(t, rt.MemoryInUse(), "guest memory is left")
+		require.NoError(t, rt.Close(context.Background()))
+	})
+	return n
+}
+
+// Stop stops the host and waits for its end. It may be called again.
+func (n *Node) Stop() {
+	n.l.T.Helper()
+	n.stop()
+	if n.done == nil {
+		return
+	}
+	select {
+	case err := <-n.done:
+		require.NoError(n.l.T, err)
+	case <-time.After(Wait):
+		n.l.T.Fatal("host does not stop")
+	}
+	n.done = nil
+}
+
+// Image writes an example component to a file and returns its reference.
+func (l *Lattice) Image(name string) string {
+	l.T.Helper()
+	wasm, err := examples.Component(name)
+	require.NoError(l.T, err)
+	path := filepath.Join(l.dir, name+".wasm")
+	require.NoError(l.T, os.WriteFile(path, wasm, 0o600))
+	ref, err := oci.FileReference(path)
+	require.NoError(l.T, err)
+	return ref
+}
+
+// Start runs an example component on a host, under an id, and returns the
+// reason where it does not start.
+func (n *Node) Start(id, example string, limit uint32) error {
+	return n.Scale(ctl.ScaleComponent{ComponentID: id, ComponentRef: n.l.Image(example), MaxInstances: limit})
+}
+
+// Scale sends a component.scale command and waits for its outcome.
+func (n *Node) Scale(req ctl.ScaleComponent) error {
+	n.l.T.Helper()
+	return n.await(func(ctx context.Context) error {
+		_, err := n.l.Control.ScaleComponent(ctx, n.ID, req)
+		return err
+	}, func(d event.Data) (bool, string) {
+		switch d := d.(type) {
+		case event.ComponentScaled:
+			return d.ComponentID == req.ComponentID && d.HostID == n.ID, ""
+		case event.ComponentScaleFailed:
+			return d.ComponentID == req.ComponentID && d.HostID == n.ID, d.Error
+		}
+		return false, ""
+	})
+}
+
+// StartProvider runs a built-in provider on a host.
+func (n *Node) StartProvider(id, builtin string) error {
+	n.l.T.Helper()
+	return n.await(func(ctx context.Context) error {
+		return n.l.Control.StartProvider(ctx, n.ID, ctl.StartProvider{ProviderID: id, ProviderRef: provider.Scheme + builtin})
+	}, func(d event.Data) (bool, string) {
+		switch d := d.(type) {
+		case event.ProviderStarted:
+			return d.ProviderID == id && d.HostID == n.ID, ""
+		case event.ProviderStartFailed:
+			return d.ProviderID == id && d.HostID == n.ID, d.Error
+		}
+		return false, ""
+	})
+}
+
+// Failed is the reason that a failure event gave.
+type Failed string
+
+// Error implements error.
+func (f Failed) Error() string { return string(f) }
+
+func (n *Node) await(command func(context.Context) error, outcome func(event.Data) (bool, string)) error {
+	t := n.l.T
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Wait)
+	defer cancel()
+	sub, err := event.Subscribe(ctx, n.l.Conn, Name)
+	require.NoError(t, err)
+	defer sub.Close() //nolint:errcheck // the test ends anyway
+	if err := command(ctx); err != nil {
+		return err
+	}
+	reason := ""
+	_, err = sub.Wait(ctx, func(e event.Event) bool {
+		is, why := outcome(e.Data)
+		if is {
+			reason = why
+		}
+		return is
+	})
+	require.NoError(t, err, "no outcome was told")
+	if reason != "" {
+		return Failed(reason)
+	}
+	return nil
+}
+
+// Link links interfaces, "ns:pkg/a,b", of a source to a target, and waits
+// until every host that answers knows.
+func (l *Lattice) Link(source, target, interfaces string) error {
+	l.T.Helper()
+	pkg, names, ok := strings.Cut(interfaces, "/")
+	require.True(l.T, ok)
+	ns, pkg, _ := strings.Cut(pkg, ":")
+	ctx, cancel := context.WithTimeout(context.Background(), Wait)
+	defer cancel()
+	return l.Control.PutLink(ctx, lattice.Link{SourceID: source, Target: target, WITNamespace: ns, WITPackage: pkg,
+		Interfaces: strings.Split(names, ",")})
+}
+
+// Answer is the result of a call.
+type Answer struct {
+	WAVE string
+	Hops []wrpc.Hop
+}
+
+// Call calls an exported function by a WAVE expression as the CLI does. A node
+// aims the call at one host; nil lets NATS choose.
+func (l *Lattice) Call(ctx context.Context, on *Node, target, expr string) (Answer, error) {
+	t := l.T
+	t.Helper()
+	c, err := l.Control.Contract(ctx, target)
+	if err != nil {
+		return Answer{}, err
+	}
+	w, err := wit.ParseWorld(c.WIT)
+	require.NoError(t, err)
+	parsed, err := wave.ParseCall(expr)
+	require.NoError(t, err)
+	x := w.Export(parsed.Instance)
+	require.NotNil(t, x, "%s does not export %s", target, parsed.Instance)
+	f := x.Interface.Func(parsed.Func)
+	require.NotNil(t, f, "no function %s", parsed.Func)
+	args, err := wave.ParseArgs(f.Params, parsed)
+	require.NoError(t, err)
+	types := make([]*wit.Type, len(f.Params))
+	for i, p := range f.Params {
+		types[i] = p.Type
+	}
+	params, err := wire.AppendAll(nil, types, args)
+	require.NoError(t, err)
+	prefix := lattice.RPCPrefix(Name, target)
+	if on != nil {
+		prefix = lattice.DirectPrefix(Name, on.ID, target)
+	}
+	ctx, hops := wrpc.ContextWithHops(ctx)
+	out, _, err := l.Calls.Call(ctx, wrpc.Target{Prefix: prefix, Instance: x.Name, Func: lattice.FunctionName(f.Name)},
+		wrpc.Meta{SourceID: "test"}, params)
+	a := Answer{Hops: hops.List()}
+	if err != nil || f.Result == nil {
+		return a, err
+	}
+	v, _, err := wire.Decode(f.Result, out, wire.Limits{})
+	require.NoError(t, err)
+	a.WAVE = wave.Format(f.Result, v)
+	return a, nil
+}
+
+// Eventually waits until check holds.
+func (l *Lattice) Eventually(what string, check func() bool) {
+	l.T.Helper()
+	require.Eventually(l.T, check, Wait, 10*time.Millisecond, what)
+}
+
+// Knows reports whether a host answers with a link from source to target.
+func (l *Lattice) Knows(source, target string) bool {
+	links, err := l.Control.Links(context.Background())
+	return err == nil && slices.ContainsFunc(links, func(x lattice.Link) bool { return x.SourceID == source && x.Target == target })
+}
