@@ -59,7 +59,12 @@ func newHost(t *testing.T, nc *nats.Conn, change func(*ctl.ServerConfig)) (*fake
 	srv, err := ctl.NewServer(cfg)
 	require.NoError(t, err)
 	require.NoError(t, srv.Start(t.Context()))
-	t.Cleanup(func() { _ = srv.Shutdown(context.Background()) })
+	t.Cleanup(func() {
+		// Bounded, so that a failed test with a handler that hangs ends too.
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		_ = srv.Shutdown(ctx)
+	})
 	return h, srv
 }
 

@@ -25,6 +25,14 @@ const (
 // drainWait bounds how long Shutdown waits for NATS to end the subscriptions.
 const drainWait = 2 * time.Second
 
+// pendingRequests and pendingBytes bound what NATS holds of one subscription. It
+// is more than a queue holds, so that what is too much is told and not dropped:
+// a subscription is emptied without waiting.
+const (
+	pendingRequests = 64 << 10
+	pendingBytes    = 64 << 20
+)
+
 // maxMessage bounds the text of a failed answer, in bytes.
 const maxMessage = 8 << 10
 
@@ -153,7 +161,7 @@ func (s *Server) subscribe() error {
 			return fmt.Errorf("%s: %w", want.subject, err)
 		}
 		s.subs = append(s.subs, sub)
-		if err := sub.SetPendingLimits(s.cfg.Queue, s.cfg.Queue*MaxRequestSize/16); err != nil {
+		if err := sub.SetPendingLimits(pendingRequests, pendingBytes); err != nil {
 			return fmt.Errorf("%s: %w", want.subject, err)
 		}
 	}

@@ -74,21 +74,23 @@ func TestPanicIsContained(t *testing.T) {
 func TestQueueIsBoundedAndQuestionsPass(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, startNATS(t, 0))
-	release := make(chan struct{})
-	entered := make(chan struct{}, 1)
+	release, entered := make(chan struct{}), make(chan struct{}, 2)
 	host, _ := newHost(t, nc, func(cfg *ctl.ServerConfig) { cfg.Workers, cfg.Queue = 1, 1 })
 	host.scale = func(ctx context.Context, _ *ctl.ScaleComponent) (string, error) {
 		entered <- struct{}{}
-		<-release
-		return "", nil
+		select {
+		case <-release:
+			return "", nil
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
 	}
 	inbox, err := nc.SubscribeSync(nc.NewInbox())
 	require.NoError(t, err)
 	subject := "wasmbus.ctl.v1.default.component.scale." + host.id
 	require.NoError(t, nc.PublishRequest(subject, inbox.Subject, []byte(scaleBody)))
 	<-entered
-	// One waits, and one is too many. They come one at a time, since more than
-	// the queue holds may also be dropped by the subscription itself.
+	// One waits, and one is too many.
 	require.NoError(t, nc.PublishRequest(subject, inbox.Subject, []byte(scaleBody)))
 	require.True(t, ask(t, nc, "host.ping", "").Success, "questions have a lane of their own")
 	require.Contains(t, ask(t, nc, "component.scale."+host.id, scaleBody).Message, "is busy")
