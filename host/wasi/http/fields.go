@@ -12,7 +12,7 @@ import (
 const (
 	// maxFields bounds the bytes of all names and values of one fields, and
 	// fieldCost is what an entry counts for beside them.
-	maxFields = 128 << 10
+	maxFields = 32 << 10
 	fieldCost = 32
 )
 

@@ -107,7 +107,9 @@ func (r *outgoingRequest) Headers(context.Context) (contract.Fields, error) {
 func (r *outgoingRequest) Drop() {}
 
 // requestOptions is the resource of that name: what the guest has set.
-type requestOptions struct{ connect, firstByte, betweenBytes wit.Option[wasiclocks.Duration] }
+type requestOptions struct {
+	connect, firstByte, betweenBytes wit.Option[wasiclocks.Duration]
+}
 
 var _ contract.RequestOptions = (*requestOptions)(nil)
 
