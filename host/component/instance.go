@@ -30,6 +30,7 @@ type Instance struct {
 	inv      Invocation
 	frames   []*frame
 	depth    int
+	making   int // the core instance that is being made
 	dead     error
 
 	mu      sync.Mutex // guards cores while they are made and closed
@@ -94,6 +95,7 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 
 func (i *Instance) instantiate() error {
 	for k := range i.tmpl.plan.Cores {
+		i.making = k
 		site := &i.tmpl.plan.Cores[k]
 		c := &i.comps[site.Instance]
 		if err := c.enter(nil); err != nil {
@@ -120,7 +122,11 @@ func (i *Instance) resolve(name string) engine.Importable {
 }
 
 func (i *Instance) newMemory(minimum, maximum uint64) *memory.Linear {
-	m, err := memory.New(minimum, min(maximum, i.tmpl.limits.Memory), i.tmpl.rt.budget)
+	make := memory.New
+	if image := i.tmpl.images[i.making]; image != nil {
+		make = image.New
+	}
+	m, err := make(minimum, min(maximum, i.tmpl.limits.Memory), i.tmpl.rt.budget)
 	if err != nil {
 		return nil // the engine says so
 	}

@@ -2,6 +2,7 @@ package component
 
 import (
 	"context"
+	"errors"
 
 	"github.com/lathhost/lath/host/component/abi"
 	"github.com/lathhost/lath/host/component/trap"
@@ -31,6 +32,12 @@ func (inv *Invocation) Memory() []byte { return inv.guest.Mem.Bytes() }
 // are aligned and inside memory. The slice goes stale like [Invocation.Memory]'s.
 func (inv *Invocation) Region(ptr, n, size, align uint32) []byte {
 	b, err := abi.Region(inv.guest.Mem.Bytes(), ptr, n, size, align)
+	if err == nil {
+		// Glue may make Go values of it, so it counts like what is copied.
+		if inv.guest.Budget -= int64(len(b)); inv.guest.Budget < 0 {
+			err = trap.New(trap.Limit, "the arguments take more than %d bytes", inv.inst.tmpl.limits.LiftBytes)
+		}
+	}
 	inv.check(err)
 	return b
 }
@@ -46,7 +53,6 @@ func (inv *Invocation) Realloc(align, size uint32) (ptr uint32) {
 // LiftString copies the string at ptr out of memory, in the encoding that the
 // guest's import declared; units is its length as the guest gave it.
 func (inv *Invocation) LiftString(ptr, units uint32) string {
-	inv.guest.Budget = int64(inv.inst.tmpl.limits.LiftBytes)
 	s, err := abi.LiftString(inv.guest, inv.fn.def.Options.Encoding, ptr, units)
 	inv.check(err)
 	return s
@@ -61,10 +67,20 @@ func (inv *Invocation) LowerString(s string) (ptr, units uint32) {
 
 // Trap stops the guest with err; it does not return.
 func (inv *Invocation) Trap(err error) {
-	if trap.As(err) == nil {
-		err = trap.New(trap.Import, "%s: %w", inv.fn.name(), err)
+	t := trap.As(err)
+	switch ctx := inv.Context(); {
+	case t != nil:
+		c := *t
+		c.Msg = inv.fn.name() + ": " + t.Msg
+		t = &c
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
+		t = trap.New(trap.Deadline, "%s: %w", inv.fn.name(), err)
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		t = trap.New(trap.Cancelled, "%s: %w", inv.fn.name(), err)
+	default:
+		t = trap.New(trap.Import, "%s: %w", inv.fn.name(), err)
 	}
-	panic(err)
+	panic(t)
 }
 
 func (inv *Invocation) check(err error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/lathhost/lath/host/component/core"
 	"github.com/lathhost/lath/host/component/engine"
 	"github.com/lathhost/lath/host/component/link"
+	"github.com/lathhost/lath/host/component/memory"
 	"github.com/lathhost/lath/wit"
 )
 
@@ -49,7 +50,8 @@ type Template struct {
 	digest   string
 	limits   Limits
 	plan     *link.Plan
-	codes    []*engine.Code // by core instance
+	codes    []*engine.Code  // by core instance
+	images   []*memory.Image // by core instance; nil: the memory starts as zeros
 	host     *engine.HostModule
 	canons   []canonFunc
 	exports  []*Export
@@ -97,6 +99,11 @@ func (t *Template) Close(ctx context.Context) error {
 			c.Close()
 		}
 	}
+	for _, m := range t.images {
+		if m != nil {
+			errs = append(errs, m.Close())
+		}
+	}
 	if t.host != nil {
 		errs = append(errs, t.host.Close(ctx))
 	}
@@ -135,6 +142,7 @@ const hostModule = "h"
 // module. Sites with equal bytes share one compilation.
 func (t *Template) compile(ctx context.Context) error {
 	t.codes = make([]*engine.Code, len(t.plan.Cores))
+	t.images = make([]*memory.Image, len(t.plan.Cores))
 	for i, site := range t.plan.Cores {
 		names := make([]core.Name, len(site.Imports))
 		for k, ref := range site.Imports {
@@ -144,8 +152,11 @@ func (t *Template) compile(ctx context.Context) error {
 				names[k] = core.Name{Module: "i" + strconv.Itoa(ref.Core), Field: ref.Name}
 			}
 		}
-		rw, err := core.Rewrite(t.plan.Modules[site.Module], core.Plan{
-			Imports: names, MaxMemory: t.limits.Memory, MaxTable: t.limits.TableElements, KeepNames: true})
+		rw, err := core.Rewrite(t.plan.Modules[site.Module], core.Plan{Imports: names, StripData: true,
+			MaxMemory: t.limits.Memory, MaxTable: t.limits.TableElements, KeepNames: true})
+		if err == nil {
+			t.images[i], err = image(rw.Data)
+		}
 		if err != nil {
 			return fmt.Errorf("core module %d: %w", site.Module, err)
 		}
@@ -164,6 +175,19 @@ func (t *Template) compile(ctx context.Context) error {
 	var err error
 	t.host, err = t.rt.engine.NewHostModule(ctx, funcs)
 	return err
+}
+
+// image makes the first contents of a memory, which all instances share until
+// they write; nil where there is no data.
+func image(data []core.Segment) (*memory.Image, error) {
+	if len(data) == 0 {
+		return nil, nil
+	}
+	segments := make([]memory.Segment, len(data))
+	for i, d := range data {
+		segments[i] = memory.Segment{Offset: d.Offset, Bytes: d.Bytes}
+	}
+	return memory.NewImage(segments)
 }
 
 // offers is what a LinkConfig offers for imports, by track.

@@ -102,6 +102,7 @@ func (i *Instance) postReturn(l *liftedFunc, result uint64) error {
 func callHost(c *canonFunc, i *Instance, stack []uint64) error {
 	inv := &i.inv
 	inv.fn, inv.guest, inv.comp = c, i.guest(c.guest), &i.comps[c.def.Instance]
+	inv.guest.Budget = int64(i.tmpl.limits.LiftBytes)
 	if c.hasBorrow {
 		inv.comp.call = &inv.lent
 	}
