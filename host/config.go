@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/host/component"
@@ -29,7 +28,7 @@ type Config struct {
 	Lattice  string
 	Identity *lattice.Identity
 	// Conn is the connection to NATS, made by lattice.Connect.
-	Conn    *nats.Conn
+	Conn    *lattice.Conn
 	Runtime *component.Runtime
 	Images  *oci.Client
 	// Builtins are the providers that are compiled in.

@@ -28,6 +28,9 @@ const (
 	dialTimeout  = 2 * time.Second
 )
 
+// Conn is a connection to NATS, made by [Connect].
+type Conn = nats.Conn
+
 // ConnConfig says how to connect to NATS. The zero value connects to DefaultURL.
 type ConnConfig struct {
 	// URL is one or more server addresses with commas between them.
