@@ -56,7 +56,7 @@ func ValidVersion(s string) bool {
 // validIdents checks dot-separated identifiers; strict ones have no leading
 // zeros in numbers.
 func validIdents(s string, strict bool) bool {
-	for _, id := range strings.Split(s, ".") {
+	for id := range strings.SplitSeq(s, ".") {
 		if id == "" || strict && isNumber(id) && len(id) > 1 && id[0] == '0' {
 			return false
 		}

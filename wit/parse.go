@@ -84,8 +84,8 @@ func (r *resolver) world(a *astWorld) *World {
 		r.listed[e.name] = true
 	}
 	w := &World{Name: a.name, Docs: a.docs}
-	if strings.HasPrefix(a.name, "root:component/") {
-		w.Name = strings.TrimPrefix(a.name, "root:component/")
+	if after, ok := strings.CutPrefix(a.name, "root:component/"); ok {
+		w.Name = after
 	}
 	self := &instance{iface: &Interface{}}
 	r.members(self, &a.astScope)

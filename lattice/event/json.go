@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lathhost/lath/lattice"
@@ -31,7 +32,7 @@ func kinds() map[string]kind {
 		ProviderStartFailedName:  {[]string{"error", "provider_id", "provider_ref"}, into[ProviderStartFailed]},
 		ProviderStoppedName:      {[]string{"annotations", "provider_id", "reason"}, into[ProviderStopped]},
 		LinkSetName:              {link, into[LinkSet]},
-		LinkSetFailedName:        {append(link[:len(link):len(link)], "error"), into[LinkSetFailed]},
+		LinkSetFailedName:        {append(slices.Clip(link), "error"), into[LinkSetFailed]},
 		LinkDeletedName:          {[]string{"source_id", "name", "wit_namespace", "wit_package"}, into[LinkDeleted]},
 	}
 }

@@ -84,7 +84,7 @@ func (s *Store) session(ctx context.Context, connected <-chan nats.Status, liste
 		// It fails on a closed connection, which has ended the watch too. The
 		// watch's goroutine may be waiting to hand over an entry.
 		_ = w.Stop()
-		for range w.Updates() { //nolint:revive // see above
+		for range w.Updates() {
 		}
 	}()
 	l := listing{epoch: epoch, asOf: last, entries: map[string]entry{}, unreadable: map[string]uint64{}}

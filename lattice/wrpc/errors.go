@@ -156,14 +156,14 @@ func (e *Error) Error() string {
 // Is reports whether target is a sentinel of the error's code, or
 // [ErrMayHaveRun] and the callee may have run.
 func (e *Error) Is(target error) bool {
-	if target == ErrMayHaveRun { //nolint:errorlint // identity of a sentinel
+	if target == ErrMayHaveRun {
 		return e.MayHaveRun
 	}
 	if int(e.Code) >= len(sentinels) {
 		return false
 	}
 	for _, s := range sentinels[e.Code] {
-		if target == s { //nolint:errorlint // identity of a sentinel
+		if target == s {
 			return true
 		}
 	}

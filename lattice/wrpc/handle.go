@@ -265,8 +265,7 @@ func (in *incoming) outcome(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
-	var cause *Error
-	if errors.As(context.Cause(ctx), &cause) {
+	if cause, ok := errors.AsType[*Error](context.Cause(ctx)); ok {
 		return cause
 	}
 	return endOfContext(ctx, true)

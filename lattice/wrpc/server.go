@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -243,7 +244,7 @@ func (v *Serving) add(subject, group string, receive nats.MsgHandler) error {
 func (v *Serving) subscriptions() []*nats.Subscription {
 	v.gate.Lock()
 	defer v.gate.Unlock()
-	return v.subs[:len(v.subs):len(v.subs)]
+	return slices.Clip(v.subs)
 }
 
 // enter notes a call that has arrived; false means that it comes too late.

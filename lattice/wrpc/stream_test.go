@@ -350,7 +350,7 @@ func TestElemStream(t *testing.T) {
 	_, err := r.Next()
 	require.ErrorIs(t, err, wrpc.ErrProtocol)
 	r = wrpc.NewElemStream(bytes.NewReader(b.Bytes()), wit.String, 1000)
-	for err = nil; err == nil; _, err = r.Next() { //nolint:revive // until it fails
+	for err = nil; err == nil; _, err = r.Next() {
 	}
 	require.ErrorIs(t, err, wrpc.ErrOverflow)
 }

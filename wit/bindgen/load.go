@@ -171,11 +171,11 @@ func (l *loader) function(i *iface, src *bca.Function) (*fn, error) {
 		if err != nil {
 			return f, fmt.Errorf("parameter %s: %w", p.Name, err)
 		}
-		if name := paramName(p.Name); names[name] {
+		name := paramName(p.Name)
+		if names[name] {
 			return f, fmt.Errorf("two parameters would be called %s", name)
-		} else {
-			names[name] = true
 		}
+		names[name] = true
 		f.params = append(f.params, part{name: p.Name, typ: t})
 	}
 	switch len(src.Results) {

@@ -151,28 +151,28 @@ type fn struct {
 
 // ok returns what the function returns beside its error: the ok type of a
 // result, or the whole result. nil: nothing.
-func (f *fn) ok() *typ {
-	if f.fallible() {
-		return f.result.cases[0].typ
+func (fn *fn) ok() *typ {
+	if fn.fallible() {
+		return fn.result.cases[0].typ
 	}
-	return f.result
+	return fn.result
 }
 
 // fallible reports whether the function returns a WIT result, so that an error
 // can be a value to its caller.
-func (f *fn) fallible() bool { return f.result != nil && f.result.w.Kind == wit.KindResult }
+func (fn *fn) fallible() bool { return fn.result != nil && fn.result.w.Kind == wit.KindResult }
 
 // err returns the error type of the function's result; nil: none.
-func (f *fn) err() *typ {
-	if f.fallible() {
-		return f.result.cases[1].typ
+func (fn *fn) err() *typ {
+	if fn.fallible() {
+		return fn.result.cases[1].typ
 	}
 	return nil
 }
 
 // baseName is the function's name without resource and brackets.
-func (f *fn) baseName() string {
-	name := f.name[strings.IndexByte(f.name, ']')+1:]
+func (fn *fn) baseName() string {
+	name := fn.name[strings.IndexByte(fn.name, ']')+1:]
 	if _, after, ok := strings.Cut(name, "."); ok {
 		return after
 	}

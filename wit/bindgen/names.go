@@ -182,15 +182,16 @@ func (t *typ) ident(in *Package) string {
 	case wit.KindOption:
 		return "Option" + t.elem.ident(in)
 	case wit.KindResult:
-		s := "Result"
+		var s strings.Builder
+		s.WriteString("Result")
 		for _, c := range t.cases {
 			if c.typ == nil {
-				s += "None"
+				s.WriteString("None")
 			} else {
-				s += c.typ.ident(in)
+				s.WriteString(c.typ.ident(in))
 			}
 		}
-		return s
+		return s.String()
 	case wit.KindTuple:
 		if t.uniform() {
 			return fmt.Sprintf("%sX%d", t.fields[0].typ.ident(in), len(t.fields))
@@ -229,15 +230,16 @@ func (t *typ) tupleName(in *Package) string {
 	if t.def != nil {
 		return t.def.ident(in)
 	}
-	s := "Tuple"
+	var s strings.Builder
+	s.WriteString("Tuple")
 	for _, f := range t.fields {
 		if d := f.typ.def; d != nil && (d.resource != nil || f.typ.nominal()) {
-			s += d.goName
+			s.WriteString(d.goName)
 		} else {
-			s += f.typ.ident(in)
+			s.WriteString(f.typ.ident(in))
 		}
 	}
-	return s
+	return s.String()
 }
 
 // goType writes the type as Go code of package in: names of in's own contract

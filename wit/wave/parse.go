@@ -1,6 +1,7 @@
 package wave
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -52,7 +53,7 @@ func (p *parser) advance() token {
 	next, err := p.lex.next()
 	if err != nil {
 		p.err = err
-		if e, ok := err.(*Error); ok {
+		if e, ok := errors.AsType[*Error](err); ok {
 			e.Context = p.context
 		}
 		next = token{pos: t.pos}

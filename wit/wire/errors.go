@@ -53,8 +53,7 @@ func (e *ValueError) Error() string {
 
 // at puts a step in front of the path of a [*ValueError].
 func at(err error, step string) error {
-	var e *ValueError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*ValueError](err); ok {
 		e.Path = step + e.Path
 	}
 	return err

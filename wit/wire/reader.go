@@ -81,8 +81,7 @@ func (r *Reader) advance(n int, err error) {
 	if err == nil {
 		return
 	}
-	var syntax *SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*SyntaxError](err); ok {
 		syntax.Offset = r.off
 	}
 	r.err = err
