@@ -1,0 +1,27 @@
+// Command bench measures what calls cost and prints a table: into a guest, out
+// of it, from component to component in one process and across NATS, and what
+// a fresh instance costs. `make bench` runs it.
+//
+//	go run ./test/bench                      # the table, in under a minute
+//	go run ./test/bench -row 'u32' -rounds 31 -time 100ms
+//	go run ./test/bench -json bench.json     # every sample too
+//
+// # How to read it
+//
+// Each row has a floor: the cheapest thing that could do the same job, a Go
+// call through an interface or a bare NATS request of the same payload. Row and
+// floor are measured one right after the other, in many short rounds, in turns
+// of who is first; the ratio is the median of the rounds' ratios. So a machine
+// that is busy or changes its clock moves both, and the ratio stays: compare
+// ratios between machines and commits, and times only within one run.
+//
+// The spread is from the least to the most of the rounds, each of which is a
+// mean. Allocations are the whole process': across NATS that is both ends and
+// the embedded server. A row that begins with "=" is the difference of two
+// rows, measured one after the other: what the step between them costs.
+//
+// Slow is not a failure. A call that gives a wrong answer is: every answer is
+// checked, and the program then ends with status 1.
+//
+// It sits above everything, so it may import everything; nothing imports it.
+package main

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"time"
+)
+
+// options are the command line.
+type options struct {
+	rounds int
+	slice  time.Duration
+	json   string
+	rows   *regexp.Regexp
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+	case errors.As(err, new(usageError)):
+		os.Exit(2)
+	default:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// usageError is a wrong command line, which package flag has told about.
+type usageError struct{ error }
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.IntVar(&o.rounds, "rounds", 15, "rounds, each of which measures every row once")
+	flags.DurationVar(&o.slice, "time", 25*time.Millisecond, "time for one row, or its floor, in one round")
+	flags.StringVar(&o.json, "json", "", "write the table with every sample to this `file`")
+	flags.Func("row", "measure only rows whose name matches this `regexp`, and what they are compared to", func(s string) (err error) {
+		o.rows, err = regexp.Compile(s)
+		return err
+	})
+	err := flags.Parse(args)
+	if err == nil && (o.rounds < 1 || o.slice <= 0 || flags.NArg() > 0) {
+		err = errors.New("want at least one round, some time, and no arguments")
+		fmt.Fprintln(stderr, err)
+	}
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		return o, usageError{err}
+	}
+	return o, err
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	b, err := newBed(ctx)
+	if err != nil {
+		return errors.Join(err, b.close())
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	all, err := b.rows(ctx)
+	if err != nil {
+		return err
+	}
+	rows, err := choose(all, o.rows)
+	if err != nil {
+		return err
+	}
+	m := measurement{rounds: o.rounds, slice: o.slice}
+	if err := m.run(ctx, rows); err != nil {
+		return err
+	}
+	report := newReport(m, rows)
+	if _, err := io.WriteString(stdout, report.text()); err != nil || o.json == "" {
+		return err
+	}
+	out, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(o.json, append(out, '\n'), 0o644)
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestEveryRowAnswersRight runs the whole table once, for the answers.
+func TestEveryRowAnswersRight(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "bench.json")
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), []string{"-rounds", "1", "-time", "1us", "-json", file}, &out, t.Output()))
+	for _, want := range []string{"wazero v1.", "nats-server v2.", "host → guest", "= component → component", "bare NATS request-reply of 101 bytes", "counter.wasm"} {
+		require.Contains(t, out.String(), want)
+	}
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var r report
+	require.NoError(t, json.Unmarshal(b, &r))
+	for _, l := range r.Rows {
+		require.NotEmpty(t, l.Samples, l.Name)
+		if l.Floor != "" {
+			require.Len(t, l.Samples, 1, l.Name)
+			require.Len(t, l.Floors, 1, l.Name)
+		}
+	}
+}
+
+func TestWrongUse(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"-rounds", "0"}, {"-time", "-1s"}, {"-row", "("}, {"what"}, {"-no-such-flag"}} {
+		err := run(t.Context(), args, t.Output(), t.Output())
+		require.ErrorAs(t, err, new(usageError), "%q", args)
+	}
+}
+
+func TestChooseKeepsWhatRowsAreComparedTo(t *testing.T) {
+	t.Parallel()
+	floor, other := &row{group: "g", name: "floor"}, &row{group: "g", name: "other floor"}
+	in, out := &row{group: "g", name: "in", floor: floor}, &row{group: "g", name: "out", floor: floor}
+	step := &row{group: "g", name: "= step", floor: floor, of: out, less: in}
+	all := []*row{floor, in, out, step, other}
+	got, err := choose(all, regexp.MustCompile("^g: = step"))
+	require.NoError(t, err)
+	require.Equal(t, []*row{floor, in, out, step}, got)
+	got, err = choose(all, nil)
+	require.NoError(t, err)
+	require.Equal(t, all, got)
+	_, err = choose(all, regexp.MustCompile("none"))
+	require.Error(t, err)
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// row is one thing that is measured.
+type row struct {
+	group string
+	name  string
+	// floor is what the row is compared to; nil for a floor itself.
+	floor *row
+	// run does the thing n times and checks each answer.
+	run func(ctx context.Context, n int) error
+
+	// A row without run is the difference of two others, which are measured
+	// once more for it, so that they are neighbours in time.
+	of, less *row
+
+	n       int // per round, found by calibrate
+	samples []sample
+	floors  []sample // the floor's, measured beside samples
+}
+
+// sample is one round's mean.
+type sample struct {
+	Nanos  float64 `json:"ns"`
+	Allocs float64 `json:"allocs"`
+	Bytes  float64 `json:"bytes"`
+}
+
+func (s sample) minus(o sample) sample {
+	return sample{Nanos: s.Nanos - o.Nanos, Allocs: s.Allocs - o.Allocs, Bytes: s.Bytes - o.Bytes}
+}
+
+// choose returns the rows that match and all that they are compared to, in
+// their order.
+func choose(rows []*row, match *regexp.Regexp) ([]*row, error) {
+	if match == nil {
+		return rows, nil
+	}
+	want := map[*row]bool{}
+	var add func(r *row)
+	add = func(r *row) {
+		if r != nil && !want[r] {
+			want[r] = true
+			add(r.floor)
+			add(r.of)
+			add(r.less)
+		}
+	}
+	for _, r := range rows {
+		if match.MatchString(r.group + ": " + r.name) {
+			add(r)
+		}
+	}
+	if len(want) == 0 {
+		return nil, fmt.Errorf("no row matches %q", match)
+	}
+	return slices.DeleteFunc(slices.Clone(rows), func(r *row) bool { return !want[r] }), nil
+}
+
+// measurement is how rows are measured.
+type measurement struct {
+	rounds int
+	slice  time.Duration
+	took   time.Duration
+}
+
+// run measures all rows, round by round, each beside its floor.
+func (m *measurement) run(ctx context.Context, rows []*row) error {
+	began := time.Now()
+	for _, r := range rows {
+		if err := m.calibrate(ctx, r); err != nil {
+			return err
+		}
+	}
+	for round := range m.rounds {
+		for _, r := range rows {
+			if r.floor == nil {
+				continue
+			}
+			if err := r.measureBesideFloor(ctx, round%2 == 1); err != nil {
+				return err
+			}
+		}
+	}
+	m.took = time.Since(began)
+	return nil
+}
+
+// calibrate finds how often a row must run to fill a slice. It warms up what
+// the row needs, too.
+func (m *measurement) calibrate(ctx context.Context, r *row) error {
+	if r.run == nil {
+		return nil
+	}
+	for n := 1; ; n *= 2 {
+		began := time.Now()
+		if _, err := r.measure(ctx, n); err != nil {
+			return err
+		}
+		if took := time.Since(began); took >= m.slice/4 || n >= 1<<30 {
+			r.n = max(1, int(float64(n)*float64(m.slice)/float64(max(took, 1))))
+			return nil
+		}
+	}
+}
+
+// measureBesideFloor measures a row and its floor, one right after the other.
+func (r *row) measureBesideFloor(ctx context.Context, backwards bool) error {
+	turns := []*row{r.floor, r}
+	if r.run == nil {
+		turns = []*row{r.floor, r.less, r.of}
+	}
+	if backwards {
+		slices.Reverse(turns)
+	}
+	got := map[*row]sample{}
+	for _, t := range turns {
+		s, err := t.measure(ctx, t.n)
+		if err != nil {
+			return err
+		}
+		got[t] = s
+	}
+	here := got[r]
+	if r.run == nil {
+		here = got[r.of].minus(got[r.less])
+	}
+	floor := got[r.floor]
+	r.samples, r.floors = append(r.samples, here), append(r.floors, floor)
+	r.floor.samples = append(r.floor.samples, floor)
+	return nil
+}
+
+// patience bounds one slice. It is the deadline of the calls in it: in the
+// product, too, a call has one.
+const patience = 20 * time.Second
+
+func (r *row) measure(ctx context.Context, n int) (sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	began := time.Now()
+	err := r.run(ctx, n)
+	took := time.Since(began)
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		return sample{}, fmt.Errorf("%s: %s: %w", r.group, r.name, err)
+	}
+	each := float64(n)
+	return sample{Nanos: float64(took.Nanoseconds()) / each, Allocs: float64(after.Mallocs-before.Mallocs) / each,
+		Bytes: float64(after.TotalAlloc-before.TotalAlloc) / each}, nil
+}
+
+// errWrong is an answer that is not the one expected.
+var errWrong = errors.New("wrong answer")

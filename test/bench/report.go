@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// report is the table, for people and for machines.
+type report struct {
+	Machine machine   `json:"machine"`
+	When    time.Time `json:"when"`
+	Rounds  int       `json:"rounds"`
+	Slice   string    `json:"slice"`
+	Took    string    `json:"took"`
+	Rows    []line    `json:"rows"`
+}
+
+// line is one row of the report.
+type line struct {
+	Group  string  `json:"group"`
+	Name   string  `json:"name"`
+	Nanos  spread  `json:"ns"`
+	Allocs float64 `json:"allocs"` // median per operation
+	Bytes  float64 `json:"bytes"`  // median per operation
+	Floor  string  `json:"floor,omitempty"`
+	Ratio  *spread `json:"ratio,omitempty"` // to the floor of the same round
+
+	Samples []sample `json:"samples"`
+	Floors  []sample `json:"floor_samples,omitempty"`
+}
+
+func newReport(m measurement, rows []*row) *report {
+	r := &report{Machine: thisMachine(), When: time.Now().UTC().Truncate(time.Second), Rounds: m.rounds,
+		Slice: m.slice.String(), Took: m.took.Round(100 * time.Millisecond).String()}
+	for _, row := range rows {
+		if len(row.samples) == 0 {
+			continue // a floor of nothing that was chosen
+		}
+		l := line{Group: row.group, Name: row.name, Samples: row.samples, Floors: row.floors,
+			Nanos:  spreadOf(figures(row.samples, nanos)),
+			Allocs: spreadOf(figures(row.samples, allocs)).Median, Bytes: spreadOf(figures(row.samples, bytesOf)).Median}
+		if row.floor != nil {
+			ratio := spreadOf(ratios(row.samples, row.floors))
+			l.Floor, l.Ratio = row.floor.name, &ratio
+		}
+		r.Rows = append(r.Rows, l)
+	}
+	return r
+}
+
+func (r *report) text() string {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Options.DrawBorder = false
+	t.Style().Options.SeparateColumns = false
+	t.Style().Format.Header = text.FormatDefault
+	t.AppendHeader(table.Row{"", "median", "spread", "allocs/op", "B/op", "× floor", "spread"})
+	configs := []table.ColumnConfig{}
+	for n := 2; n <= 7; n++ {
+		configs = append(configs, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(configs)
+	group := ""
+	for _, l := range r.Rows {
+		if l.Group != group {
+			if group = l.Group; t.Length() > 0 {
+				t.AppendSeparator()
+			}
+			t.AppendRow(table.Row{strings.ToUpper(group)})
+		}
+		ratio, ratioSpread := "floor", ""
+		if l.Ratio != nil {
+			ratio, ratioSpread = number(l.Ratio.Median), number(l.Ratio.Min)+" – "+number(l.Ratio.Max)
+		}
+		t.AppendRow(table.Row{"  " + l.Name, duration(l.Nanos.Median), duration(l.Nanos.Min) + " – " + duration(l.Nanos.Max),
+			number(whole(l.Allocs)), number(whole(l.Bytes)), ratio, ratioSpread})
+	}
+	return fmt.Sprintf("%s\n%d rounds of %s for each row and its floor, %s in all; medians, spreads from least to most\n\n%s\n",
+		r.Machine, r.Rounds, r.Slice, r.Took, t.Render())
+}
+
+// whole takes away what the runtime allocates beside the measured calls.
+func whole(f float64) float64 {
+	if n := math.Round(f); math.Abs(f-n) < 0.1 {
+		return n
+	}
+	return f
+}
+
+// number prints three digits that count, or all of a whole number.
+func number(f float64) string {
+	abs := math.Abs(f)
+	switch {
+	case abs == 0:
+		return "0"
+	case f == math.Trunc(f) || abs >= 100:
+		return fmt.Sprintf("%.0f", f)
+	case abs >= 10:
+		return fmt.Sprintf("%.1f", f)
+	}
+	return fmt.Sprintf("%.2f", f)
+}
+
+func duration(nanos float64) string {
+	for _, u := range []struct {
+		name string
+		size float64
+	}{{"ms", 1e6}, {"µs", 1e3}} {
+		if math.Abs(nanos) >= u.size {
+			return number(nanos/u.size) + " " + u.name
+		}
+	}
+	return number(nanos) + " ns"
+}
