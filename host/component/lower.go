@@ -14,6 +14,10 @@ func callLifted(c *canonFunc, i *Instance, stack []uint64) error {
 	if err := callee.enter(caller); err != nil {
 		return err
 	}
+	// A child may call its parent, which waits for it: the parent has a call out
+	// and a call in then, which are put back.
+	call, outer := caller.call, callee.task
+	caller.call, callee.task = nil, nil
 	if c.hasBorrow {
 		caller.call, callee.task = &subtask{}, &task{}
 	}
@@ -25,8 +29,8 @@ func callLifted(c *canonFunc, i *Instance, stack []uint64) error {
 	}
 	if c.hasBorrow {
 		caller.call.release(&caller.handles)
-		caller.call, callee.task = nil, nil
 	}
+	caller.call, callee.task = call, outer
 	callee.leave(caller)
 	return nil
 }
@@ -103,14 +107,11 @@ func callHost(c *canonFunc, i *Instance, stack []uint64) error {
 	inv := &i.inv
 	inv.fn, inv.guest, inv.comp = c, i.guest(c.guest), &i.comps[c.def.Instance]
 	inv.guest.Budget = int64(i.tmpl.limits.LiftBytes)
-	if c.hasBorrow {
-		inv.comp.call = &inv.lent
-	}
+	call := inv.comp.call
+	inv.comp.call = &inv.lent
 	c.host.Call(inv, stack)
-	if c.hasBorrow {
-		inv.lent.release(&inv.comp.handles)
-		inv.comp.call = nil
-	}
+	inv.lent.release(&inv.comp.handles)
+	inv.comp.call = call
 	return i.cancelled()
 }
 
