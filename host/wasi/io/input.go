@@ -1,6 +1,7 @@
 package io
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -17,7 +18,8 @@ const chunk = 32 << 10
 // when it has one. A source may feed many streams, one after another or at the
 // same time; each byte goes to one of them. It is safe for concurrent use.
 type Source struct {
-	r io.Reader
+	r       io.Reader
+	scratch []byte // the goroutine's
 
 	mu      sync.Mutex
 	buf     []byte
@@ -85,13 +87,15 @@ func (s *Source) demand() {
 }
 
 func (s *Source) pump() {
-	b := make([]byte, chunk)
-	n, err := readSome(s.r, b)
+	if s.scratch == nil {
+		s.scratch = make([]byte, chunk)
+	}
+	n, err := readSome(s.r, s.scratch)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pumping = false
 	if !s.fate.ended {
-		s.buf = b[:n]
+		s.buf = bytes.Clone(s.scratch[:n]) // a guest may be copying the last one
 	}
 	if errors.Is(err, io.EOF) {
 		s.fate.end(nil)
