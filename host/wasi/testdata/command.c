@@ -68,8 +68,11 @@ int main(int argc, char **argv) {
 		return show(argc, argv);
 	if (!strcmp(what, "nap"))
 		return nap();
-	if (!strcmp(what, "sleep-long"))
+	if (!strcmp(what, "sleep-long")) {
+		printf("sleeping\n");
+		fflush(stdout);
 		return sleep(1000000);
+	}
 	if (!strcmp(what, "dice"))
 		return dice();
 	if (!strcmp(what, "cat"))
