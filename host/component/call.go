@@ -101,9 +101,9 @@ func (i *Instance) Call(ctx context.Context, e *Export, params, dst []byte) ([]b
 	if err := i.usable(e); err != nil {
 		return dst, err
 	}
-	end := i.begin(ctx)
+	stop := i.begin(ctx)
 	out, err := i.callWire(e, params, dst)
-	end()
+	i.end(stop)
 	if err != nil {
 		return dst, i.fail(err, e.name())
 	}

@@ -87,9 +87,9 @@ func (c *ImportCall) Forward(ctx context.Context, target *Instance, e *Export) e
 	if c.fault = c.checkResultPointer(); c.fault != nil {
 		return c.fault
 	}
-	end := target.begin(ctx)
+	stop := target.begin(ctx)
 	err := c.forward(target, e)
-	end()
+	target.end(stop)
 	if err == nil {
 		c.answered = true
 		return nil

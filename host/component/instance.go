@@ -28,13 +28,16 @@ type Instance struct {
 	objects  objects     // host objects
 	peer     table       // handles that the host holds of guest resources
 	inv      Invocation
-	frames   []*frame
+	imported ImportCall
+	frames   [2]frame // of a call and its post-return
+	deeper   []*frame
 	depth    int
 	making   int // the core instance that is being made
 	dead     error
 
 	mu      sync.Mutex // guards cores while they are made and closed
 	stopped atomic.Bool
+	onDone  func() // interrupt, as the value that contexts call
 }
 
 // callContext is the context that the engine passes through guests unchanged,
@@ -74,7 +77,7 @@ const maxCoreValues = 17
 func (t *Template) Take(ctx context.Context) (*Instance, error) {
 	i := &Instance{tmpl: t, comps: make([]compInst, len(t.plan.Instances)), cores: make([]*engine.Module, 0, len(t.plan.Cores)),
 		funcs: make([]coreFunc, len(t.refs.list)), guests: make([]abi.Guest, len(t.guests.list))}
-	i.ctx.inst, i.inv.inst = i, i
+	i.ctx.inst, i.inv.inst, i.onDone = i, i, i.interrupt
 	i.peer.limit = t.limits.Handles
 	for k := range i.comps {
 		c := &i.comps[k]
@@ -83,9 +86,9 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 			c.parent = &i.comps[p]
 		}
 	}
-	end := i.begin(ctx)
+	stop := i.begin(ctx)
 	err := i.instantiate()
-	end()
+	i.end(stop)
 	if err != nil {
 		err = i.fail(err, "start")
 		return nil, errors.Join(err, i.Close())
@@ -94,6 +97,7 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 }
 
 func (i *Instance) instantiate() error {
+	resolve, newMemory := i.resolve, i.newMemory
 	for k := range i.tmpl.plan.Cores {
 		i.making = k
 		site := &i.tmpl.plan.Cores[k]
@@ -101,7 +105,7 @@ func (i *Instance) instantiate() error {
 		if err := c.enter(nil); err != nil {
 			return err
 		}
-		if _, err := i.tmpl.rt.engine.Instantiate(&i.ctx, i.tmpl.codes[k], i.resolve, i.newMemory); err != nil {
+		if _, err := i.tmpl.rt.engine.Instantiate(&i.ctx, i.tmpl.codes[k], resolve, newMemory); err != nil {
 			return err
 		}
 		c.leave(nil)
@@ -141,26 +145,38 @@ func (i *Instance) Close() error {
 	defer i.mu.Unlock()
 	var errs []error
 	for k := len(i.cores) - 1; k >= 0; k-- {
-		errs = append(errs, i.cores[k].Close(context.Background()))
+		if err := i.cores[k].Close(context.Background()); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	for _, m := range i.memories {
-		errs = append(errs, m.Close())
+		if err := m.Close(); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	i.cores, i.memories = nil, nil
 	if i.dead == nil {
-		i.dead = trap.New(trap.Poisoned, "instance was closed")
+		i.dead = errClosed
 	}
 	return errors.Join(errs...)
 }
 
-// begin attaches a call's context. The returned function detaches it.
-func (i *Instance) begin(ctx context.Context) func() {
+var errClosed = &trap.Error{Code: trap.Poisoned, Msg: "instance was closed"}
+
+// begin attaches a call's context. Its end is told what it returned.
+func (i *Instance) begin(ctx context.Context) (stop func() bool) {
 	i.ctx.Base = ctx
 	if ctx.Done() == nil {
-		return func() {}
+		return nil
 	}
-	stop := context.AfterFunc(ctx, i.interrupt)
-	return func() { stop() }
+	return context.AfterFunc(ctx, i.onDone)
+}
+
+// end detaches a call's context.
+func (*Instance) end(stop func() bool) {
+	if stop != nil {
+		stop()
+	}
 }
 
 // interrupt makes running guest code trap at its next check.
@@ -199,11 +215,16 @@ func (i *Instance) fail(err error, where string) error {
 
 // push returns scratch space for a call; pop gives it back.
 func (i *Instance) push() *frame {
-	if i.depth == len(i.frames) {
-		i.frames = append(i.frames, new(frame))
-	}
 	i.depth++
-	return i.frames[i.depth-1]
+	n := i.depth - 1
+	if n < len(i.frames) {
+		return &i.frames[n]
+	}
+	n -= len(i.frames)
+	if n == len(i.deeper) {
+		i.deeper = append(i.deeper, new(frame))
+	}
+	return i.deeper[n]
 }
 
 func (i *Instance) pop() { i.depth-- }

@@ -123,26 +123,35 @@ func (i *Instance) cancelled() error {
 	return trap.New(trap.Unreachable, "stopped by the host")
 }
 
-// callImport is a call to a function that a [Callee] carries out.
+// callImport is a call to a function that a [Callee] carries out. A store makes
+// one at a time: all that runs in it meanwhile is realloc, which may not leave.
 func callImport(c *canonFunc, i *Instance, stack []uint64) error {
-	call := ImportCall{inst: i, fn: c, stack: stack}
-	err := c.callee.Call(&call)
-	if call.fault != nil {
-		return call.fault
+	call := &i.imported
+	*call = ImportCall{inst: i, fn: c, stack: stack}
+	err := call.carryOut()
+	*call = ImportCall{}
+	return err
+}
+
+// carryOut has the call answered, by a value that tells why it failed if need
+// be.
+func (c *ImportCall) carryOut() error {
+	err := c.fn.callee.Call(c)
+	if c.fault != nil {
+		return c.fault
 	}
-	if stop := i.cancelled(); stop != nil {
+	if stop := c.inst.cancelled(); stop != nil {
 		return stop
 	}
-	if err == nil && !call.answered {
+	if err == nil && !c.answered {
 		err = errors.New("the host gave no answer")
 	}
 	if err == nil {
 		return nil
 	}
-	value, ok := failureValue(c.fn.Result, err.Error())
+	value, ok := failureValue(c.fn.fn.Result, err.Error())
 	if !ok {
-		t := trap.New(trap.Import, "%s: %w", c.name(), err)
-		return t
+		return trap.New(trap.Import, "%s: %w", c.fn.name(), err)
 	}
-	return call.SetResults(value)
+	return c.SetResults(value)
 }
