@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/event"
+	"github.com/lathhost/lath/lattice/wrpc"
+)
+
+// defaultLattice is the lattice that is meant where none is named.
+const defaultLattice = "default"
+
+// latticeFlags say which lattice a verb talks to.
+type latticeFlags struct {
+	name, url string
+	stateDir  string
+	timeout   time.Duration // to connect
+}
+
+func addLattice(cmd *cobra.Command, name *string) {
+	cmd.Flags().StringVarP(name, "lattice", "x", defaultLattice, "name of the lattice")
+	fromEnv(cmd.Flags(), "lattice", "LATH_LATTICE", "WASMCLOUD_LATTICE")
+}
+
+func addNATSURL(cmd *cobra.Command, url *string) {
+	cmd.Flags().StringVar(url, "nats-url", lattice.DefaultURL, "address of the NATS server")
+	fromEnv(cmd.Flags(), "nats-url", "LATH_NATS_URL")
+}
+
+// v1NATSURL honours wasmCloud's two variables where nothing names a URL.
+func v1NATSURL(cmd *cobra.Command, url string) string {
+	host, port := os.Getenv("WASMCLOUD_NATS_HOST"), os.Getenv("WASMCLOUD_NATS_PORT")
+	if cmd.Flags().Changed("nats-url") || host == "" && port == "" {
+		return url
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	if port == "" {
+		port = "4222"
+	}
+	return "nats://" + net.JoinHostPort(host, port)
+}
+
+// add gives a verb the flags that say where its lattice is. Without them it is
+// that of the host that runs on this machine's state directory, if one does.
+func (f *latticeFlags) add(cmd *cobra.Command) {
+	addLattice(cmd, &f.name)
+	addNATSURL(cmd, &f.url)
+	addStateDir(cmd, &f.stateDir)
+	cmd.Flags().Lookup("state-dir").Usage = "directory of a running host, whose lattice is taken where none is named (env LATH_STATE_DIR)"
+	cmd.Flags().DurationVar(&f.timeout, "connect-timeout", 2*time.Second, "how long to try to reach NATS")
+}
+
+// resolve fills in what neither the command line nor the environment gave.
+func (f *latticeFlags) resolve(cmd *cobra.Command) error {
+	f.url = v1NATSURL(cmd, f.url)
+	flags := cmd.Flags()
+	given := flags.Changed("nats-url") || f.url != lattice.DefaultURL
+	if abs, err := filepath.Abs(f.stateDir); err == nil && f.stateDir != "" && !given {
+		if info := stateDir(abs).current(); info != nil {
+			f.url = info.NATSURL
+			if !flags.Changed("lattice") {
+				f.name = info.Lattice
+			}
+		}
+	}
+	if err := lattice.ValidLattice(f.name); err != nil {
+		return usagef("--lattice: %w", err)
+	}
+	return nil
+}
+
+// session is a connection to a lattice.
+type session struct {
+	lattice, url string
+	ctl          *ctl.Client
+	subscribe    func(ctx context.Context) (*event.Subscription, error)
+	caller       func() (*wrpc.Client, error)
+	close        func()
+}
+
+// open connects a verb to its lattice. The caller closes the session.
+func (f *latticeFlags) open(cmd *cobra.Command) (*session, error) {
+	if err := f.resolve(cmd); err != nil {
+		return nil, err
+	}
+	s, err := connect(cmd.Context(), *f)
+	if err != nil {
+		return nil, fmt.Errorf("%w; start a host with: lath up, or name a server with --nats-url", err)
+	}
+	return s, nil
+}
+
+func connect(ctx context.Context, f latticeFlags) (*session, error) {
+	conn, err := lattice.Connect(ctx, lattice.ConnConfig{URL: f.url, Name: "lath", Wait: f.timeout})
+	if err != nil {
+		return nil, err
+	}
+	client, err := ctl.NewClient(ctl.ClientConfig{Conn: conn, Lattice: f.name})
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return &session{
+		lattice: f.name, url: lattice.PublicURL(f.url), ctl: client, close: conn.Close,
+		subscribe: func(ctx context.Context) (*event.Subscription, error) { return event.Subscribe(ctx, conn, f.name) },
+		caller:    func() (*wrpc.Client, error) { return wrpc.NewClient(conn, wrpc.ClientConfig{}) },
+	}, nil
+}
+
+// errNoHost is the error of what needs a host where there is none.
+func (s *session) errNoHost() error {
+	return fmt.Errorf("no host runs in lattice %s at %s: start one with: lath up (or join with: lath host)", s.lattice, s.url)
+}
+
+// hosts returns the hosts of the lattice, by name.
+func (s *session) hosts(ctx context.Context) ([]ctl.Host, error) {
+	hosts, err := s.ctl.PingHosts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(hosts, func(a, b ctl.Host) int { return strings.Compare(a.FriendlyName+a.ID, b.FriendlyName+b.ID) })
+	return hosts, nil
+}
+
+// host finds a host by id, by the start of one, or by its friendly name.
+func (s *session) host(ctx context.Context, arg string) (*ctl.Host, error) {
+	hosts, err := s.hosts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(hosts) == 0 {
+		return nil, s.errNoHost()
+	}
+	return matchHost(hosts, arg)
+}
+
+func matchHost(hosts []ctl.Host, arg string) (*ctl.Host, error) {
+	var found []ctl.Host
+	names := make([]string, len(hosts))
+	for i, h := range hosts {
+		names[i] = h.FriendlyName
+		if h.ID == arg {
+			return &h, nil
+		}
+		if h.FriendlyName == arg || arg != "" && strings.HasPrefix(h.ID, strings.ToUpper(arg)) {
+			found = append(found, h)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return &found[0], nil
+	case 0:
+		return nil, fmt.Errorf("no host %q: %s%s", arg, list("there is", names), didYouMean(arg, names))
+	}
+	ids := make([]string, len(found))
+	for i, h := range found {
+		ids[i] = h.ID + " (" + h.FriendlyName + ")"
+	}
+	return nil, fmt.Errorf("%q names %d hosts: %s: give more of the id", arg, len(found), strings.Join(ids, ", "))
+}
+
+// maxAsked is how many hosts are asked at a time.
+const maxAsked = 16
+
+// inventories asks every host what it runs; hosts that are gone meanwhile are
+// left out.
+func (s *session) inventories(ctx context.Context) ([]lattice.Inventory, error) {
+	hosts, err := s.hosts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]*lattice.Inventory, len(hosts))
+	var g errgroup.Group
+	g.SetLimit(maxAsked)
+	for i, h := range hosts {
+		g.Go(func() error {
+			// One that does not answer is left out, so the error says nothing.
+			answers[i], _ = s.ctl.Inventory(ctx, h.ID)
+			return ctx.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	out := []lattice.Inventory{}
+	for _, a := range answers {
+		if a != nil {
+			out = append(out, *a)
+		}
+	}
+	return out, nil
+}
+
+// choose picks the host for something new: the one that is named, or else the
+// one that runs least.
+func (s *session) choose(ctx context.Context, arg string) (id, name string, err error) {
+	if arg != "" {
+		h, err := s.host(ctx, arg)
+		if err != nil {
+			return "", "", err
+		}
+		return h.ID, h.FriendlyName, nil
+	}
+	all, err := s.inventories(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	if len(all) == 0 {
+		return "", "", s.errNoHost()
+	}
+	least := slices.MinFunc(all, func(a, b lattice.Inventory) int {
+		return len(a.Components) + len(a.Providers) - len(b.Components) - len(b.Providers)
+	})
+	return least.HostID, least.FriendlyName, nil
+}
+
+// list writes "what a, b, c", of at most 20 names.
+func list(what string, names []string) string {
+	const most = 20
+	if len(names) == 0 {
+		return what + " none"
+	}
+	if len(names) > most {
+		return fmt.Sprintf("%s %s and %d more", what, strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return what + " " + strings.Join(names, ", ")
+}

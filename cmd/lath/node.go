@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/host"
+	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/oci"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/natsserver"
+)
+
+// node is a host in this process with all that it stands on. Parts are started
+// in order and closed in reverse.
+type node struct {
+	flags     *hostFlags
+	dir       stateDir
+	maxMemory uint64
+	log       *zap.Logger
+
+	url     string
+	closers []func() error
+}
+
+// shutdownWait bounds the end of what the host stands on.
+const shutdownWait = 10 * time.Second
+
+// run starts everything, calls ready, and returns when the host has ended.
+func (n *node) run(ctx context.Context, ready func(hostInfo) error) (err error) {
+	release, err := n.dir.lock()
+	if errors.Is(err, errLocked) {
+		return n.explainLock()
+	}
+	if err != nil {
+		return err
+	}
+	// Last of all: who finds the lock free may take the host for gone.
+	defer release()
+	defer func() { err = errors.Join(err, n.close()) }()
+	h, identity, err := n.open(ctx)
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-h.Ready():
+	}
+	info := hostInfo{PID: os.Getpid(), HostID: identity.ID, Name: identity.Name, Lattice: n.flags.lattice,
+		NATSURL: n.url, StateDir: string(n.dir), Started: time.Now().UTC()}
+	err = n.dir.writeInfo(info)
+	n.closers = append(n.closers, n.dir.removeInfo)
+	if err == nil {
+		info.NATSURL = lattice.PublicURL(info.NATSURL)
+		err = ready(info)
+	}
+	if err != nil {
+		// It runs, and can be driven and stopped all the same.
+		n.log.Error("host is ready, but could not say so", zap.Error(err))
+	}
+	return <-ended
+}
+
+// open starts what the host stands on and makes the host.
+func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) {
+	f := n.flags
+	identity, err := n.dir.identity(f.seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n.url = f.natsURL; f.embedded {
+		if err := n.openServer(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	log := n.log.Named("nats")
+	conn, err := lattice.Connect(ctx, lattice.ConnConfig{
+		URL: n.url, Name: "lath host " + identity.Name, Wait: f.connectTimeout,
+		OnDisconnect: func(err error) {
+			if err != nil { // nil: closed by us
+				log.Warn("connection lost", zap.Error(err))
+			}
+		},
+		OnReconnect: func(url string) { log.Info("connected again", zap.String("url", url)) },
+		OnError:     func(subject string, err error) { log.Warn("error", zap.String("subject", subject), zap.Error(err)) },
+	})
+	if err != nil {
+		if !f.embedded {
+			err = fmt.Errorf("%w; name a server with --nats-url, or start one here with: lath up", err)
+		}
+		return nil, nil, err
+	}
+	n.closers = append(n.closers, func() error { conn.Close(); return nil })
+
+	rt, err := component.New(ctx, component.Config{CacheDir: n.cachePath("compiled")})
+	if err != nil {
+		return nil, nil, err
+	}
+	n.closers = append(n.closers, func() error { return rt.Close(context.WithoutCancel(ctx)) })
+	images, err := oci.New(f.registries.config(n.cachePath("oci")))
+	if err != nil {
+		return nil, nil, err
+	}
+	n.closers = append(n.closers, func() error { images.Close(); return nil })
+
+	labels := envLabels()
+	for k, v := range f.labels {
+		labels[k] = v
+	}
+	h, err := host.New(host.Config{
+		Lattice: f.lattice, Identity: identity, Conn: conn, Runtime: rt, Images: images, Builtins: builtins(),
+		Labels: labels, Version: buildVersion(), Drain: f.drain, Limits: component.Limits{Memory: n.maxMemory}, Log: n.log,
+	})
+	return h, identity, err
+}
+
+func (n *node) openServer(ctx context.Context) error {
+	port := n.flags.port
+	if port == 0 {
+		port = natsserver.RandomPort
+	}
+	server, err := natsserver.Start(ctx, natsserver.Config{
+		StoreDir: n.flags.store, Host: n.flags.listen, Port: port, Log: natsLog{n.log.Named("nats-server")},
+	})
+	if err != nil {
+		return fmt.Errorf("%w; choose another port with --port, or join a server that runs with: lath host --nats-url URL", err)
+	}
+	n.url = server.URL()
+	n.closers = append(n.closers, func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownWait)
+		defer cancel()
+		return server.Shutdown(ctx)
+	})
+	return nil
+}
+
+// cachePath is a directory in the cache; empty, without one: nothing is kept.
+func (n *node) cachePath(name string) string {
+	if n.flags.cacheDir == "" {
+		return ""
+	}
+	return filepath.Join(n.flags.cacheDir, name)
+}
+
+func (n *node) close() error {
+	var errs []error
+	for i := len(n.closers) - 1; i >= 0; i-- {
+		errs = append(errs, n.closers[i]())
+	}
+	return errors.Join(errs...)
+}
+
+func (n *node) explainLock() error {
+	who := "another host"
+	if info, err := n.dir.readInfo(); err == nil && info != nil {
+		who = fmt.Sprintf("host %s (process %d)", info.Name, info.PID)
+	}
+	return fmt.Errorf("state directory %s is in use by %s: stop it with \"lath down\", or give this one its own --state-dir", n.dir, who)
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/mattn/go-isatty"
+)
+
+func (c *cli) json() bool { return c.output == outputJSON }
+
+// result prints v in JSON mode, and else what text prints.
+func (c *cli) result(v any, text func(w io.Writer)) error {
+	if c.json() {
+		return writeJSON(c.stdout, v)
+	}
+	text(c.stdout)
+	return nil
+}
+
+// say tells a person what happens, beside the result.
+func (c *cli) say(format string, args ...any) {
+	if !c.json() {
+		fmt.Fprintf(c.stderr, format+"\n", args...)
+	}
+}
+
+// writeJSON writes one line.
+func writeJSON(w io.Writer, v any) error {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	_, err := w.Write(buf.Bytes())
+	return err
+}
+
+// terminal says whether a stream shows what it gets to a person at once.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
+}
+
+// newTable returns a table without lines, whose columns a shell can cut.
+func newTable(w io.Writer, header ...any) table.Writer {
+	t := table.NewWriter()
+	t.SetOutputMirror(w)
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "   "
+	t.SetStyle(style)
+	t.SuppressTrailingSpaces()
+	t.AppendHeader(header)
+	return t
+}

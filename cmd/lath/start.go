@@ -1,0 +1,290 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/lathhost/lath/host/oci"
+	"github.com/lathhost/lath/host/provider"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/event"
+)
+
+// outcomeWait is how long start and stop wait for what they asked for.
+const outcomeWait = 5 * time.Minute
+
+// startFlags are those of both start verbs.
+type startFlags struct {
+	lattice     latticeFlags
+	host        string
+	annotations map[string]string
+	wait        time.Duration
+}
+
+func (f *startFlags) add(cmd *cobra.Command) {
+	f.lattice.add(cmd)
+	cmd.Flags().StringVar(&f.host, "host", "", "host to start it on: id, start of the id, or name (default: the one that runs least)")
+	cmd.Flags().StringToStringVarP(&f.annotations, "annotation", "a", nil, "annotation, KEY=VALUE; repeatable")
+	cmd.Flags().DurationVar(&f.wait, "timeout", outcomeWait, "how long to wait until it runs")
+}
+
+func (c *cli) startCmd() *cobra.Command {
+	cmd := asGroup(&cobra.Command{
+		Use: "start", Short: "Start a component or a provider",
+		Example: "  lath start component ghcr.io/you/counter:0.1.0\n  lath start provider keyvalue lath+builtin://keyvalue-memory",
+	})
+	cmd.AddCommand(c.startComponentCmd(), c.startProviderCmd())
+	return cmd
+}
+
+// componentFlags are those of start component.
+type componentFlags struct {
+	startFlags
+	id        string
+	most      uint32
+	update    bool
+	maxMemory string
+	maxTime   time.Duration
+}
+
+func (c *cli) startComponentCmd() *cobra.Command {
+	var f componentFlags
+	cmd := &cobra.Command{
+		Use: "component [ID] REFERENCE", Short: "Start a component, or change how many calls it takes",
+		Long: `Start a component on a host and wait until it runs. Without an id it is called
+after its repository: ghcr.io/you/counter:0.1.0 is "counter". A component that runs
+there already gets the new limits, and with --update the new image.`,
+		Example: `  lath start component ghcr.io/you/counter:0.1.0
+  lath start component counter localhost:5000/counter:0.1.0 --host bold-acorn-0042 --max 20
+  lath start component ./counter.wasm          # hosts with --allow-file-load`,
+		Args: nargs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.startComponent(cmd, &f, args) },
+	}
+	f.add(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&f.id, "id", "", "id of the component (default: from the reference)")
+	flags.Uint32Var(&f.most, "max", 100, "most calls that run at a time on this host")
+	flags.BoolVar(&f.update, "update", false, "replace the image of a component that runs under this id")
+	flags.StringVar(&f.maxMemory, "max-memory", "", "limit of its linear memory, such as 64MiB (default: the host's)")
+	flags.DurationVar(&f.maxTime, "max-time", 0, "limit of one call (default: the host's)")
+	return cmd
+}
+
+// started is the answer of start.
+type started struct {
+	ID       string `json:"id"`
+	Ref      string `json:"image_ref"`
+	HostID   string `json:"host_id"`
+	HostName string `json:"host_name"`
+	Max      uint32 `json:"max_instances,omitempty"`
+	Warning  string `json:"warning,omitempty"`
+}
+
+func (f *componentFlags) request(args []string) (req ctl.ScaleComponent, err error) {
+	id, ref := f.id, args[len(args)-1]
+	if len(args) == 2 {
+		if id != "" {
+			return req, usagef("the id is given twice: %q and --id %q", args[0], id)
+		}
+		id = args[0]
+	}
+	if isFile(ref) {
+		if ref, err = oci.FileReference(ref); err != nil {
+			return req, err
+		}
+	}
+	parsed, err := oci.ParseReference(ref)
+	if err != nil {
+		return req, &usageError{err}
+	}
+	if id == "" {
+		id = idOf(parsed)
+	}
+	if err := lattice.ValidID(id); err != nil {
+		return req, usagef("%w: name one: lath start component ID %s", err, ref)
+	}
+	if f.most == 0 {
+		return req, usagef("--max 0 would stop it: use lath stop component %s", id)
+	}
+	limits, err := f.limits()
+	return ctl.ScaleComponent{ComponentRef: ref, ComponentID: id, MaxInstances: f.most,
+		Annotations: f.annotations, AllowUpdate: f.update, Limits: limits}, err
+}
+
+func (f *componentFlags) limits() (*lattice.ComponentLimits, error) {
+	var l lattice.ComponentLimits
+	if f.maxMemory != "" {
+		n, err := humanize.ParseBytes(f.maxMemory)
+		if err != nil || n == 0 {
+			return nil, usagef("--max-memory %q: want a size such as 64MiB", f.maxMemory)
+		}
+		l.MaxMemory = strconv.FormatUint(n, 10)
+	}
+	switch {
+	case f.maxTime < 0 || f.maxTime > 0 && f.maxTime < time.Millisecond:
+		return nil, usagef("--max-time %s: want 1ms or more", f.maxTime)
+	case f.maxTime > 0:
+		l.MaxExecutionTime = strconv.FormatInt(f.maxTime.Milliseconds(), 10)
+	}
+	if l == (lattice.ComponentLimits{}) {
+		return nil, nil
+	}
+	return &l, nil
+}
+
+// idOf is the id of a component that was given none: the last part of its
+// repository or file.
+func idOf(ref oci.Reference) string {
+	if file, ok := ref.File(); ok {
+		base := path.Base(strings.ReplaceAll(file, `\`, "/"))
+		return strings.TrimSuffix(base, path.Ext(base))
+	}
+	name, _, _ := strings.Cut(ref.String(), "@")
+	name = path.Base(name)
+	name, _, _ = strings.Cut(name, ":")
+	return strings.ToLower(name)
+}
+
+func (c *cli) startComponent(cmd *cobra.Command, f *componentFlags, args []string) error {
+	req, err := f.request(args)
+	if err != nil {
+		return err
+	}
+	out := started{ID: req.ComponentID, Ref: req.ComponentRef, Max: req.MaxInstances}
+	err = c.start(cmd, &f.startFlags, &out, func(ctx context.Context, s *session) error {
+		out.Warning, err = s.ctl.ScaleComponent(ctx, out.HostID, req)
+		return err
+	}, func(e event.Event) (bool, error) {
+		switch d := e.Data.(type) {
+		case event.ComponentScaled:
+			if d.HostID == out.HostID && d.ComponentID == out.ID {
+				out.Ref = d.ImageRef
+				return true, nil
+			}
+		case event.ComponentScaleFailed:
+			if d.HostID == out.HostID && d.ComponentID == out.ID {
+				return true, errors.New(d.Error)
+			}
+		}
+		return false, nil
+	})
+	if err != nil {
+		return fmt.Errorf("component %s on %s: %w", out.ID, hostOr(out.HostName), err)
+	}
+	return c.result(out, func(w io.Writer) {
+		if out.Warning != "" {
+			c.say("warning: %s", strings.TrimSpace(out.Warning))
+		}
+		fmt.Fprintf(w, "component %s runs on %s (%s)\n", out.ID, out.HostName, out.Ref)
+	})
+}
+
+func (c *cli) startProviderCmd() *cobra.Command {
+	var f startFlags
+	cmd := &cobra.Command{
+		Use: "provider [ID] REFERENCE", Short: "Start a capability provider",
+		Long: `Start a capability provider on a host and wait until it runs. Built-in ones are
+called ` + provider.Scheme + `NAME: ` + builtinNames() + `.`,
+		Example: "  lath start provider keyvalue " + provider.Scheme + "keyvalue-memory",
+		Args:    nargs(1, 2),
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.startProvider(cmd, &f, args) },
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func builtinNames() string {
+	var names []string
+	for _, b := range builtins() {
+		names = append(names, b.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (c *cli) startProvider(cmd *cobra.Command, f *startFlags, args []string) error {
+	out := started{ID: args[0], Ref: args[len(args)-1]}
+	if len(args) == 1 {
+		out.ID = path.Base(out.Ref)
+	}
+	if err := lattice.ValidID(out.ID); err != nil {
+		return usagef("%w: lath start provider ID REFERENCE", err)
+	}
+	err := c.start(cmd, f, &out, func(ctx context.Context, s *session) error {
+		return s.ctl.StartProvider(ctx, out.HostID, ctl.StartProvider{ProviderRef: out.Ref, ProviderID: out.ID, Annotations: f.annotations})
+	}, func(e event.Event) (bool, error) {
+		switch d := e.Data.(type) {
+		case event.ProviderStarted:
+			return d.HostID == out.HostID && d.ProviderID == out.ID, nil
+		case event.ProviderStartFailed:
+			if d.HostID == out.HostID && d.ProviderID == out.ID {
+				return true, errors.New(d.Error)
+			}
+		}
+		return false, nil
+	})
+	if err != nil {
+		return fmt.Errorf("provider %s on %s: %w", out.ID, hostOr(out.HostName), err)
+	}
+	return c.result(out, func(w io.Writer) {
+		fmt.Fprintf(w, "provider %s runs on %s (%s)\n", out.ID, out.HostName, out.Ref)
+	})
+}
+
+func hostOr(name string) string {
+	if name == "" {
+		return "no host"
+	}
+	return name
+}
+
+// start sends a command to a host and waits for the event that tells its
+// outcome.
+func (c *cli) start(cmd *cobra.Command, f *startFlags, out *started,
+	send func(context.Context, *session) error, outcome func(event.Event) (bool, error)) error {
+	s, err := f.lattice.open(cmd)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	ctx := cmd.Context()
+	if out.HostID, out.HostName, err = s.choose(ctx, f.host); err != nil {
+		return err
+	}
+	return c.await(ctx, s, f.wait, "starting "+out.ID+" on "+out.HostName, send, outcome)
+}
+
+// await listens, then sends a command, then waits for its outcome.
+func (c *cli) await(ctx context.Context, s *session, wait time.Duration, what string,
+	send func(context.Context, *session) error, outcome func(event.Event) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	events, err := s.subscribe(ctx)
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	defer c.waiting(what)()
+	if err := send(ctx, s); err != nil {
+		return err
+	}
+	var failed error
+	_, err = events.Wait(ctx, func(e event.Event) bool {
+		var is bool
+		is, failed = outcome(e)
+		return is
+	})
+	if errors.Is(err, lattice.ErrTimeout) {
+		return fmt.Errorf("no outcome after %s; the host may still be at it, see: lath get inventory: %w", wait, lattice.ErrTimeout)
+	}
+	return errors.Join(err, failed)
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/lathhost/lath/host"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/natsserver"
+)
+
+// hostFlags are those of up and host.
+type hostFlags struct {
+	lattice, stateDir, cacheDir string
+	labels                      map[string]string
+	seed                        string
+	registries                  registryFlags
+	logLevel, logFormat         string
+	maxMemory                   string
+	drain, connectTimeout       time.Duration
+	detach                      bool
+
+	// Of up.
+	embedded      bool
+	listen, store string
+	port          int
+	// Of host.
+	natsURL string
+}
+
+func (c *cli) upCmd() *cobra.Command {
+	f := &hostFlags{embedded: true}
+	cmd := &cobra.Command{
+		Use: "up [flags]", Short: "Start a host with a NATS server in it",
+		Long: `Start a host together with the NATS server that its lattice runs on, in one
+process. Other hosts join with "lath host --nats-url". The server listens on this
+machine only and has no authentication; see --listen.
+
+It runs until a signal or "lath down": it then takes no more calls, finishes those
+that run, and leaves. A second signal ends it at once.`,
+		Example: "  lath up\n  lath up --detach --port 4333 --label zone=lab",
+		Args:    nargs(0, 0),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return c.runHost(cmd.Context(), f) },
+	}
+	f.add(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&f.listen, "listen", natsserver.DefaultHost, "address that the NATS server listens on")
+	fromEnv(flags, "listen", "LATH_LISTEN")
+	flags.IntVarP(&f.port, "port", "p", natsserver.DefaultPort, "port of the NATS server; 0: any free one")
+	fromEnv(flags, "port", "LATH_PORT", "WASMCLOUD_NATS_PORT")
+	flags.StringVar(&f.store, "store", "", "directory of JetStream's files (default: nats in the state directory)")
+	fromEnv(flags, "store", "LATH_STORE")
+	return cmd
+}
+
+func (c *cli) hostCmd() *cobra.Command {
+	f := &hostFlags{}
+	cmd := &cobra.Command{
+		Use: "host [flags]", Short: "Start a host that joins a lattice",
+		Long: `Start a host that joins the lattice of a NATS server that runs already: that of
+"lath up" on any machine, or any NATS with JetStream.
+
+It runs until a signal or "lath down": it then takes no more calls, finishes those
+that run, and leaves. A second signal ends it at once.`,
+		Example: "  lath host --nats-url nats://10.0.0.7:4222\n  lath host --state-dir /var/lib/lath-2 --detach",
+		Args:    nargs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.natsURL = v1NATSURL(cmd, f.natsURL)
+			return c.runHost(cmd.Context(), f)
+		},
+	}
+	f.add(cmd)
+	addNATSURL(cmd, &f.natsURL)
+	cmd.Flags().DurationVar(&f.connectTimeout, "connect-timeout", lattice.DefaultConnectWait, "how long to try to reach NATS at the start")
+	return cmd
+}
+
+func (f *hostFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	addLattice(cmd, &f.lattice)
+	addStateDir(cmd, &f.stateDir)
+	addCacheDir(cmd, &f.cacheDir)
+	flags.StringToStringVarP(&f.labels, "label", "l", nil, "label of the host, KEY=VALUE; repeatable (env LATH_LABEL_KEY, WASMCLOUD_LABEL_KEY)")
+	flags.StringVar(&f.seed, "host-seed", "", "seed of the host's identity, SN…; better given by the environment (default: kept in the state directory)")
+	fromEnv(flags, "host-seed", "LATH_HOST_SEED", "WASMCLOUD_HOST_SEED")
+	f.registries.add(cmd)
+	flags.BoolVar(&f.registries.allowFile, "allow-file-load", false, "allow file:// references")
+	fromEnv(flags, "allow-file-load", "LATH_ALLOW_FILE_LOAD", "WASMCLOUD_ALLOW_FILE_LOAD")
+	flags.StringVar(&f.maxMemory, "max-memory", "256MiB", "limit of a component's linear memory")
+	fromEnv(flags, "max-memory", "LATH_MAX_MEMORY", "WASMCLOUD_MAX_LINEAR_MEMORY")
+	flags.DurationVar(&f.drain, "drain", host.DefaultDrain, "how long calls may go on when the host is to end")
+	fromEnv(flags, "drain", "LATH_DRAIN")
+	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	fromEnv(flags, "log-level", "LATH_LOG_LEVEL", "WASMCLOUD_LOG_LEVEL")
+	flags.StringVar(&f.logFormat, "log-format", "console", "console or json; logs go to standard error")
+	fromEnv(flags, "log-format", "LATH_LOG_FORMAT")
+	flags.BoolVarP(&f.detach, "detach", "d", false, "run in the background: return when the host is ready")
+}
+
+// check finds what is wrong before anything is done, so that a detached host
+// fails where it was typed.
+func (f *hostFlags) check() (maxMemory uint64, err error) {
+	if err := lattice.ValidLattice(f.lattice); err != nil {
+		return 0, usagef("--lattice: %w", err)
+	}
+	if f.embedded && (f.port < 0 || f.port > 65535) {
+		return 0, usagef("--port %d: want 0 to 65535", f.port)
+	}
+	if f.drain < 0 {
+		return 0, usagef("--drain %s: it is negative", f.drain)
+	}
+	if _, err := newLogger(io.Discard, f.logLevel, f.logFormat); err != nil {
+		return 0, err
+	}
+	if maxMemory, err = humanize.ParseBytes(f.maxMemory); err != nil || maxMemory == 0 {
+		return 0, usagef("--max-memory %q: want a size such as 64MiB", f.maxMemory)
+	}
+	return maxMemory, f.registries.check()
+}
+
+func (c *cli) runHost(ctx context.Context, f *hostFlags) error {
+	maxMemory, err := f.check()
+	if err != nil {
+		return err
+	}
+	dir, err := openStateDir(f.stateDir)
+	if err != nil {
+		return err
+	}
+	if f.detach {
+		return c.detach(ctx, dir)
+	}
+	if f.store == "" {
+		f.store = filepath.Join(string(dir), "nats")
+	}
+	log, err := newLogger(c.stderr, f.logLevel, f.logFormat)
+	if err != nil {
+		return err
+	}
+	n := &node{flags: f, dir: dir, maxMemory: maxMemory, log: log}
+	return n.run(ctx, c.ready)
+}
+
+// ready tells what has started.
+func (c *cli) ready(info hostInfo) error {
+	return c.result(info, func(w io.Writer) {
+		fmt.Fprintf(w, "%s (%s) is ready in lattice %s at %s; next: lath start component REF\n",
+			info.Name, info.HostID, info.Lattice, info.NATSURL)
+	})
+}
