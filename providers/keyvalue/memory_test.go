@@ -288,3 +288,22 @@ func BenchmarkMemory(b *testing.B) {
 		}
 	})
 }
+
+func TestParseMemoryConfig(t *testing.T) {
+	t.Parallel()
+	cfg, err := keyvalue.ParseMemoryConfig(map[string]string{"max_keys": "7", "max_value_bytes": "100"})
+	require.NoError(t, err)
+	require.EqualValues(t, 7, cfg.MaxKeys)
+	require.EqualValues(t, 100, cfg.MaxValueBytes)
+	require.EqualValues(t, keyvalue.DefaultMaxBytes, cfg.MaxBytes)
+	for text, values := range map[string]map[string]string{
+		`no setting "max_key": there are max_batch_bytes, `: {"max_key": "7"},
+		`max_keys is "many": want a positive number`:        {"max_keys": "many"},
+		`max_keys is "-1"`: {"max_keys": "-1"},
+		`max_keys is "0"`:  {"max_keys": "0"},
+		`max_keys is ""`:   {"max_keys": ""},
+	} {
+		_, err := keyvalue.ParseMemoryConfig(values)
+		require.ErrorContains(t, err, text)
+	}
+}

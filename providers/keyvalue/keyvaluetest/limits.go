@@ -12,7 +12,7 @@ import (
 
 // Limits are those of a backend; 0 where it has none. For [RunLimits] they are
 // set small, but the bytes in all are at least four values of the largest size,
-// and there are at least two buckets and four keys, of names of at least eight
+// and there are at least three buckets and four keys, of names of at least eight
 // bytes.
 type Limits struct {
 	ValueBytes, KeyBytes, Bytes int
@@ -124,6 +124,9 @@ func limitKeys(s *subject, n int) {
 		s.set([]string{"a", "b"}[i%2], fmt.Sprint(i), "")
 	}
 	s.refused(s.trySet("a", "new", ""))
+	for i := range 2 * n { // nor does trying take up buckets
+		s.refused(s.trySet(fmt.Sprint("c", i), "new", ""))
+	}
 	if s.Atomics != nil {
 		_, err := s.Atomics.Increment(s.ctx, "a", "new", 1)
 		s.refused(err)
@@ -131,7 +134,7 @@ func limitKeys(s *subject, n int) {
 	s.lacks("a", "new")
 	s.set("a", "0", "changed")
 	require.NoError(s.t, s.Store.Delete(s.ctx, "b", "1"))
-	s.set("a", "new", "")
+	s.set("c", "new", "")
 	s.refused(s.trySet("b", "1", ""))
 }
 
