@@ -12,7 +12,7 @@ BENCHTIME ?= 1s
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test race lint fmt generate check-generate fuzz bench cross guests ci clean
+.PHONY: help interop build demo test race lint fmt generate check-generate fuzz bench cross guests ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ fuzz: ## Fuzz every target for FUZZTIME (10s)
 
 bench: ## Run the benchmarks that match BENCH (all)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+interop: ## Test against wasmCloud's own Go code, named by WASMCLOUD_GO_DIR and WRPC_GO_DIR
+	cd test/interop && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 -v ./...
 
 cross: ## Build for every platform
 	@for platform in $(PLATFORMS); do echo "== $$platform"; \

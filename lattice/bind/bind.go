@@ -93,9 +93,17 @@ func end(r *wire.Reader) error {
 // read: more comes as they do.
 const maxPrealloc = 1024
 
+// maxElems bounds the elements of one list: an empty string takes one byte on
+// the wire and sixteen in memory.
+const maxElems = 1 << 20
+
 // List reads a list whose elements take at least minSize bytes each.
 func List[T any](r *wire.Reader, minSize int, elem func(r *wire.Reader) T) []T {
 	n := r.Len(minSize)
+	if n > maxElems {
+		r.Fail(&wire.SyntaxError{Offset: r.Offset(), Reason: fmt.Sprintf("a list of %d elements, the limit is %d", n, maxElems)})
+		return nil
+	}
 	v := make([]T, 0, min(n, maxPrealloc))
 	for range n {
 		e := elem(r)
