@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -114,19 +116,30 @@ func stateText(s lattice.LinkStatus) string {
 	return string(s.State) + ": " + s.Reason
 }
 
+// linkSettle bounds the wait until a link that was set is known to the host
+// that answers, which may be another than the one that set it.
+const linkSettle = 3 * time.Second
+
 // linkStatus returns the state of a link that was just set.
 func (s *session) linkStatus(ctx context.Context, l lattice.Link) (*lattice.LinkStatus, error) {
-	all, err := s.linkStatuses(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, status := range all {
-		if status.Replaces(l) {
-			return &status, nil
+	ctx, cancel := context.WithTimeout(ctx, linkSettle)
+	defer cancel()
+	for {
+		all, err := s.linkStatuses(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, status := range all {
+			if status.Replaces(l) && slices.Equal(slices.Sorted(slices.Values(status.Interfaces)), slices.Sorted(slices.Values(l.Interfaces))) {
+				return &status, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the host that answers has not heard of it after %s; see: lath get links", linkSettle)
+		case <-time.After(poll):
 		}
 	}
-	// Another host answers, which has not heard of it yet.
-	return &lattice.LinkStatus{Link: l, State: lattice.LinkPending, Reason: "not yet known to every host; see: lath get links"}, nil
 }
 
 // linkStatuses returns all links. Those that only hosts which do not speak
