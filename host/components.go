@@ -7,28 +7,25 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/lathhost/lath/host/capability"
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/host/provider"
-	"github.com/lathhost/lath/host/wasi"
 	"github.com/lathhost/lath/host/workload"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
-	"github.com/lathhost/lath/wit"
 )
 
-// running is a component's place on the host. Commands for one id take turns.
+// running is a component's place on the host. Commands for one id take turns,
+// in the order in which they were accepted.
 type running struct {
-	turn sync.Mutex
 	*deployed
+	last chan struct{} // closed when the command that was accepted last has ended
 }
 
 // deployed is a component that runs, with what it holds beside its workload.
@@ -60,22 +57,42 @@ func (h *Host) listComponents() []*deployed {
 	return list
 }
 
-// place returns the place of an id, made if need be.
-func (h *Host) place(id string) *running {
+// inTurn carries out a command for an id after those that came before it.
+func (h *Host) inTurn(id string, f func(ctx context.Context)) error {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	r := h.components[id]
 	if r == nil {
 		r = &running{}
 		h.components[id] = r
 	}
-	return r
+	before, done := r.last, make(chan struct{})
+	r.last = done
+	h.mu.Unlock()
+	err := h.background(before, func(ctx context.Context) {
+		defer h.endTurn(id, r, done)
+		f(ctx)
+	})
+	if err != nil {
+		close(done)
+	}
+	return err
 }
 
-// put makes d what runs at a place; nil: nothing.
-func (h *Host) put(r *running, d *deployed) {
+// endTurn lets the next command in, and forgets a place where nothing runs and
+// nobody waits.
+func (h *Host) endTurn(id string, r *running, done chan struct{}) {
 	h.mu.Lock()
-	r.deployed = d
+	defer h.mu.Unlock()
+	close(done)
+	if r.last == done && r.deployed == nil {
+		delete(h.components, id)
+	}
+}
+
+// put makes d what runs under an id whose turn it is; nil: nothing.
+func (h *Host) put(id string, d *deployed) {
+	h.mu.Lock()
+	h.components[id].deployed = d
 	h.mu.Unlock()
 	h.router.Changed()
 }
@@ -98,72 +115,94 @@ func (h *Host) scale(ctx context.Context, req *ctl.ScaleComponent) {
 }
 
 func (h *Host) scaleTo(ctx context.Context, req *ctl.ScaleComponent) error {
-	r := h.place(req.ComponentID)
-	r.turn.Lock()
-	defer r.turn.Unlock()
 	now := h.component(req.ComponentID)
-	switch {
-	case req.MaxInstances == 0 && now == nil:
-		return nil
-	case req.MaxInstances == 0:
-		h.put(r, nil)
-		return h.retire(ctx, now)
-	case now != nil && (now.Image() == req.ComponentRef || !req.AllowUpdate):
+	if req.MaxInstances == 0 {
+		if now == nil {
+			return nil
+		}
+		h.put(req.ComponentID, nil)
+		return h.retireIn(ctx, now)
+	}
+	if _, _, err := h.limits(req.Limits); err != nil {
+		return err
+	}
+	if now != nil && (now.Image() == req.ComponentRef || !req.AllowUpdate) && now.HasLimits(req.Limits) {
 		now.Scale(req.MaxInstances, req.Annotations)
 		return nil
 	}
-	next, err := h.deploy(ctx, req)
+	next, err := h.deploy(ctx, req, now)
 	if err != nil {
-		return err
+		return fmt.Errorf("start component %q: %w", req.ComponentID, err)
 	}
-	h.put(r, next)
+	h.put(req.ComponentID, next)
+	h.reportLinks(req.ComponentID)
 	if now == nil {
 		return nil
 	}
 	// New calls run new code already; those that run finish on the old.
-	return h.retire(ctx, now)
+	return h.retireIn(ctx, now)
 }
 
-// deploy fetches, compiles, links and serves a component.
-func (h *Host) deploy(ctx context.Context, req *ctl.ScaleComponent) (*deployed, error) {
-	limits, maxTime, err := h.limits(req.Limits)
-	if err != nil {
+// deploy starts a component. Where one runs already, what the command leaves
+// out stays as it is: the image, unless an update is allowed, and the limits.
+func (h *Host) deploy(ctx context.Context, req *ctl.ScaleComponent, now *deployed) (*deployed, error) {
+	cfg := workload.Config{ID: req.ComponentID, Image: req.ComponentRef, MaxInstances: req.MaxInstances,
+		Annotations: req.Annotations, Limits: req.Limits,
+		Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Server: h.server, Log: h.log.With(zap.String("component", req.ComponentID))}
+	if now != nil && req.Limits == nil {
+		cfg.Limits = now.Limits()
+	}
+	var err error
+	if now != nil && (now.Image() == req.ComponentRef || !req.AllowUpdate) {
+		cfg.Image, cfg.Component = now.Image(), now.Component()
+	} else if cfg.Component, err = h.fetch(ctx, req.ComponentRef); err != nil {
 		return nil, err
 	}
-	image, err := h.cfg.Images.Pull(ctx, req.ComponentRef, nil)
+	d := &deployed{}
+	if d.Workload, err = h.launch(ctx, cfg, d); err != nil {
+		d.release()
+		return nil, err
+	}
+	if d.contract, err = h.serveContract(cfg.ID, d.Digest(), d.World()); err == nil {
+		err = h.store.EnsureSpec(ctx, cfg.ID, cfg.Image)
+	}
+	if err != nil {
+		return nil, errors.Join(err, h.retireIn(ctx, d))
+	}
+	return d, nil
+}
+
+// fetch reads and validates the component of an image.
+func (h *Host) fetch(ctx context.Context, ref string) (*component.Component, error) {
+	image, err := h.cfg.Images.Pull(ctx, ref, nil)
 	if err != nil {
 		return nil, err
 	}
 	if image.Stale != nil {
-		h.log.Warn("started from the cache: the registry does not answer", zap.String("image", req.ComponentRef), zap.Error(image.Stale))
+		h.log.Warn("started from the cache: the registry does not answer", zap.String("image", ref), zap.Error(image.Stale))
 	}
 	c, err := h.cfg.Runtime.Compile(image.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", req.ComponentRef, err)
+		return nil, fmt.Errorf("%s: %w", ref, err)
 	}
-	log := h.log.With(zap.String("component", req.ComponentID))
-	d := &deployed{}
-	t, err := h.link(ctx, c, req.ComponentID, limits, log, d)
-	if err == nil {
-		d.Workload, err = workload.Start(ctx, workload.Config{ID: req.ComponentID, Image: req.ComponentRef, Component: c, Template: t,
-			MaxInstances: req.MaxInstances, MaxTime: maxTime, Annotations: req.Annotations,
-			Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Server: h.server, Log: log})
-		if err != nil {
-			err = errors.Join(err, t.Close(ctx))
-		}
-	}
+	return c, nil
+}
+
+// launch links a component and serves it.
+func (h *Host) launch(ctx context.Context, cfg workload.Config, d *deployed) (*workload.Workload, error) {
+	limits, maxTime, err := h.limits(cfg.Limits)
 	if err != nil {
-		d.release()
-		return nil, fmt.Errorf("start component %q: %w", req.ComponentID, err)
+		return nil, err
 	}
-	if d.contract, err = h.serveContract(req.ComponentID, c.Digest(), c.World()); err == nil {
-		err = h.store.EnsureSpec(ctx, req.ComponentID, req.ComponentRef)
+	cfg.MaxTime = maxTime
+	if cfg.Template, err = h.link(ctx, cfg.Component, cfg.ID, limits, cfg.Log, d); err != nil {
+		return nil, err
 	}
+	w, err := workload.Start(ctx, cfg)
 	if err != nil {
-		return nil, errors.Join(err, h.retire(ctx, d))
+		return nil, errors.Join(err, cfg.Template.Close(ctx))
 	}
-	h.reportLinks(req.ComponentID, log)
-	return d, nil
+	return w, nil
 }
 
 // limits merges a command's limits into the host's.
@@ -175,77 +214,18 @@ func (h *Host) limits(l *lattice.ComponentLimits) (component.Limits, time.Durati
 	if l.MaxMemory != "" {
 		n, err := strconv.ParseUint(l.MaxMemory, 10, 63)
 		if err != nil || n == 0 {
-			return limits, 0, fmt.Errorf("max_memory_limit %q: %w: want bytes", l.MaxMemory, lattice.ErrInvalid)
+			return limits, 0, fmt.Errorf("max_memory_limit %.40q: %w: want a number of bytes, such as \"16777216\"", l.MaxMemory, lattice.ErrInvalid)
 		}
 		limits.Memory = n
 	}
 	if l.MaxExecutionTime != "" {
 		n, err := strconv.ParseUint(l.MaxExecutionTime, 10, 40)
 		if err != nil || n == 0 {
-			return limits, 0, fmt.Errorf("max_execution_time %q: %w: want milliseconds", l.MaxExecutionTime, lattice.ErrInvalid)
+			return limits, 0, fmt.Errorf("max_execution_time %.40q: %w: want a number of milliseconds, such as \"5000\"", l.MaxExecutionTime, lattice.ErrInvalid)
 		}
 		maxTime = min(maxTime, time.Duration(n)*time.Millisecond)
 	}
 	return limits, maxTime, nil
-}
-
-// link satisfies a component's imports: by the host's own interfaces, by
-// adapters of capabilities, and for the rest by links.
-func (h *Host) link(ctx context.Context, c *component.Component, id string, limits component.Limits, log *zap.Logger, d *deployed) (*component.Template, error) {
-	hosts := wasi.Interfaces(wasi.Config{Line: func(stream, line string) { log.Info(line, zap.String("stream", stream)) }})
-	known := map[string]bool{}
-	for _, i := range hosts {
-		known[wit.Track(i.Name)] = true
-	}
-	byName := map[string]*link.Import{}
-	for _, x := range c.World().Imports {
-		if x.Interface == nil || known[wit.Track(x.Name)] {
-			continue
-		}
-		imp := h.router.Import(id, x.Interface)
-		d.imports = append(d.imports, imp)
-		if adapter := capability.Keyvalue(x.Name, imp); adapter != nil {
-			hosts = append(hosts, *adapter)
-			continue
-		}
-		if err := linkable(x, hosts); err != nil {
-			return nil, err
-		}
-		byName[x.Name] = imp
-	}
-	return c.Link(ctx, component.LinkConfig{Name: id, Host: hosts, Limits: limits,
-		Import: func(iface string, fn *wit.Func) (component.Callee, error) {
-			imp := byName[iface]
-			if imp == nil {
-				return nil, fmt.Errorf("%w: it is no function of an interface, so no link can name it", component.ErrNoImport)
-			}
-			return imp.Callee(fn), nil
-		}})
-}
-
-// linkable refuses an import that neither the host nor any link can satisfy.
-func linkable(x wit.Extern, hosts []component.HostInterface) error {
-	id, err := wit.ParseID(x.Name)
-	if err == nil && id.Namespace != "wasi" && !x.Interface.HasResources() {
-		return nil
-	}
-	reason := "no link can carry it, since its functions carry resources"
-	if err != nil {
-		reason = "its name is not of the form namespace:package/interface, so no link can name it"
-	} else if !x.Interface.HasResources() {
-		return nil
-	}
-	var near []string
-	for _, i := range hosts {
-		if other, err := wit.ParseID(i.Name); err == nil && (other.Interface == id.Interface || other.Package == id.Package) {
-			near = append(near, i.Name)
-		}
-	}
-	msg := "this host has nothing of that name"
-	if len(near) > 0 {
-		msg = "this host has " + strings.Join(near, ", ")
-	}
-	return fmt.Errorf("%w: %s: %s; %s", component.ErrNoImport, x.Name, reason, msg)
 }
 
 // release gives up what a component holds beside its workload.
@@ -255,34 +235,52 @@ func (d *deployed) release() {
 	}
 }
 
-// retire stops a component: no more calls, then the end of those that run.
-func (h *Host) retire(ctx context.Context, d *deployed) error {
+// retireIn is retire within the host's time to drain.
+func (h *Host) retireIn(ctx context.Context, d *deployed) error {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.Drain)
 	defer cancel()
-	var errs []error
-	if d.contract != nil {
-		errs = append(errs, d.contract.Close())
-	}
-	errs = append(errs, d.Stop(ctx))
-	d.release()
-	return errors.Join(errs...)
+	return d.retire(ctx)
 }
 
-// stopAll stops all components, together, and then all providers.
-func (h *Host) stopAll(ctx context.Context) error {
-	var wg sync.WaitGroup
-	list := h.listComponents()
-	errs := make([]error, len(list))
-	for i, d := range list {
-		wg.Go(func() { errs[i] = h.retire(ctx, d) })
+// retire stops a component: no more calls, then the end of those that run.
+func (d *deployed) retire(ctx context.Context) error {
+	err := errors.Join(d.closeContract(), d.Stop(ctx))
+	d.release()
+	return err
+}
+
+func (d *deployed) closeContract() error {
+	if d.contract == nil {
+		return nil
 	}
-	wg.Wait()
+	return d.contract.Close()
+}
+
+// stopAll stops all components, together, and then all providers. First the
+// components take no more calls from outside, and only then none from each
+// other, so that a call that runs still finds what it needs.
+func (h *Host) stopAll(ctx context.Context) error {
+	list := h.listComponents()
+	errs := []error{
+		together(list, func(d *deployed) error { return errors.Join(d.closeContract(), d.Quiesce(ctx)) }),
+		together(list, func(d *deployed) error { return d.retire(ctx) }),
+	}
 	h.mu.Lock()
 	clear(h.components)
 	h.mu.Unlock()
 	for _, p := range h.listProviders() {
 		errs = append(errs, h.stopProvider(ctx, p.id))
 	}
+	return errors.Join(errs...)
+}
+
+func together(list []*deployed, f func(*deployed) error) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(list))
+	for i, d := range list {
+		wg.Go(func() { errs[i] = f(d) })
+	}
+	wg.Wait()
 	return errors.Join(errs...)
 }
 

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -62,21 +63,30 @@ func (c *control) ScaleComponent(_ context.Context, req *ctl.ScaleComponent) (st
 		}
 	}
 	r := *req
-	return message, h.background(func(ctx context.Context) { h.scale(ctx, &r) })
+	return message, h.inTurn(r.ComponentID, func(ctx context.Context) { h.scale(ctx, &r) })
 }
 
 // StartProvider implements ctl.ProviderHandler.
 func (c *control) StartProvider(_ context.Context, req *ctl.StartProvider) error {
 	h := (*Host)(c)
-	if h.provider(req.ProviderID) != nil {
-		return fmt.Errorf("provider with that ID is already running")
+	if !h.claimProvider(req.ProviderID) {
+		return errors.New("provider with that ID is already running")
 	}
 	r := *req
-	return h.background(func(ctx context.Context) { h.startProvider(ctx, &r) })
+	err := h.background(nil, func(ctx context.Context) {
+		defer h.unclaimProvider(r.ProviderID)
+		h.startProvider(ctx, &r)
+	})
+	if err != nil {
+		h.unclaimProvider(r.ProviderID)
+	}
+	return err
 }
 
 // StopProvider implements ctl.ProviderHandler.
 func (c *control) StopProvider(ctx context.Context, req *ctl.StopProvider) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Drain)
+	defer cancel()
 	return (*Host)(c).stopProvider(ctx, req.ProviderID)
 }
 
@@ -95,7 +105,8 @@ func (c *control) PutLink(ctx context.Context, l lattice.Link) error {
 		h.publish(event.LinkSetFailed{Link: l, Error: err.Error()})
 		return err
 	}
-	h.router.SetLinks(h.store.Links())
+	h.refreshLinks()
+	h.announceLink(ctx, l)
 	h.publish(event.LinkSet{Link: l})
 	return nil
 }
@@ -107,9 +118,10 @@ func (c *control) DeleteLink(ctx context.Context, key lattice.LinkKey) (bool, er
 	if err != nil {
 		return known, err
 	}
-	h.router.SetLinks(h.store.Links())
+	h.refreshLinks()
 	e := event.LinkDeleted{SourceID: key.SourceID, Name: key.Name, WITNamespace: key.WITNamespace, WITPackage: key.WITPackage}
 	for _, l := range removed {
+		h.announceLinkGone(l)
 		e.Target, e.Interfaces = l.Target, append(e.Interfaces, l.Interfaces...)
 	}
 	h.publish(e)
@@ -119,21 +131,25 @@ func (c *control) DeleteLink(ctx context.Context, key lattice.LinkKey) (bool, er
 // commandTimeout bounds the work of one command: a pull and a compile.
 const commandTimeout = 10 * time.Minute
 
-// background carries out a command after its answer.
-func (h *Host) background(f func(ctx context.Context)) error {
+// background carries out a command after its answer, and after an earlier one
+// has ended, if after is not nil.
+func (h *Host) background(after <-chan struct{}, f func(ctx context.Context)) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stopping {
 		return errStopping
 	}
 	h.tasks.Go(func() {
-		ctx, cancel := context.WithTimeout(h.base, commandTimeout)
-		defer cancel()
 		defer func() {
 			if r := recover(); r != nil {
 				h.log.Error("a command failed badly; this is a bug", zap.Any("panic", r), zap.Stack("stack"))
 			}
 		}()
+		if after != nil {
+			<-after
+		}
+		ctx, cancel := context.WithTimeout(h.base, commandTimeout)
+		defer cancel()
 		f(ctx)
 	})
 	return nil

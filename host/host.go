@@ -40,6 +40,9 @@ type Host struct {
 	stopping   bool
 	components map[string]*running
 	providers  map[string]*runningProvider
+	starting   map[string]struct{} // ids of providers that are being started
+
+	linksTurn sync.Mutex // held while the router is given the links
 }
 
 // New checks the configuration. It does no I/O.
@@ -49,7 +52,8 @@ func New(cfg Config) (*Host, error) {
 		return nil, err
 	}
 	return &Host{cfg: cfg, log: cfg.Log.With(zap.String("host", cfg.Identity.ID)), ready: make(chan struct{}),
-		stop: make(chan time.Duration, 1), components: map[string]*running{}, providers: map[string]*runningProvider{}}, nil
+		stop: make(chan time.Duration, 1), components: map[string]*running{}, providers: map[string]*runningProvider{},
+		starting: map[string]struct{}{}}, nil
 }
 
 // Ready is closed once the host answers on the lattice.
@@ -113,7 +117,7 @@ func (h *Host) open(ctx context.Context) error {
 		return err
 	}
 	h.router = link.NewRouter(h.cfg.Lattice, (*local)(h), h.client)
-	h.router.SetLinks(h.store.Links())
+	h.refreshLinks()
 	h.states, err = ctl.ServeLinkStatuses(h.cfg.Conn, h.cfg.Lattice, h.linkStatuses)
 	return err
 }
@@ -182,7 +186,7 @@ func (h *Host) watchLinks(ctx context.Context) {
 		if err != nil {
 			return // ctx or the store ended
 		}
-		h.router.SetLinks(h.store.Links())
+		h.refreshLinks()
 		for _, c := range changes {
 			h.log.Debug("links changed", zap.String("source", c.ID), zap.Int("links", len(c.After)))
 		}

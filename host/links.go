@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -11,6 +14,7 @@ import (
 	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/state"
 	"github.com/lathhost/lath/wit"
 )
 
@@ -56,35 +60,62 @@ func (h *Host) world(ctx context.Context, id string) *wit.World {
 
 // checkLink refuses a link whose ends are known and do not fit.
 func (h *Host) checkLink(ctx context.Context, l lattice.Link) error {
-	if s := link.Check(l, h.world(ctx, l.SourceID), h.world(ctx, l.Target)); s.State == lattice.LinkRefused {
+	var source, target *wit.World
+	var asking sync.WaitGroup
+	asking.Go(func() { source = h.world(ctx, l.SourceID) })
+	asking.Go(func() { target = h.world(ctx, l.Target) })
+	asking.Wait()
+	if s := link.Check(l, source, target); s.State == lattice.LinkRefused {
 		return fmt.Errorf("link refused: %s", s.Reason)
 	}
 	return nil
 }
 
+// refreshLinks makes the router's links equal to the stored ones. Whoever comes
+// last has read them last, so that no older links overwrite newer ones.
+func (h *Host) refreshLinks() {
+	h.linksTurn.Lock()
+	defer h.linksTurn.Unlock()
+	h.router.SetLinks(h.store.Links())
+}
+
+// maxQuestions bounds how many contracts are asked for at a time.
+const maxQuestions = 16
+
 // linkStatuses returns every link with what is known of its ends now.
 func (h *Host) linkStatuses(ctx context.Context) ([]lattice.LinkStatus, error) {
-	worlds := map[string]*wit.World{}
-	world := func(id string) *wit.World {
-		w, ok := worlds[id]
-		if !ok {
-			w = h.world(ctx, id)
-			worlds[id] = w
-		}
-		return w
-	}
 	links := h.store.Links()
+	worlds := map[string]*wit.World{}
+	for _, l := range links {
+		worlds[l.SourceID], worlds[l.Target] = nil, nil
+	}
+	// Together: a host that does not answer must not take the time of the others.
+	var asking sync.WaitGroup
+	var mu sync.Mutex
+	room := make(chan struct{}, maxQuestions)
+	for _, id := range slices.Collect(maps.Keys(worlds)) {
+		room <- struct{}{}
+		asking.Go(func() {
+			w := h.world(ctx, id)
+			mu.Lock()
+			worlds[id] = w
+			mu.Unlock()
+			<-room
+		})
+	}
+	asking.Wait()
 	list := make([]lattice.LinkStatus, len(links))
 	for i, l := range links {
-		list[i] = link.Check(l, world(l.SourceID), world(l.Target))
+		list[i] = link.Check(l, worlds[l.SourceID], worlds[l.Target])
 	}
 	return list, nil
 }
 
-// reportLinks logs the links of a component that just started and cannot be
-// satisfied, or has none for an import.
-func (h *Host) reportLinks(id string, log *zap.Logger) {
-	err := h.background(func(ctx context.Context) {
+// reportLinks logs the links of a component or provider that just started and
+// that cannot be satisfied.
+func (h *Host) reportLinks(id string) {
+	log := h.log.With(zap.String("id", id))
+	err := h.background(nil, func(ctx context.Context) {
 		for _, l := range append(h.store.LinksFrom(id), h.store.LinksTo(id)...) {
 			s := link.Check(l, h.world(ctx, l.SourceID), h.world(ctx, l.Target))
 			if s.State == lattice.LinkRefused {
@@ -94,5 +125,41 @@ func (h *Host) reportLinks(id string, log *zap.Logger) {
 	})
 	if err != nil {
 		log.Debug("links not checked", zap.Error(err))
+	}
+}
+
+// announceLink tells a link to both its ends in the way of providers that were
+// built before v1 hosts sent them their links one by one. A link with secrets
+// is not told: they would read the names of secrets as configuration.
+func (h *Host) announceLink(ctx context.Context, l lattice.Link) {
+	if slices.ContainsFunc(append(slices.Clip(l.SourceConfig), l.TargetConfig...), state.IsSecret) {
+		return
+	}
+	d := ctl.NewLinkDefinition(l)
+	var err error
+	if d.SourceConfig, err = h.store.MergedConfig(ctx, l.SourceConfig); err == nil {
+		d.TargetConfig, err = h.store.MergedConfig(ctx, l.TargetConfig)
+	}
+	if err != nil {
+		h.log.Warn("link not told to its ends", zap.Stringer("link", l), zap.Error(err))
+		return
+	}
+	h.tellEnds(l, d, lattice.ProviderLinkPut)
+}
+
+// announceLinkGone tells both ends of a link that it is gone.
+func (h *Host) announceLinkGone(l lattice.Link) {
+	h.tellEnds(l, ctl.NewLinkDefinition(l), lattice.ProviderLinkDelete)
+}
+
+func (h *Host) tellEnds(l lattice.Link, d ctl.LinkDefinition, subject func(lattice, id string) string) {
+	data, err := lattice.EncodeJSON(d)
+	if err == nil {
+		err = errors.Join(
+			h.cfg.Conn.Publish(subject(h.cfg.Lattice, l.SourceID), data),
+			h.cfg.Conn.Publish(subject(h.cfg.Lattice, l.Target), data))
+	}
+	if err != nil {
+		h.log.Warn("link not told to its ends", zap.Stringer("link", l), zap.Error(err))
 	}
 }

@@ -71,20 +71,39 @@ func (h *Host) start(ctx context.Context, req *ctl.StartProvider) error {
 		return fmt.Errorf("start provider %q: %w", req.ProviderID, err)
 	}
 	p := &runningProvider{id: req.ProviderID, ref: req.ProviderRef, annotations: req.Annotations, caps: caps}
-	if err := h.serveProvider(ctx, p); err != nil {
-		return errors.Join(err, h.endProvider(ctx, p))
+	if err = h.serveProvider(ctx, p); err == nil {
+		err = h.store.EnsureSpec(ctx, p.id, p.ref)
+	}
+	if err != nil {
+		ctx, cancel := context.WithTimeout(ctx, h.cfg.Drain)
+		defer cancel()
+		return errors.Join(err, p.end(ctx))
 	}
 	h.mu.Lock()
-	_, taken := h.providers[p.id]
-	if !taken {
-		h.providers[p.id] = p
-	}
+	h.providers[p.id] = p
 	h.mu.Unlock()
-	if taken {
-		return errors.Join(errors.New("provider with that ID is already running"), h.endProvider(ctx, p))
-	}
 	h.router.Changed()
-	return h.store.EnsureSpec(ctx, p.id, p.ref)
+	h.reportLinks(p.id)
+	return nil
+}
+
+// claimProvider reserves an id for a provider that is to start; false: it runs,
+// or is being started.
+func (h *Host) claimProvider(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, taken := h.starting[id]
+	if taken || h.providers[id] != nil {
+		return false
+	}
+	h.starting[id] = struct{}{}
+	return true
+}
+
+func (h *Host) unclaimProvider(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.starting, id)
 }
 
 // builtin finds the kind of provider that a reference names.
@@ -131,14 +150,14 @@ func (h *Host) stopProvider(ctx context.Context, id string) error {
 		return errors.New("provider with that ID is not running")
 	}
 	h.router.Changed()
-	err := h.endProvider(ctx, p)
+	err := p.end(ctx)
 	h.publish(event.ProviderStopped{HostID: h.cfg.Identity.ID, ProviderID: id, Annotations: p.annotations, Reason: "stop"})
 	return err
 }
 
-func (h *Host) endProvider(ctx context.Context, p *runningProvider) error {
-	ctx, cancel := context.WithTimeout(ctx, h.cfg.Drain)
-	defer cancel()
+// end stops a provider: no more calls, then the end of those that run or, when
+// ctx is done, their being cut off.
+func (p *runningProvider) end(ctx context.Context) error {
 	var errs []error
 	if p.contract != nil {
 		errs = append(errs, p.contract.Close())

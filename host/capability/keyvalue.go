@@ -60,16 +60,19 @@ func open[T comparable](ctx context.Context, imp *link.Import, fn string, local 
 	var none T
 	route := imp.Route()
 	if route.Err != nil {
-		return nil, nil, none, imp.Refused(route, fn)
+		return nil, nil, none, imp.Refused(route, fn, route.Err)
 	}
-	ctx, cancel := imp.Outgoing(ctx, route)
+	ctx, cancel, err := imp.Outgoing(ctx, route, fn)
+	if err != nil {
+		return nil, nil, none, err
+	}
 	if route.Provider == nil {
 		return ctx, cancel, remote(imp.Invoker(route)), nil
 	}
 	impl := local(route)
 	if impl == none {
 		cancel()
-		return nil, nil, none, fmt.Errorf("provider %q does not carry out %s", route.Target, imp.Name())
+		return nil, nil, none, imp.Refused(route, fn, fmt.Errorf("provider %q does not carry out %s", route.Target, imp.Name()))
 	}
 	imp.RecordLocal(ctx, route, fn)
 	return ctx, cancel, impl, nil

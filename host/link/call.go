@@ -29,7 +29,7 @@ type CallError struct {
 // Error names the component, the link, the target and the cause.
 func (e *CallError) Error() string {
 	s := fmt.Sprintf("component %q, link %q to %q, %s.%s: %s", e.Source, e.LinkName, e.Target, e.Interface, e.Func, e.Code)
-	if e.Detail != "" {
+	if e.Detail != "" && e.Detail != e.Code.String() {
 		s += ": " + e.Detail
 	}
 	return s
@@ -61,10 +61,24 @@ type function struct {
 // Call implements component.Callee.
 func (f *function) Call(c *component.ImportCall) error {
 	route := f.imp.Route()
-	if route.Err != nil {
-		return f.imp.Refused(route, f.fn.Name)
+	err := f.along(c, route)
+	// A target that was stopping did nothing. Where links or components have
+	// changed since, as they do when a target is updated, the new one answers.
+	var call *CallError
+	if route.Component != nil && errors.As(err, &call) && call.Code == wrpc.Busy && f.imp.Route() != route {
+		err = f.along(c, f.imp.Route())
 	}
-	ctx, cancel := f.imp.Outgoing(c.Context(), route)
+	return err
+}
+
+func (f *function) along(c *component.ImportCall, route *Route) error {
+	if route.Err != nil {
+		return f.imp.Refused(route, f.fn.Name, route.Err)
+	}
+	ctx, cancel, err := f.imp.Outgoing(c.Context(), route, f.fn.Name)
+	if err != nil {
+		return err
+	}
 	defer cancel()
 	if route.Component != nil {
 		f.imp.RecordLocal(ctx, route, f.fn.Name)
@@ -95,9 +109,13 @@ func (i *Import) call(ctx context.Context, route *Route, iface, fn string, resul
 }
 
 // Outgoing is the context of a call that follows the import: who calls, by
-// which link, through which components, and for how long.
-func (i *Import) Outgoing(ctx context.Context, route *Route) (context.Context, context.CancelFunc) {
+// which link, through which components, and for how long. A chain of calls that
+// is longer than the wire can carry is refused, on every route.
+func (i *Import) Outgoing(ctx context.Context, route *Route, fn string) (context.Context, context.CancelFunc, error) {
 	in, _ := wrpc.MetaFromContext(ctx)
+	if len(in.Path) >= wrpc.MaxPath {
+		return nil, nil, i.Refused(route, fn, fmt.Errorf("the chain of calls is longer than %d components", wrpc.MaxPath))
+	}
 	out := wrpc.Meta{
 		SourceID: i.source, LinkName: route.LinkName,
 		Path:        append(slices.Clip(in.Path), i.source),
@@ -105,9 +123,10 @@ func (i *Import) Outgoing(ctx context.Context, route *Route) (context.Context, c
 	}
 	ctx = wrpc.ContextWithMeta(ctx, out)
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wrpc.DefaultTimeout {
-		return ctx, func() {}
+		return ctx, func() {}, nil
 	}
-	return context.WithTimeout(ctx, wrpc.DefaultTimeout)
+	ctx, cancel := context.WithTimeout(ctx, wrpc.DefaultTimeout)
+	return ctx, cancel, nil
 }
 
 // fail makes a CallError of a failed call; nil and the guest's own faults stay
@@ -122,6 +141,9 @@ func (i *Import) fail(route *Route, fn string, err error) error {
 	switch t := trap.As(err); {
 	case errors.As(err, &call):
 		e.Code, e.Detail = call.Code, call.Detail
+		if call.Code == wrpc.NotConnected && call.Detail == "" {
+			e.Detail = fmt.Sprintf("no host of lattice %q runs it with this function; see `lath get inventory`", i.router.lattice)
+		}
 	case t != nil:
 		e.Detail = t.Error()
 	default:
@@ -130,9 +152,9 @@ func (i *Import) fail(route *Route, fn string, err error) error {
 	return e
 }
 
-// Refused is the error of an import that has no route.
-func (i *Import) Refused(route *Route, fn string) error {
-	return i.fail(route, fn, &wrpc.Error{Code: wrpc.Refused, Detail: route.Err.Error(), Err: route.Err})
+// Refused is the error of a call that was not made, and why.
+func (i *Import) Refused(route *Route, fn string, why error) error {
+	return i.fail(route, fn, &wrpc.Error{Code: wrpc.Refused, Detail: why.Error(), Err: why})
 }
 
 // Name returns the full name of the imported interface.

@@ -36,9 +36,13 @@ type Router struct {
 	client  *wrpc.Client
 
 	mu      sync.Mutex
-	links   []lattice.Link
+	links   map[place]lattice.Link
 	imports []*Import
 }
+
+// place is where a link starts: an interface that a component imports, by its
+// name without version.
+type place struct{ source, iface string }
 
 // NewRouter makes a router without links. client carries the calls that leave
 // the host.
@@ -50,7 +54,18 @@ func NewRouter(latticeName string, local Local, client *wrpc.Client) *Router {
 func (r *Router) SetLinks(links []lattice.Link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.links = links
+	r.links = make(map[place]lattice.Link, len(links))
+	for _, l := range links {
+		if l.Name != lattice.DefaultLinkName {
+			continue
+		}
+		for _, name := range l.Interfaces {
+			at := place{l.SourceID, l.Interface(name)}
+			if _, taken := r.links[at]; !taken {
+				r.links[at] = l
+			}
+		}
+	}
 	r.resolveAll()
 }
 
@@ -117,13 +132,10 @@ type Route struct {
 func (i *Import) Route() *Route { return i.route.Load() }
 
 func (r *Router) resolve(i *Import) *Route {
-	at := slices.IndexFunc(r.links, func(l lattice.Link) bool {
-		return l.SourceID == i.source && l.Name == lattice.DefaultLinkName && carries(l, i.key)
-	})
-	if at < 0 {
+	l, ok := r.links[place{i.source, i.key}]
+	if !ok {
 		return &Route{LinkName: lattice.DefaultLinkName, Err: i.noLink()}
 	}
-	l := r.links[at].Clone()
 	l.Interfaces = []string{i.bare}
 	route := &Route{LinkName: l.Name, Target: l.Target}
 	if c := r.local.Component(l.Target); c != nil {
@@ -142,10 +154,6 @@ func (route *Route) refuse(l lattice.Link, source, target *wit.World) {
 	if s := Check(l, source, target); s.State == lattice.LinkRefused {
 		route.Err = fmt.Errorf("the link is refused: %s", s.Reason)
 	}
-}
-
-func carries(l lattice.Link, key string) bool {
-	return slices.ContainsFunc(l.Interfaces, func(name string) bool { return l.Interface(name) == key })
 }
 
 // world is the part of the source's world that the import is.

@@ -12,13 +12,14 @@ import (
 
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/component/trap"
+	"github.com/lathhost/lath/host/wasi"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/wit"
 )
 
-// Config says what to run. All fields are required but Annotations and
-// MaxTime.
+// Config says what to run. All fields are required but Annotations,
+// MaxTime and Limits.
 type Config struct {
 	ID    string
 	Image string
@@ -31,6 +32,9 @@ type Config struct {
 	// MaxTime bounds one call. Default: none but the caller's.
 	MaxTime     time.Duration
 	Annotations map[string]string
+	// Limits are those of the command that started the component, which Template
+	// and MaxTime obey already; nil: the host's.
+	Limits *lattice.ComponentLimits
 
 	Lattice string
 	Host    string
@@ -127,6 +131,8 @@ func (w *Workload) handler(e *component.Export) wrpc.UnaryFunc {
 	return func(ctx context.Context, req *wrpc.Request) ([]byte, error) {
 		ctx, cancel := w.bound(ctx)
 		defer cancel()
+		ctx, end := wasi.WithRun(ctx)
+		defer end()
 		out, err := w.cfg.Template.Call(ctx, e, req.Params, nil)
 		return out, w.outcome(ctx, e, err)
 	}
@@ -148,6 +154,8 @@ func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, ifac
 	ctx, abort := context.WithCancelCause(ctx)
 	defer context.AfterFunc(w.base, func() { abort(errStopping) })()
 	defer abort(nil)
+	ctx, end := wasi.WithRun(ctx)
+	defer end()
 	i, err := w.cfg.Template.Take(ctx)
 	if err != nil {
 		return w.outcome(ctx, e, err)
@@ -199,8 +207,20 @@ func (w *Workload) Scale(maxInstances uint32, annotations map[string]string) {
 func (w *Workload) Describe() lattice.ComponentDescription {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return lattice.ComponentDescription{ID: w.cfg.ID, ImageRef: w.cfg.Image, MaxInstances: w.max, Annotations: w.annotations}
+	return lattice.ComponentDescription{ID: w.cfg.ID, ImageRef: w.cfg.Image, MaxInstances: w.max, Annotations: w.annotations, Limits: w.cfg.Limits}
 }
+
+// Limits returns the limits of the command that started the component, or nil.
+func (w *Workload) Limits() *lattice.ComponentLimits { return w.cfg.Limits }
+
+// HasLimits says whether the limits of a command are those that hold already; a
+// command without limits asks for no change.
+func (w *Workload) HasLimits(l *lattice.ComponentLimits) bool {
+	return l == nil || w.cfg.Limits != nil && *l == *w.cfg.Limits || w.cfg.Limits == nil && *l == lattice.ComponentLimits{}
+}
+
+// Component returns the component that runs.
+func (w *Workload) Component() *component.Component { return w.cfg.Component }
 
 // Image returns the reference that the component was started from.
 func (w *Workload) Image() string { return w.cfg.Image }
@@ -211,15 +231,20 @@ func (w *Workload) Digest() string { return w.cfg.Component.Digest() }
 // World implements link.Component.
 func (w *Workload) World() *wit.World { return w.cfg.Component.World() }
 
+// Quiesce takes no more calls from the lattice and lets those that run end, or
+// cuts them off when ctx is done. Components of this host may still call.
+func (w *Workload) Quiesce(ctx context.Context) error { return w.serving.Drain(ctx) }
+
 // Stop takes no more calls, lets those that run end until ctx is done, and
 // releases everything.
 func (w *Workload) Stop(ctx context.Context) error {
-	err := errors.Join(w.serving.Drain(ctx), w.admit.drain(ctx))
+	err := errors.Join(w.Quiesce(ctx), w.admit.drain(ctx))
 	w.cut()
 	if err != nil {
 		// The template must outlive the calls that were just cut off; their
 		// guests trap at the next check, so this wait is short.
 		err = errors.Join(err, w.admit.drain(context.Background()))
+		err = fmt.Errorf("component %q: %w", w.cfg.ID, err)
 	}
 	return errors.Join(err, w.cfg.Template.Close(context.WithoutCancel(ctx)))
 }

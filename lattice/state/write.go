@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -22,6 +23,10 @@ const (
 
 // secretPrefix starts the name of a reference to a secret.
 const secretPrefix = "SECRET_"
+
+// IsSecret says whether a name in a link's or component's list of configs is
+// that of a reference to a secret.
+func IsSecret(name string) bool { return strings.HasPrefix(name, secretPrefix) }
 
 // PutLink stores a link, replacing the one with the same key and target. When it
 // returns nil the link is stored, and this store's reads show it. Errors:
@@ -198,7 +203,7 @@ func (s *Store) checkConfigs(ctx context.Context, link lattice.Link) error {
 			case err != nil:
 				return fmt.Errorf("put link: read config %s: %w", name, s.explain(err))
 			case ok:
-			case strings.HasPrefix(name, secretPrefix):
+			case IsSecret(name):
 				fmt.Fprintf(&missing, "Secret reference %s not found in config store. ", name)
 			default:
 				fmt.Fprintf(&missing, "Configuration %s not found in config store. ", name)
@@ -219,4 +224,33 @@ func (s *Store) hasConfig(ctx context.Context, name string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// MergedConfig reads named configs and merges them; a later one wins over an
+// earlier one. A name that has no config is lattice.ErrNotFound.
+func (s *Store) MergedConfig(ctx context.Context, names []string) (map[string]string, error) {
+	merged := map[string]string{}
+	for _, name := range names {
+		values, err := s.config(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("read config %s: %w", name, err)
+		}
+		maps.Copy(merged, values)
+	}
+	return merged, nil
+}
+
+func (s *Store) config(ctx context.Context, name string) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	kve, err := s.configs.Get(ctx, name)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, lattice.ErrNotFound
+	}
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	var values map[string]string
+	err = lattice.DecodeJSON(kve.Value(), s.opts.MaxSpecSize, &values)
+	return values, err
 }

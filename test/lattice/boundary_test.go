@@ -2,6 +2,7 @@ package lattice_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -118,7 +119,10 @@ func TestBoundaryDeadline(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		_, err := r.l.Call(ctx, r.source, "source", "example:chain/step.run(1, spin)")
-		require.ErrorIs(t, err, context.DeadlineExceeded)
+		// The target may find out first; then its word reaches the caller just in time.
+		if !errors.Is(err, context.DeadlineExceeded) {
+			require.ErrorContains(t, err, `link "default" to "target", example:chain/step.run: timeout`)
+		}
 		// Both instances end by themselves: with one of each, the next call
 		// could not run otherwise.
 		got, err := r.call(t, "example:chain/step.go(1, finish)")

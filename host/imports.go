@@ -1,0 +1,74 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/host/capability"
+	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/link"
+	"github.com/lathhost/lath/host/wasi"
+	"github.com/lathhost/lath/wit"
+)
+
+// link satisfies a component's imports: by the host's own interfaces, by
+// adapters of capabilities, and for the rest by links.
+func (h *Host) link(ctx context.Context, c *component.Component, id string, limits component.Limits, log *zap.Logger, d *deployed) (*component.Template, error) {
+	hosts := wasi.Interfaces(wasi.Config{Line: func(stream, line string) { log.Info(line, zap.String("stream", stream)) }})
+	known := map[string]bool{}
+	for _, i := range hosts {
+		known[wit.Track(i.Name)] = true
+	}
+	byName := map[string]*link.Import{}
+	for _, x := range c.World().Imports {
+		if x.Interface == nil || known[wit.Track(x.Name)] {
+			continue
+		}
+		imp := h.router.Import(id, x.Interface)
+		d.imports = append(d.imports, imp)
+		if adapter := capability.Keyvalue(x.Name, imp); adapter != nil {
+			hosts = append(hosts, *adapter)
+			continue
+		}
+		if err := linkable(x, hosts); err != nil {
+			return nil, err
+		}
+		byName[x.Name] = imp
+	}
+	return c.Link(ctx, component.LinkConfig{Name: id, Host: hosts, Limits: limits,
+		Import: func(iface string, fn *wit.Func) (component.Callee, error) {
+			imp := byName[iface]
+			if imp == nil {
+				return nil, fmt.Errorf("%w: it is no function of an interface, so no link can name it", component.ErrNoImport)
+			}
+			return imp.Callee(fn), nil
+		}})
+}
+
+// linkable refuses an import that neither the host nor any link can satisfy.
+func linkable(x wit.Extern, hosts []component.HostInterface) error {
+	id, err := wit.ParseID(x.Name)
+	if err == nil && id.Namespace != "wasi" && !x.Interface.HasResources() {
+		return nil
+	}
+	reason := "no link can carry it, since its functions carry resources"
+	if err != nil {
+		reason = "its name is not of the form namespace:package/interface, so no link can name it"
+	} else if !x.Interface.HasResources() {
+		return nil
+	}
+	var near []string
+	for _, i := range hosts {
+		if other, err := wit.ParseID(i.Name); err == nil && (other.Interface == id.Interface || other.Package == id.Package) {
+			near = append(near, i.Name)
+		}
+	}
+	msg := "this host has nothing of that name"
+	if len(near) > 0 {
+		msg = "this host has " + strings.Join(near, ", ")
+	}
+	return fmt.Errorf("%w: %s: %s; %s", component.ErrNoImport, x.Name, reason, msg)
+}
