@@ -20,6 +20,12 @@
 // the embedded server. A row that begins with "=" is the difference of two
 // rows, measured one after the other: what the step between them costs.
 //
+// Guests stay between calls, except those that are "fresh": made for the call
+// and ended after it, which is how deployed components run. Calls have a
+// deadline, as they have in the product, which costs a registration with their
+// context; rows with "no deadline" show what is left without it. "link" is the
+// product's whole way: router, admission, hops, contexts.
+//
 // Slow is not a failure. A call that gives a wrong answer is: every answer is
 // checked, and the program then ends with status 1.
 //

@@ -62,7 +62,7 @@ func (b *bed) rows(ctx context.Context) ([]*row, error) {
 
 // callRows are calls in one process.
 func (b *bed) callRows(ctx context.Context) ([]*row, error) {
-	all := make([]*row, 0, 16)
+	all := make([]*row, 0, 32)
 	for _, p := range payloads {
 		rows, err := b.payloadRows(ctx, p)
 		if err != nil {
@@ -98,16 +98,21 @@ func (b *bed) payloadRows(ctx context.Context, p payload) ([]*row, error) {
 		list = append(list, r)
 		return r
 	}
+	step := func(name string, of, less *row) {
+		list = append(list, &row{group: group, name: "= " + name, floor: floor, of: of, less: less})
+	}
 	e := b.types.Export(valuesInterface, p.fn)
 	in := add("host → guest", echo(types, e, p))
-	add("host → guest, without deadline", withoutDeadline(echo(types, e, p)))
-	add("host → guest, fresh instance", b.wholeCall(e, p))
+	bareIn := add("host → guest, no deadline", withoutDeadline(echo(types, e, p)))
+	add("host → guest, fresh", b.wholeCall(e, p))
 	out := add("host → guest → host", echo(hosted.inst, hosted.export(p.fn), p))
-	list = append(list, &row{group: group, name: "= guest → host", floor: floor, of: out, less: in})
-	through := add("host → relay → types, both kept", echo(kept.inst, kept.export(p.fn), p))
-	list = append(list, &row{group: group, name: "= component → component", floor: floor, of: through, less: in})
-	product := add("host → relay → types, types fresh, along a link", echo(linked.inst, linked.export(p.fn), p))
-	list = append(list, &row{group: group, name: "= component → component, fresh, along a link", floor: floor, of: product, less: in})
+	step("guest → host", out, in)
+	through := add("host → relay → types", echo(kept.inst, kept.export(p.fn), p))
+	step("component → component", through, in)
+	bareThrough := add("host → relay → types, no deadline", withoutDeadline(echo(kept.inst, kept.export(p.fn), p)))
+	step("component → component, no deadline", bareThrough, bareIn)
+	product := add("host → relay → link → types, types fresh", echo(linked.inst, linked.export(p.fn), p))
+	step("component → link → component, fresh", product, in)
 	return list, nil
 }
 

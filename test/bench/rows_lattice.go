@@ -46,7 +46,7 @@ func (b *bed) keyvalueRows(ctx context.Context) ([]*row, error) {
 		return nil, err
 	}
 	floor := &row{group: group, name: "Go call of the provider", run: storeGet(b.memory)}
-	return []*row{floor, {group: group, name: "host → counter → provider: open, get, drop", floor: floor, run: get}}, nil
+	return []*row{floor, {group: group, name: "host → counter → link → provider: open, get, drop", floor: floor, run: get}}, nil
 }
 
 // latticeRows are calls across NATS, one after the other.
@@ -68,8 +68,8 @@ func (b *bed) latticeRows(ctx context.Context) ([]*row, error) {
 			return nil, err
 		}
 		all = append(all, floor,
-			&row{group: group, name: "host → NATS → types, fresh instance", floor: floor, run: invoke(client, p)},
-			&row{group: group, name: "host → relay → NATS → types, types fresh", floor: floor, run: echo(linked.inst, linked.export(p.fn), p)})
+			&row{group: group, name: "host → NATS → types, fresh", floor: floor, run: invoke(client, p)},
+			&row{group: group, name: "host → relay → link → NATS → types, types fresh", floor: floor, run: echo(linked.inst, linked.export(p.fn), p)})
 	}
 	rows, err := b.remoteGet(ctx, client)
 	return append(all, rows...), err
@@ -94,7 +94,7 @@ func (b *bed) remoteGet(ctx context.Context, client *wrpc.Client) ([]*row, error
 	return []*row{
 		floor,
 		{group: group, name: "Go stub → NATS → provider", floor: floor, run: storeGet(stub)},
-		{group: group, name: "host → counter → NATS → provider", floor: floor, run: get},
+		{group: group, name: "host → counter → link → NATS → provider", floor: floor, run: get},
 	}, nil
 }
 
