@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/lathhost/lath/host/component/trap"
+)
+
+// trapTexts says which traps of the runtime a script's text stands for: the
+// first entry whose text is part of the script's decides. The trap must have
+// one of the codes, and its text the words, if any.
+var trapTexts = []struct {
+	script string
+	codes  []trap.Code
+	words  string
+}{
+	{"unknown handle index", []trap.Code{trap.Handle}, "unknown handle index"},
+	{"used with the wrong type", []trap.Code{trap.Handle}, "used with the wrong type"},
+	{"cannot remove owned resource while borrowed", []trap.Code{trap.Handle}, "borrowed"},
+	{"borrow handles still remain", []trap.Code{trap.Handle}, "borrow handles still remain"},
+	{"unaligned pointer", []trap.Code{trap.Abi}, "align"},
+	{"not aligned", []trap.Code{trap.Abi}, "align"},
+	{"string content out-of-bounds", []trap.Code{trap.Abi}, "out of bounds"},
+	{"string pointer/length out of bounds", []trap.Code{trap.Abi}, "out of bounds"},
+	{"list content out-of-bounds", []trap.Code{trap.Abi}, "out of bounds"},
+	{"realloc return: beyond end of memory", []trap.Code{trap.Abi}, "realloc"},
+	{"invalid `char` bit pattern", []trap.Code{trap.Abi}, "char"},
+	{"utf-8", []trap.Code{trap.Abi}, "UTF-8"},
+	{"discriminant", []trap.Code{trap.Abi}, "discriminant"},
+	{"cannot leave component instance", []trap.Code{trap.MayNotLeave}, ""},
+	{"cannot enter component instance", []trap.Code{trap.Reentrance}, ""},
+	{"uncaught exception", []trap.Code{trap.Other}, "exception"},
+	{"unreachable", []trap.Code{trap.Unreachable}, ""},
+}
+
+// trapped reports whether err is the trap that the script's text asks for.
+func trapped(err error, text string) error {
+	t := trap.As(err)
+	if t == nil {
+		return fmt.Errorf("not a trap: %w", err)
+	}
+	for _, want := range trapTexts {
+		if !strings.Contains(text, want.script) {
+			continue
+		}
+		for _, code := range want.codes {
+			if t.Code == code && strings.Contains(t.Error(), want.words) {
+				return nil
+			}
+		}
+		return fmt.Errorf("another trap: %w", t)
+	}
+	return errors.New("this tool does not know the text")
+}
