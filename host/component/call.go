@@ -159,7 +159,7 @@ func (i *Instance) callWire(e *Export, params, dst []byte) ([]byte, error) {
 }
 
 func (i *Instance) lowerParams(e *Export, g *abi.Guest, host abi.Handles, params []byte, fr *frame) (err error) {
-	rest := params
+	var rest []byte
 	if sig := &e.lift.sig; sig.flatParams {
 		rest, err = e.lowers.LowerFlat(g, host, params, fr.in[:sig.nparams])
 	} else {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -144,8 +145,8 @@ func (i *Instance) Close() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	var errs []error
-	for k := len(i.cores) - 1; k >= 0; k-- {
-		if err := i.cores[k].Close(context.Background()); err != nil {
+	for _, m := range slices.Backward(i.cores) {
+		if err := m.Close(context.Background()); err != nil {
 			errs = append(errs, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -63,8 +64,8 @@ func (b *bed) later(f func() error) { b.closers = append(b.closers, f) }
 
 func (b *bed) close() error {
 	var errs []error
-	for i := len(b.closers) - 1; i >= 0; i-- {
-		errs = append(errs, b.closers[i]())
+	for _, f := range slices.Backward(b.closers) {
+		errs = append(errs, f())
 	}
 	return errors.Join(errs...)
 }

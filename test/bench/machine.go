@@ -66,9 +66,9 @@ func cpuName() string {
 
 // String is one line.
 func (m machine) String() string {
-	s := fmt.Sprintf("%s/%s, %d cores of %s, %s", m.OS, m.Arch, m.Cores, m.CPU, m.Go)
+	parts := []string{m.OS + "/" + m.Arch, fmt.Sprintf("%d cores of %s", m.Cores, m.CPU), m.Go}
 	for _, l := range m.Libraries {
-		s += ", " + l.Name + " " + l.Version
+		parts = append(parts, l.Name+" "+l.Version)
 	}
-	return s
+	return strings.Join(parts, ", ")
 }

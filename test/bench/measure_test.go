@@ -54,7 +54,7 @@ func TestSpread(t *testing.T) {
 
 func TestNumbers(t *testing.T) {
 	t.Parallel()
-	for f, want := range map[float64]string{0: "0", 4: "4", 1234: "1234", 1.234: "1.23", 12.34: "12.3", 123.4: "123", -0.5: "-0.50"} {
+	for f, want := range map[float64]string{0: "0", 4: "4", 1234: "1234", 1.234: "1.23", 12.34: "12.3", 123.4: "123", 9.996: "10.0", 99.96: "100", -0.5: "-0.50"} {
 		require.Equal(t, want, number(f))
 	}
 	require.Equal(t, "0", number(whole(-0.001)))

@@ -98,9 +98,9 @@ func number(f float64) string {
 	switch {
 	case abs == 0:
 		return "0"
-	case f == math.Trunc(f) || abs >= 100:
+	case f == math.Trunc(f) || abs >= 99.95:
 		return fmt.Sprintf("%.0f", f)
-	case abs >= 10:
+	case abs >= 9.995:
 		return fmt.Sprintf("%.1f", f)
 	}
 	return fmt.Sprintf("%.2f", f)
