@@ -184,6 +184,9 @@ func (c *cli) startComponent(cmd *cobra.Command, f *componentFlags, args []strin
 	return c.result(out, func(w io.Writer) {
 		if out.Warning != "" {
 			c.say("warning: %s", strings.TrimSpace(out.Warning))
+			if !f.update {
+				c.say("to replace the image, give --update")
+			}
 		}
 		fmt.Fprintf(w, "component %s runs on %s (%s)\n", out.ID, out.HostName, out.Ref)
 	})

@@ -1,0 +1,140 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+)
+
+// binDir holds the binary, built once.
+var binDir string
+
+func TestMain(m *testing.M) {
+	code, err := runTests(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runTests(m *testing.M) (code int, err error) {
+	if binDir, err = os.MkdirTemp("", "lath-e2e-"); err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(binDir)
+	bin := filepath.Join(binDir, "lath")
+	if runtime.GOOS == "windows" {
+		bin += ".exe"
+	}
+	build := exec.Command("go", "build", "-o", bin, "github.com/lathhost/lath/cmd/lath")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("build lath: %w\n%s", err, out)
+	}
+	return m.Run(), nil
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	examples, err := filepath.Abs("../../examples")
+	require.NoError(t, err)
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata/script",
+		Setup: func(env *testscript.Env) error { return setup(env, examples) },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": code, "eventually": eventually, "freeport": freeport,
+		},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+// setup gives a script its own world.
+func setup(env *testscript.Env, examples string) error {
+	reg := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	env.Defer(reg.Close)
+	home := filepath.Join(env.WorkDir, "home")
+	states := []string{filepath.Join(env.WorkDir, "state"), filepath.Join(env.WorkDir, "state2")}
+	env.Setenv("PATH", binDir+string(os.PathListSeparator)+env.Getenv("PATH"))
+	env.Setenv("HOME", home)
+	env.Setenv("LocalAppData", home)
+	env.Setenv("LATH_STATE_DIR", states[0])
+	env.Setenv("STATE2", states[1])
+	env.Setenv("LATH_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
+	env.Setenv("REGISTRY", strings.TrimPrefix(reg.URL, "http://"))
+	env.Setenv("EXAMPLES", examples)
+	env.Setenv("KV", "lath+builtin://keyvalue-memory")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return err
+	}
+	// A script that fails in its middle leaves no host either.
+	vars := env.Vars
+	env.Defer(func() {
+		for _, dir := range states {
+			down := exec.Command(filepath.Join(binDir, "lath"), "down", "--state-dir", dir, "--timeout", "1s")
+			down.Env = vars
+			_ = down.Run()
+		}
+	})
+	return nil
+}
+
+// code runs a command and wants its exit code.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N COMMAND…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	switch err := ts.Exec(args[1], args[2:]...); {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// eventually runs a command until it prints a text.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually TEXT COMMAND…")
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		if err := ts.Exec(args[1], args[2:]...); err == nil && strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+	}
+	ts.Fatalf("never printed %q", args[0])
+}
+
+func freeport(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: freeport VAR")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	ts.Check(l.Close())
+}
