@@ -214,10 +214,10 @@ func TestWrongArgumentsArePointedAt(t *testing.T) {
 	w, err := wit.ParseWorld(testWorld)
 	require.NoError(t, err)
 	for expr, want := range map[string]string{
-		`f("é", 1)`:           "\n  f(\"é\", 1)\n    ^",
-		`a:b/one.f(256)`:      "\n  a:b/one.f(256)\n            ^\na:b/one.f: func(n: u8) -> u8",
-		`a:b/one.nope()`:      "\n  a:b/one.nope()\n          ^",
-		"plain(\"a\n b\", 2)": "plain: func(s: string)",
+		`f("é", 1)`:      "\n  f(\"é\", 1)\n         ^",
+		`a:b/one.f(256)`: "\n  a:b/one.f(256)\n            ^\na:b/one.f: func(n: u8) -> u8",
+		`a:b/one.nope()`: "\n  a:b/one.nope()\n          ^",
+		"plain(\n 2)":    "\n   2)\n   ^\nplain: func(s: string)",
 	} {
 		call, err := wave.ParseCall(expr)
 		if err == nil {
