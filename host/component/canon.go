@@ -93,7 +93,7 @@ func hasBorrow(f *wit.Func) bool {
 // unchanged by wazero; an error unwinds the guest.
 func (c *canonFunc) enter(ctx context.Context, stack []uint64) {
 	i := ctx.(*callContext).inst
-	if !i.comps[c.def.Instance].mayLeave {
+	if !i.comps[c.def.Instance].mayLeave && c.def.Op != binary.CanonResourceRep {
 		panic(trap.New(trap.MayNotLeave, "%s was called during realloc or post-return", c.name()))
 	}
 	if err := c.run(c, i, stack); err != nil {

@@ -41,12 +41,7 @@ type waitable struct{}
 type table struct {
 	entries []entry
 	free    []uint32
-	limit   int
-}
-
-func (t *table) reset() {
-	clear(t.entries)
-	t.entries, t.free = t.entries[:0], t.free[:0]
+	slots   *int // what all tables of the store may still grow by
 }
 
 func (t *table) add(e entry) (uint32, error) {
@@ -59,9 +54,10 @@ func (t *table) add(e entry) (uint32, error) {
 	if len(t.entries) == 0 {
 		t.entries = append(t.entries, entry{})
 	}
-	if len(t.entries) > t.limit {
-		return 0, trap.New(trap.Limit, "more than %d open handles", t.limit)
+	if *t.slots <= 0 {
+		return 0, trap.New(trap.Limit, "too many open handles")
 	}
+	*t.slots--
 	t.entries = append(t.entries, e)
 	return uint32(len(t.entries) - 1), nil
 }

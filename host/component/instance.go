@@ -24,15 +24,18 @@ type Instance struct {
 	comps    []compInst
 	cores    []*engine.Module
 	memories []*memory.Linear
-	funcs    []coreFunc  // by refTable index
-	guests   []abi.Guest // by guestTable index; made when first used
-	objects  objects     // host objects
-	peer     table       // handles that the host holds of guest resources
+	budget   *memory.Budget // of the memories together
+	funcs    []coreFunc     // by refTable index
+	guests   []abi.Guest    // by guestTable index; made when first used
+	objects  objects        // host objects
+	peer     table          // handles that the host holds of guest resources
+	slots    int            // entries that the handle tables may still grow by
 	inv      Invocation
 	imported ImportCall
 	frames   [2]frame // of a call and its post-return
 	deeper   []*frame
 	depth    int
+	nesting  int // of calls of core functions
 	making   int // the core instance that is being made
 	dead     error
 
@@ -79,10 +82,11 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 	i := &Instance{tmpl: t, comps: make([]compInst, len(t.plan.Instances)), cores: make([]*engine.Module, 0, len(t.plan.Cores)),
 		funcs: make([]coreFunc, len(t.refs.list)), guests: make([]abi.Guest, len(t.guests.list))}
 	i.ctx.inst, i.inv.inst, i.onDone = i, i, i.interrupt
-	i.peer.limit = t.limits.Handles
+	i.budget, i.slots = memory.NewBudget(t.limits.Memory, t.rt.budget), t.limits.Handles
+	i.peer.slots = &i.slots
 	for k := range i.comps {
 		c := &i.comps[k]
-		c.store, c.mayEnter, c.mayLeave, c.handles.limit = i, true, true, t.limits.Handles
+		c.store, c.mayEnter, c.mayLeave, c.handles.slots = i, true, true, &i.slots
 		if p := t.plan.Instances[k].Parent; p >= 0 {
 			c.parent = &i.comps[p]
 		}
@@ -100,6 +104,9 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 func (i *Instance) instantiate() error {
 	resolve, newMemory := i.resolve, i.newMemory
 	for k := range i.tmpl.plan.Cores {
+		if err := i.cancelled(); err != nil {
+			return err
+		}
 		i.making = k
 		site := &i.tmpl.plan.Cores[k]
 		c := &i.comps[site.Instance]
@@ -107,6 +114,9 @@ func (i *Instance) instantiate() error {
 			return err
 		}
 		if _, err := i.tmpl.rt.engine.Instantiate(&i.ctx, i.tmpl.codes[k], resolve, newMemory); err != nil {
+			if errors.Is(err, engine.ErrMemory) {
+				err = trap.New(trap.Limit, "%w: at most %d bytes for all of its memories", err, i.tmpl.limits.Memory)
+			}
 			return err
 		}
 		c.leave(nil)
@@ -131,7 +141,7 @@ func (i *Instance) newMemory(minimum, maximum uint64) *memory.Linear {
 	if image := i.tmpl.images[i.making]; image != nil {
 		make = image.New
 	}
-	m, err := make(minimum, min(maximum, i.tmpl.limits.Memory), i.tmpl.rt.budget)
+	m, err := make(minimum, min(maximum, i.tmpl.limits.Memory), i.budget)
 	if err != nil {
 		return nil // the engine says so
 	}
@@ -258,9 +268,25 @@ func (i *Instance) guest(n int) *abi.Guest {
 	return g
 }
 
+// maxNesting bounds the calls of a store that wait for each other, as when a
+// component calls itself through its own export. Each takes stack of the host,
+// whose end would be that of the process, and a core stack, which may grow to
+// 50 MB.
+const maxNesting = 100
+
 // callCore calls a core function; stack holds its parameters and then its
 // results.
 func (i *Instance) callCore(ref int, stack []uint64) error {
+	if i.nesting == maxNesting {
+		return trap.New(trap.StackOverflow, "%d calls between components wait for each other", maxNesting)
+	}
+	i.nesting++
+	err := i.callRef(ref, stack)
+	i.nesting--
+	return err
+}
+
+func (i *Instance) callRef(ref int, stack []uint64) error {
 	f := &i.funcs[ref]
 	fn := f.fn
 	if fn == nil || f.busy {
@@ -285,13 +311,15 @@ func (i *Instance) callCore(ref int, stack []uint64) error {
 }
 
 // callCanon calls a generated function that was lifted again or given as a
-// destructor.
-func (i *Instance) callCanon(at link.CoreRef, stack []uint64) error {
-	c := &i.tmpl.canons[at.Canon]
-	if !i.comps[c.def.Instance].mayLeave {
-		return trap.New(trap.MayNotLeave, "%s was called during realloc or post-return", c.name())
-	}
-	return c.run(c, i, stack)
+// destructor: no core module is between, whose engine would recover panics.
+func (i *Instance) callCanon(at link.CoreRef, stack []uint64) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = engine.Recovered(r)
+		}
+	}()
+	i.tmpl.canons[at.Canon].enter(&i.ctx, stack)
+	return nil
 }
 
 func (i *Instance) callDtor(ref int, rep uint32) error {

@@ -51,12 +51,13 @@ func (r *Runtime) MemoryInUse() uint64 { return r.budget.Stats().Used }
 // Limits bound what one component may be and take. Zero fields mean the
 // defaults, which are on.
 type Limits struct {
-	// Memory bounds one linear memory, in bytes. Default: 256 MiB.
+	// Memory bounds the linear memories of one instance together, in bytes.
+	// Default: 256 MiB.
 	Memory uint64
 	// TableElements bounds one table. Default: 1,000,000.
 	TableElements uint32
-	// Handles bounds the open handles of one component instance. Default:
-	// 100,000.
+	// Handles bounds the handle tables of one instance together: the sum of
+	// what each of its component instances had open at most. Default: 100,000.
 	Handles int
 	// LiftBytes bounds what one lift may copy into host memory, in bytes, so
 	// that a list cannot name one string a million times. Default: 64 MiB.

@@ -93,16 +93,22 @@ func goFunc(call func(context.Context, []uint64)) api.GoModuleFunc {
 	}
 }
 
-// rescue turns a panic that is not a trap into one, while the stack that led
-// to it is still there.
+// rescue turns a panic that is not a trap into one.
 func rescue() {
-	switch r := recover().(type) {
-	case nil:
+	if r := recover(); r != nil {
+		panic(Recovered(r))
+	}
+}
+
+// Recovered returns the trap that a host function's panic means. Call it in the
+// deferred function that recovered, while the stack that led there is known.
+func Recovered(r any) *trap.Error {
+	switch r := r.(type) {
 	case *trap.Error:
-		panic(r)
+		return r
 	case error:
-		panic(&trap.Error{Code: trap.Host, Msg: r.Error(), Err: r, Stack: string(debug.Stack())})
+		return &trap.Error{Code: trap.Host, Msg: r.Error(), Err: r, Stack: string(debug.Stack())}
 	default:
-		panic(&trap.Error{Code: trap.Host, Msg: fmt.Sprint(r), Stack: string(debug.Stack())})
+		return &trap.Error{Code: trap.Host, Msg: fmt.Sprint(r), Stack: string(debug.Stack())}
 	}
 }

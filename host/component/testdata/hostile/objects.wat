@@ -1,0 +1,38 @@
+;; Holds host objects and ends in every way there is.
+(component
+  (import "hostile:test/host" (instance $host
+    (export "thing" (type $thing (sub resource)))
+    (export "make" (func (result (own $thing))))
+    (export "use" (func (param "a" (borrow $thing)) (param "b" (borrow $thing))))
+    (export "give" (func (param "a" (own $thing)) (param "b" (own $thing))))
+    (export "block" (func))))
+  (alias export $host "thing" (type $thing))
+  (core func $make (canon lower (func $host "make")))
+  (core func $use (canon lower (func $host "use")))
+  (core func $give (canon lower (func $host "give")))
+  (core func $block (canon lower (func $host "block")))
+  (core func $drop (canon resource.drop $thing))
+  (core module $M
+    (import "" "make" (func $make (result i32)))
+    (import "" "use" (func $use (param i32 i32)))
+    (import "" "give" (func $give (param i32 i32)))
+    (import "" "block" (func $block))
+    (import "" "drop" (func $drop (param i32)))
+    (func (export "run") (param $what i32)
+      (local $a i32) (local $b i32)
+      (local.set $a (call $make)) (local.set $b (call $make)) (drop (call $make))
+      (call $use (local.get $a) (local.get $b))
+      (call $use (local.get $a) (local.get $a))
+      (block $drop (block $own-twice (block $stale (block $unreachable (block $spin (block $host (block $leave
+        (br_table $leave $drop $own-twice $stale $unreachable $spin $host (local.get $what)))
+        (return))
+        (call $block) (return))
+        (loop $l (br $l)))
+        (unreachable))
+        (call $drop (local.get $a)) (call $use (local.get $a) (local.get $b)) (return))
+        (call $give (local.get $a) (local.get $a)) (return))
+      (call $drop (local.get $a)) (call $give (local.get $b) (call $make))))
+  (core instance $m (instantiate $M (with "" (instance
+    (export "make" (func $make)) (export "use" (func $use)) (export "give" (func $give))
+    (export "block" (func $block)) (export "drop" (func $drop))))))
+  (func (export "run") (param "what" u32) (canon lift (core func $m "run"))))
