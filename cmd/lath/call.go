@@ -162,7 +162,7 @@ func invoke(ctx context.Context, s *session, prefix string, fn function, params 
 	if err != nil {
 		return nil, err
 	}
-	defer client.Close()
+	defer client.Close() //nolint:errcheck // it has nothing left to fail
 	results := []*wit.Type{}
 	if fn.Result != nil {
 		results = append(results, fn.Result)

@@ -85,8 +85,7 @@ func awaitReady(ctx context.Context, dir stateDir, child *exec.Cmd) (*hostInfo, 
 			return nil, err
 		case <-ctx.Done():
 			_ = child.Process.Kill()
-			<-ended
-			return nil, fmt.Errorf("not ready after %s", detachWait)
+			return nil, fmt.Errorf("not ready after %s: %w", detachWait, <-ended)
 		case <-tick.C:
 			if info, err := dir.readInfo(); err == nil && info != nil && info.PID == child.Process.Pid {
 				return info, nil

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -113,9 +115,7 @@ func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) 
 	n.closers = append(n.closers, func() error { images.Close(); return nil })
 
 	labels := envLabels()
-	for k, v := range f.labels {
-		labels[k] = v
-	}
+	maps.Copy(labels, f.labels)
 	h, err := host.New(host.Config{
 		Lattice: f.lattice, Identity: identity, Conn: conn, Runtime: rt, Images: images, Builtins: builtins(),
 		Labels: labels, Version: buildVersion(), Drain: f.drain, Limits: component.Limits{Memory: n.maxMemory}, Log: n.log,
@@ -153,8 +153,8 @@ func (n *node) cachePath(name string) string {
 
 func (n *node) close() error {
 	var errs []error
-	for i := len(n.closers) - 1; i >= 0; i-- {
-		errs = append(errs, n.closers[i]())
+	for _, closer := range slices.Backward(n.closers) {
+		errs = append(errs, closer())
 	}
 	return errors.Join(errs...)
 }

@@ -63,7 +63,7 @@ func writeFile(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // gone already if all went well
+	defer os.Remove(tmp.Name()) //nolint:errcheck // gone already if all went well
 	_, err = tmp.Write(data)
 	if e := tmp.Close(); err == nil {
 		err = e

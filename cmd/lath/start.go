@@ -275,7 +275,7 @@ func (c *cli) await(ctx context.Context, s *session, wait time.Duration, what st
 	if err != nil {
 		return err
 	}
-	defer events.Close()
+	defer events.Close() //nolint:errcheck // the connection ends with the verb
 	defer c.waiting(what)()
 	if err := send(ctx, s); err != nil {
 		return err

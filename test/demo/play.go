@@ -125,7 +125,8 @@ type hostProcess struct {
 	flags []string
 	cmd   *exec.Cmd
 	log   *buffer
-	ended chan error
+	ended chan struct{}
+	err   error // of the process; once ended is closed
 	info  struct {
 		HostID  string `json:"host_id"`
 		Name    string `json:"name"`
@@ -140,7 +141,7 @@ func (p *play) dirs(name string) []string {
 
 // startHost starts a host in the background and waits until it is ready.
 func (p *play) startHost(ctx context.Context, name string, args ...string) (*hostProcess, error) {
-	h := &hostProcess{name: name, log: &buffer{}, ended: make(chan error, 1)}
+	h := &hostProcess{name: name, log: &buffer{}, ended: make(chan struct{})}
 	h.flags = p.dirs(name)
 	args = append(args, h.flags...)
 	p.typed(args, " &")
@@ -154,7 +155,8 @@ func (p *play) startHost(ctx context.Context, name string, args ...string) (*hos
 	go func() {
 		err := h.cmd.Wait()
 		w.CloseWithError(errors.Join(errors.New("the host ended"), err))
-		h.ended <- err
+		h.err = err
+		close(h.ended)
 	}()
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
@@ -172,10 +174,9 @@ func (p *play) startHost(ctx context.Context, name string, args ...string) (*hos
 // gone waits for a process that was told to end, and for its exit status.
 func (h *hostProcess) gone(ctx context.Context) error {
 	select {
-	case err := <-h.ended:
-		h.ended <- err
-		if err != nil {
-			return fmt.Errorf("host %s: %w", h.name, err)
+	case <-h.ended:
+		if h.err != nil {
+			return fmt.Errorf("host %s: %w", h.name, h.err)
 		}
 		return nil
 	case <-ctx.Done():
