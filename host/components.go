@@ -99,7 +99,7 @@ func (h *Host) put(id string, d *deployed) {
 
 // scale carries out a component.scale command and tells the outcome.
 func (h *Host) scale(ctx context.Context, req *ctl.ScaleComponent) {
-	err := h.scaleTo(ctx, req)
+	err := h.guarded(func() error { return h.scaleTo(ctx, req) })
 	if err != nil {
 		h.log.Error("scale failed", zap.String("component", req.ComponentID), zap.String("image", req.ComponentRef), zap.Error(err))
 		h.publish(event.ComponentScaleFailed{HostID: h.cfg.Identity.ID, ImageRef: req.ComponentRef, ComponentID: req.ComponentID,
@@ -124,7 +124,7 @@ func (h *Host) scaleTo(ctx context.Context, req *ctl.ScaleComponent) error {
 		return h.retireIn(ctx, now)
 	}
 	if _, _, err := h.limits(req.Limits); err != nil {
-		return err
+		return fmt.Errorf("start component %q: %w", req.ComponentID, err)
 	}
 	if now != nil && (now.Image() == req.ComponentRef || !req.AllowUpdate) && now.HasLimits(req.Limits) {
 		now.Scale(req.MaxInstances, req.Annotations)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
@@ -140,17 +138,12 @@ func (h *Host) background(after <-chan struct{}, f func(ctx context.Context)) er
 		return errStopping
 	}
 	h.tasks.Go(func() {
-		defer func() {
-			if r := recover(); r != nil {
-				h.log.Error("a command failed badly; this is a bug", zap.Any("panic", r), zap.Stack("stack"))
-			}
-		}()
 		if after != nil {
 			<-after
 		}
 		ctx, cancel := context.WithTimeout(h.base, commandTimeout)
 		defer cancel()
-		f(ctx)
+		_ = h.guarded(func() error { f(ctx); return nil })
 	})
 	return nil
 }

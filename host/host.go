@@ -29,12 +29,14 @@ type Host struct {
 	tasks   sync.WaitGroup // commands that go on after their answer
 
 	events  *event.Publisher
+	heard   *event.Subscription
 	store   *state.Store
 	client  *wrpc.Client
 	server  *wrpc.Server
 	control *ctl.Client
 	router  *link.Router
 	states  *ctl.LinkStatusServer
+	unsure  *questions
 
 	mu         sync.Mutex
 	stopping   bool
@@ -53,7 +55,7 @@ func New(cfg Config) (*Host, error) {
 	}
 	return &Host{cfg: cfg, log: cfg.Log.With(zap.String("host", cfg.Identity.ID)), ready: make(chan struct{}),
 		stop: make(chan time.Duration, 1), components: map[string]*running{}, providers: map[string]*runningProvider{},
-		starting: map[string]struct{}{}}, nil
+		starting: map[string]struct{}{}, unsure: newQuestions()}, nil
 }
 
 // Ready is closed once the host answers on the lattice.
@@ -77,9 +79,7 @@ func (h *Host) Run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, h.close())
 	}
-	watchCtx, endWatch := context.WithCancel(context.WithoutCancel(ctx))
-	var watching sync.WaitGroup
-	watching.Go(func() { h.watchLinks(watchCtx) })
+	endWatch := h.watch(context.WithoutCancel(ctx))
 	h.publish(event.HostStarted{FriendlyName: h.cfg.Identity.Name, Labels: h.cfg.Labels, Version: h.cfg.Version})
 	h.log.Info("host is ready", zap.String("name", h.cfg.Identity.Name), zap.String("lattice", h.cfg.Lattice))
 	close(h.ready)
@@ -90,7 +90,6 @@ func (h *Host) Run(ctx context.Context) error {
 	defer cancel()
 	err = h.drain(ctx, server)
 	endWatch()
-	watching.Wait()
 	h.publish(event.HostStopped{Labels: h.cfg.Labels})
 	if flush := lattice.Flush(ctx, h.cfg.Conn); flush != nil && !lattice.IsDisconnected(flush) {
 		err = errors.Join(err, flush)
@@ -98,10 +97,26 @@ func (h *Host) Run(ctx context.Context) error {
 	return errors.Join(err, h.close())
 }
 
+// watch keeps up with the lattice until the function that it returns is called.
+func (h *Host) watch(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { h.watchLinks(ctx) })
+	watching.Go(func() { h.watchTargets(ctx) })
+	watching.Go(func() { h.watchEvents(ctx, h.heard) })
+	return func() {
+		cancel()
+		watching.Wait()
+	}
+}
+
 // open makes what the host needs of the lattice.
 func (h *Host) open(ctx context.Context) error {
 	var err error
 	if h.events, err = event.NewPublisher(event.PublisherConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID}); err != nil {
+		return err
+	}
+	if h.heard, err = event.Subscribe(ctx, h.cfg.Conn, h.cfg.Lattice); err != nil {
 		return err
 	}
 	if h.store, err = state.Open(ctx, h.cfg.Conn, h.cfg.Lattice, state.Options{Log: h.log}); err != nil {
@@ -134,6 +149,9 @@ func (h *Host) close() error {
 	if h.client != nil {
 		errs = append(errs, h.client.Close())
 	}
+	if h.heard != nil {
+		errs = append(errs, h.heard.Close())
+	}
 	if h.store != nil {
 		h.store.Close()
 	}
@@ -153,6 +171,7 @@ func (h *Host) serve(ctx context.Context) time.Duration {
 			return d
 		case <-beat.C:
 			h.publish(event.HostHeartbeat{Inventory: *h.inventory()})
+			h.unsure.add(h.router.Targets(true)...)
 		}
 	}
 }
@@ -169,6 +188,17 @@ func (h *Host) drain(ctx context.Context, server *ctl.Server) error {
 	cut()
 	errs = append(errs, h.stopAll(ctx))
 	return errors.Join(errs...)
+}
+
+// guarded turns a panic of a command into its error, so that its outcome is told.
+func (h *Host) guarded(command func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			h.log.Error("a command failed badly; this is a bug", zap.Any("panic", r), zap.Stack("stack"))
+			err = fmt.Errorf("internal error of host %s, see its log", h.cfg.Identity.ID)
+		}
+	}()
+	return command()
 }
 
 func (h *Host) publish(data event.Data) {

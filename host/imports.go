@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -60,15 +61,32 @@ func linkable(x wit.Extern, hosts []component.HostInterface) error {
 	} else if !x.Interface.HasResources() {
 		return nil
 	}
-	var near []string
+	return fmt.Errorf("%w: %s: %s; this host has %s", component.ErrNoImport, x.Name, reason, candidates(id, hosts))
+}
+
+// candidates names what the host has of the same package, or else of the same
+// interface name.
+func candidates(id wit.ID, hosts []component.HostInterface) string {
+	all := capability.Names()
 	for _, i := range hosts {
-		if other, err := wit.ParseID(i.Name); err == nil && (other.Interface == id.Interface || other.Package == id.Package) {
-			near = append(near, i.Name)
+		all = append(all, i.Name)
+	}
+	var near, far []string
+	for _, name := range all {
+		switch other, err := wit.ParseID(name); {
+		case err != nil:
+		case other.Package == id.Package:
+			near = append(near, name)
+		case other.Interface == id.Interface:
+			far = append(far, name)
 		}
 	}
-	msg := "this host has nothing of that name"
-	if len(near) > 0 {
-		msg = "this host has " + strings.Join(near, ", ")
+	if len(near) == 0 {
+		near = far
 	}
-	return fmt.Errorf("%w: %s: %s; %s", component.ErrNoImport, x.Name, reason, msg)
+	if len(near) == 0 {
+		return "nothing of a like name"
+	}
+	slices.Sort(near)
+	return strings.Join(slices.Compact(near), ", ")
 }

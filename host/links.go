@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -60,12 +59,8 @@ func (h *Host) world(ctx context.Context, id string) *wit.World {
 
 // checkLink refuses a link whose ends are known and do not fit.
 func (h *Host) checkLink(ctx context.Context, l lattice.Link) error {
-	var source, target *wit.World
-	var asking sync.WaitGroup
-	asking.Go(func() { source = h.world(ctx, l.SourceID) })
-	asking.Go(func() { target = h.world(ctx, l.Target) })
-	asking.Wait()
-	if s := link.Check(l, source, target); s.State == lattice.LinkRefused {
+	worlds := h.worlds(ctx, []string{l.SourceID, l.Target})
+	if s := link.Check(l, worlds[l.SourceID], worlds[l.Target]); s.State == lattice.LinkRefused {
 		return fmt.Errorf("link refused: %s", s.Reason)
 	}
 	return nil
@@ -77,33 +72,17 @@ func (h *Host) refreshLinks() {
 	h.linksTurn.Lock()
 	defer h.linksTurn.Unlock()
 	h.router.SetLinks(h.store.Links())
+	h.unsure.add(h.router.Targets(false)...)
 }
-
-// maxQuestions bounds how many contracts are asked for at a time.
-const maxQuestions = 16
 
 // linkStatuses returns every link with what is known of its ends now.
 func (h *Host) linkStatuses(ctx context.Context) ([]lattice.LinkStatus, error) {
 	links := h.store.Links()
-	worlds := map[string]*wit.World{}
+	ends := map[string]struct{}{}
 	for _, l := range links {
-		worlds[l.SourceID], worlds[l.Target] = nil, nil
+		ends[l.SourceID], ends[l.Target] = struct{}{}, struct{}{}
 	}
-	// Together: a host that does not answer must not take the time of the others.
-	var asking sync.WaitGroup
-	var mu sync.Mutex
-	room := make(chan struct{}, maxQuestions)
-	for _, id := range slices.Collect(maps.Keys(worlds)) {
-		room <- struct{}{}
-		asking.Go(func() {
-			w := h.world(ctx, id)
-			mu.Lock()
-			worlds[id] = w
-			mu.Unlock()
-			<-room
-		})
-	}
-	asking.Wait()
+	worlds := h.worlds(ctx, slices.Collect(maps.Keys(ends)))
 	list := make([]lattice.LinkStatus, len(links))
 	for i, l := range links {
 		list[i] = link.Check(l, worlds[l.SourceID], worlds[l.Target])
@@ -114,6 +93,7 @@ func (h *Host) linkStatuses(ctx context.Context) ([]lattice.LinkStatus, error) {
 // reportLinks logs the links of a component or provider that just started and
 // that cannot be satisfied.
 func (h *Host) reportLinks(id string) {
+	h.unsure.add(h.router.Targets(false)...)
 	log := h.log.With(zap.String("id", id))
 	err := h.background(nil, func(ctx context.Context) {
 		for _, l := range append(h.store.LinksFrom(id), h.store.LinksTo(id)...) {

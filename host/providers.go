@@ -49,7 +49,7 @@ func (h *Host) listProviders() []*runningProvider {
 
 // startProvider carries out a provider.start command and tells the outcome.
 func (h *Host) startProvider(ctx context.Context, req *ctl.StartProvider) {
-	if err := h.start(ctx, req); err != nil {
+	if err := h.guarded(func() error { return h.start(ctx, req) }); err != nil {
 		h.log.Error("provider failed to start", zap.String("provider", req.ProviderID), zap.String("reference", req.ProviderRef), zap.Error(err))
 		h.publish(event.ProviderStartFailed{ProviderRef: req.ProviderRef, ProviderID: req.ProviderID, HostID: h.cfg.Identity.ID, Error: err.Error()})
 		return

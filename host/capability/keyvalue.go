@@ -13,6 +13,12 @@ import (
 	wrpckeyvalue "github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
 
+// Names returns the interfaces that components may import and this package
+// adapts.
+func Names() []string {
+	return []string{keyvalue.StoreInterface.Name, keyvalue.AtomicsInterface.Name, keyvalue.BatchInterface.Name}
+}
+
 // Keyvalue makes the wasi:keyvalue interface of that name for one component,
 // whose calls follow imp. It is nil for a name that is not of wasi:keyvalue.
 func Keyvalue(name string, imp *link.Import) *component.HostInterface {

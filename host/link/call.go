@@ -28,7 +28,11 @@ type CallError struct {
 
 // Error names the component, the link, the target and the cause.
 func (e *CallError) Error() string {
-	s := fmt.Sprintf("component %q, link %q to %q, %s.%s: %s", e.Source, e.LinkName, e.Target, e.Interface, e.Func, e.Code)
+	s := fmt.Sprintf("component %q, link %q", e.Source, e.LinkName)
+	if e.Target != "" {
+		s += fmt.Sprintf(" to %q", e.Target)
+	}
+	s += fmt.Sprintf(", %s.%s: %s", e.Interface, e.Func, e.Code)
 	if e.Detail != "" && e.Detail != e.Code.String() {
 		s += ": " + e.Detail
 	}

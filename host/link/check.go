@@ -86,11 +86,14 @@ func checkInterface(l lattice.Link, name string, source, target *wit.World) erro
 			return fmt.Errorf("target %q has no %s.%s", l.Target, exported.Name, f.Name)
 		}
 		if !wit.EqualFunc(f, e) {
-			return fmt.Errorf("%s.%s: component %q wants %s, target %q has %s", key, f.Name, l.SourceID, f, l.Target, e)
+			return fmt.Errorf("%s.%s: component %q wants %s, target %q has %s", key, f.Name, l.SourceID, signature(f), l.Target, signature(e))
 		}
 	}
 	return nil
 }
+
+// signature is a function's type without its name.
+func signature(f *wit.Func) string { return strings.TrimPrefix(f.String(), f.Name+": ") }
 
 // byName finds an interface by its name without version, or with one.
 func byName(list []wit.Extern, name string) *wit.Interface {

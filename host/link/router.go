@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,7 @@ type Router struct {
 
 	mu      sync.Mutex
 	links   map[place]lattice.Link
+	remote  map[string]*wit.World // what is known of targets on other hosts
 	imports []*Import
 }
 
@@ -47,7 +49,7 @@ type place struct{ source, iface string }
 // NewRouter makes a router without links. client carries the calls that leave
 // the host.
 func NewRouter(latticeName string, local Local, client *wrpc.Client) *Router {
-	return &Router{lattice: latticeName, local: local, client: client}
+	return &Router{lattice: latticeName, local: local, client: client, remote: map[string]*wit.World{}}
 }
 
 // SetLinks replaces the links and resolves every import anew.
@@ -77,10 +79,49 @@ func (r *Router) Changed() {
 	r.resolveAll()
 }
 
-func (r *Router) resolveAll() {
+// SetRemote notes what a target on another host imports and exports, and
+// resolves the imports that lead there anew; nil: it is not known.
+func (r *Router) SetRemote(target string, w *wit.World) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.remote, target)
 	for _, i := range r.imports {
+		route := i.route.Load()
+		if route.Target != target {
+			continue
+		}
+		if w != nil {
+			r.remote[target] = w
+		}
 		i.route.Store(r.resolve(i))
 	}
+}
+
+// Targets returns the ids on other hosts that imports lead to, once each: all,
+// or those of which nothing is known.
+func (r *Router) Targets(all bool) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var ids []string
+	for _, i := range r.imports {
+		route := i.route.Load()
+		if route.Target == "" || route.Component != nil || route.Provider != nil || !all && r.remote[route.Target] != nil {
+			continue
+		}
+		ids = append(ids, route.Target)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func (r *Router) resolveAll() {
+	used := map[string]bool{}
+	for _, i := range r.imports {
+		route := r.resolve(i)
+		used[route.Target] = true
+		i.route.Store(route)
+	}
+	maps.DeleteFunc(r.remote, func(target string, _ *wit.World) bool { return !used[target] })
 }
 
 // Import registers an imported interface of a component. Release it when the
@@ -145,7 +186,9 @@ func (r *Router) resolve(i *Import) *Route {
 	}
 	if route.Provider = r.local.Provider(l.Target); route.Provider != nil {
 		route.refuse(l, i.world(), route.Provider.World())
+		return route
 	}
+	route.refuse(l, i.world(), r.remote[l.Target])
 	return route
 }
 

@@ -23,7 +23,10 @@ type Contract struct {
 
 // ContractServer answers for one running component on this host. The hosts that
 // run it share the question.
-type ContractServer struct{ sub *nats.Subscription }
+type ContractServer struct {
+	conn *nats.Conn
+	sub  *nats.Subscription
+}
 
 // ServeContract starts to answer. The component's contract does not change while
 // it runs; for another image, close the server and serve anew. A contract that
@@ -44,7 +47,7 @@ func ServeContract(conn *nats.Conn, name, component string, c Contract) (*Contra
 	if err != nil {
 		return nil, fmt.Errorf("serve contract of %s: %w", component, lattice.Disconnected(err))
 	}
-	return &ContractServer{sub: sub}, nil
+	return &ContractServer{conn: conn, sub: sub}, nil
 }
 
 func answerContract(conn *nats.Conn, msg *nats.Msg, data []byte) {
@@ -63,13 +66,11 @@ func answerContract(conn *nats.Conn, msg *nats.Msg, data []byte) {
 	_ = conn.PublishMsg(reply)
 }
 
-// Close stops answering; questions under way may go unanswered. It may be called
-// again.
+// Close takes no more questions; those that have arrived are still answered, for
+// in a queue group no other host would. It may be called again.
 func (s *ContractServer) Close() error {
-	if !s.sub.IsValid() {
-		return nil
-	}
-	if err := s.sub.Unsubscribe(); err != nil && !lattice.IsDisconnected(err) {
+	err := drain(s.conn, s.sub, nil)
+	if err != nil {
 		return fmt.Errorf("stop serving contract: %w", err)
 	}
 	return nil

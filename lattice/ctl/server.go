@@ -281,24 +281,42 @@ func (s *Server) drain() {
 	subs := s.subs
 	s.subs = nil
 	s.mu.Unlock()
+	for _, sub := range subs {
+		// It fails on a closed connection, which has ended the subscription.
+		_ = drain(s.cfg.Conn, sub, s.ctx.Done())
+	}
+}
+
+// drain ends a subscription once what it has received is handled, and waits for
+// that, for at most drainWait, until cut, or not at all while disconnected.
+func drain(conn *nats.Conn, sub *nats.Subscription, cut <-chan struct{}) error {
+	if !sub.IsValid() {
+		return nil
+	}
+	if !conn.IsConnected() {
+		return ended(sub.Unsubscribe())
+	}
+	closed := sub.StatusChanged(nats.SubscriptionClosed)
+	if err := sub.Drain(); err != nil {
+		return ended(err)
+	}
 	limit := time.NewTimer(drainWait)
 	defer limit.Stop()
-	for _, sub := range subs {
-		ended := make(chan struct{})
-		sub.SetClosedHandler(func(string) { close(ended) })
-		if err := sub.Drain(); err != nil {
-			continue // the connection is closed, which has ended it
-		}
-		select {
-		case <-ended:
-		case <-limit.C:
-			// Not connected, most likely. Whatever was received is queued by now.
-			limit.Reset(0)
-			_ = sub.Unsubscribe()
-		case <-s.ctx.Done():
-			_ = sub.Unsubscribe()
-		}
+	select {
+	case <-closed:
+		return nil
+	case <-limit.C:
+	case <-cut:
 	}
+	return ended(sub.Unsubscribe())
+}
+
+// ended makes nothing of the error of a subscription that has ended already.
+func ended(err error) error {
+	if errors.Is(err, nats.ErrBadSubscription) || lattice.IsDisconnected(err) {
+		return nil
+	}
+	return err
 }
 
 // flush has the last answers leave before the connection may be closed.

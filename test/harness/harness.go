@@ -52,11 +52,11 @@ type Lattice struct {
 func New(t testing.TB) *Lattice {
 	t.Helper()
 	l := &Lattice{T: t, dir: t.TempDir()}
-	s, err := natsserver.Start(t.Context(), natsserver.Config{StoreDir: filepath.Join(l.dir, "nats"), Port: natsserver.RandomPort})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
-	l.server, l.URL = s, s.URL()
+	l.startNATS(natsserver.RandomPort)
+	t.Cleanup(l.StopNATS)
+	l.URL = l.server.URL()
 	l.Conn = l.connect()
+	var err error
 	l.Control, err = ctl.NewClient(ctl.ClientConfig{Conn: l.Conn, Lattice: Name})
 	require.NoError(t, err)
 	l.Calls, err = wrpc.NewClient(l.Conn, wrpc.ClientConfig{})
@@ -78,6 +78,8 @@ type Node struct {
 	ID   string
 	Host *host.Host
 	Conn *nats.Conn
+	// Runtime is the host's, to ask what guests hold.
+	Runtime *component.Runtime
 
 	l    *Lattice
 	stop context.CancelFunc
@@ -98,11 +100,12 @@ func (l *Lattice) Host(edit func(*host.Config)) *Node {
 	if testing.Verbose() {
 		log = zaptest.NewLogger(t, zaptest.Level(zap.InfoLevel))
 	}
-	n := &Node{ID: id.ID, Conn: l.connect(), l: l, done: make(chan error, 1)}
+	n := &Node{Conn: l.connect(), l: l, done: make(chan error, 1)}
 	cfg := host.Config{Lattice: Name, Identity: id, Conn: n.Conn, Runtime: rt, Images: images, Log: log}
 	if edit != nil {
 		edit(&cfg)
 	}
+	n.ID, n.Runtime = cfg.Identity.ID, rt
 	n.Host, err = host.New(cfg)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -136,6 +139,22 @@ func (n *Node) Stop() {
 		n.l.T.Fatal("host does not stop")
 	}
 	n.done = nil
+	// nats.go keeps one subscription for its own requests.
+	require.LessOrEqual(n.l.T, n.Conn.NumSubscriptions(), 1, "subscriptions are left")
+}
+
+// Ended waits for the end of a host that was told to stop, and returns what its
+// Run returned.
+func (n *Node) Ended() error {
+	n.l.T.Helper()
+	select {
+	case err := <-n.done:
+		n.done = nil
+		return err
+	case <-time.After(Wait):
+		n.l.T.Fatal("host does not stop")
+		return nil
+	}
 }
 
 // Image writes an example component to a file and returns its reference.
@@ -143,8 +162,14 @@ func (l *Lattice) Image(name string) string {
 	l.T.Helper()
 	wasm, err := examples.Component(name)
 	require.NoError(l.T, err)
-	path := filepath.Join(l.dir, name+".wasm")
-	require.NoError(l.T, os.WriteFile(path, wasm, 0o600))
+	return l.File(name+".wasm", wasm)
+}
+
+// File writes bytes to a file and returns the reference of an image in it.
+func (l *Lattice) File(name string, content []byte) string {
+	l.T.Helper()
+	path := filepath.Join(l.dir, name)
+	require.NoError(l.T, os.WriteFile(path, content, 0o600))
 	ref, err := oci.FileReference(path)
 	require.NoError(l.T, err)
 	return ref
