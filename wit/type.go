@@ -307,7 +307,7 @@ func newCases(k Kind, cases []Case) (*Type, error) {
 	t.Align = max(t.disc, align)
 	t.appendFlat([]CoreType{CoreI32})
 	t.appendFlat(flat)
-	return t.finish(uint64(t.payload) + uint64(size), MaxSize)
+	return t.finish(uint64(t.payload)+uint64(size), MaxSize)
 }
 
 // JoinFlat is the core type that can hold either of two flat payload slots
