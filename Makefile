@@ -7,7 +7,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 # The rooms that start goroutines.
 RACE ?= ./cmd/... ./host/... ./lattice/... ./providers/...
 FUZZTIME ?= 10s
-BENCH ?= .
+BENCH ?=
 BENCHTIME ?= 1s
 
 .DEFAULT_GOAL := help
@@ -53,8 +53,9 @@ fuzz: ## Fuzz every target for FUZZTIME (10s)
 	dir="$$(dirname "$$file")"; name="$${func#func }"; echo "== $$dir $$name"; \
 	$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; done
 
-bench: ## Run the benchmarks that match BENCH (all)
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+bench: ## Print what calls cost beside their floors; with BENCH=regexp, Go benchmarks too
+	$(GO) run ./test/bench
+	@if [ -n "$(BENCH)" ]; then $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...; fi
 
 interop: ## Test against wasmCloud's own Go code, named by WASMCLOUD_GO_DIR and WRPC_GO_DIR
 	cd test/interop && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 -v ./...

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strconv"
@@ -46,7 +47,7 @@ func (e *Engine) NewHostModule(ctx context.Context, funcs []HostFunc) (*HostModu
 	if err != nil {
 		return nil, fmt.Errorf("compile host module: %w", err)
 	}
-	inst, err := e.runtime.InstantiateModule(ctx, code, anonymous())
+	inst, err := e.runtime.InstantiateModule(ctx, code, anonymous)
 	if err != nil {
 		_ = code.Close(ctx) // the first error counts
 		return nil, fmt.Errorf("instantiate host module: %w", err)
@@ -70,10 +71,16 @@ func (h *HostModule) instance() api.Module {
 }
 
 // anonymous keeps an instance out of wazero's map of names, and keeps functions
-// from being run because they are called _start.
-func anonymous() wazero.ModuleConfig {
-	return wazero.NewModuleConfig().WithName("").WithStartFunctions()
-}
+// from being run because they are called _start. Without a random source wazero
+// would seed one of its own for every instance, which costs more than the rest
+// of an instantiation; only its own WASI would read it, and that is not used.
+var anonymous = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(noRandom{})
+
+// noRandom is a random source that has nothing.
+type noRandom struct{}
+
+// Read implements io.Reader.
+func (noRandom) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 func coreTypes(types []wit.CoreType) []api.ValueType {
 	out := make([]api.ValueType, len(types))
@@ -104,9 +111,10 @@ func rescue() {
 // deferred function that recovered, while the stack that led there is known.
 func Recovered(r any) *trap.Error {
 	switch r := r.(type) {
-	case *trap.Error:
-		return r
 	case error:
+		if t := trap.As(r); t != nil {
+			return t
+		}
 		return &trap.Error{Code: trap.Host, Msg: r.Error(), Err: r, Stack: string(debug.Stack())}
 	default:
 		return &trap.Error{Code: trap.Host, Msg: fmt.Sprint(r), Stack: string(debug.Stack())}

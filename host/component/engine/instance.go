@@ -124,7 +124,7 @@ func (m *Module) instantiate(ctx context.Context, e *Engine, code *Code) (err er
 	if code.c.code == nil {
 		return errors.New("instantiate core module: its code is closed")
 	}
-	m.inst, err = e.runtime.InstantiateModule(ctx, code.c.code, anonymous())
+	m.inst, err = e.runtime.InstantiateModule(ctx, code.c.code, anonymous)
 	if err != nil {
 		return instantiateError(err)
 	}
