@@ -45,6 +45,7 @@ type Host struct {
 	starting   map[string]struct{} // ids of providers that are being started
 
 	linksTurn sync.Mutex // held while the router is given the links
+	links     []lattice.Link
 }
 
 // New checks the configuration. It does no I/O.

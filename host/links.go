@@ -71,8 +71,17 @@ func (h *Host) checkLink(ctx context.Context, l lattice.Link) error {
 func (h *Host) refreshLinks() {
 	h.linksTurn.Lock()
 	defer h.linksTurn.Unlock()
-	h.router.SetLinks(h.store.Links())
+	h.links = h.store.Links()
+	h.router.SetLinks(h.links)
 	h.unsure.add(h.router.Targets(false)...)
+}
+
+// Links returns the links that calls on this host follow now. A link that was
+// put through another host gets here a moment later.
+func (h *Host) Links() []lattice.Link {
+	h.linksTurn.Lock()
+	defer h.linksTurn.Unlock()
+	return slices.Clone(h.links)
 }
 
 // linkStatuses returns every link with what is known of its ends now.

@@ -46,6 +46,7 @@ type Lattice struct {
 
 	dir    string
 	server *natsserver.Server
+	nodes  []*Node
 }
 
 // New starts a NATS server and connects to it.
@@ -106,6 +107,7 @@ func (l *Lattice) Host(edit func(*host.Config)) *Node {
 		edit(&cfg)
 	}
 	n.ID, n.Runtime = cfg.Identity.ID, rt
+	l.nodes = append(l.nodes, n)
 	n.Host, err = host.New(cfg)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -247,7 +249,7 @@ func (n *Node) await(command func(context.Context) error, outcome func(event.Dat
 }
 
 // Link links interfaces, "ns:pkg/a,b", of a source to a target, and waits
-// until every host that answers knows.
+// until every host that runs knows.
 func (l *Lattice) Link(source, target, interfaces string) error {
 	l.T.Helper()
 	pkg, names, ok := strings.Cut(interfaces, "/")
@@ -255,8 +257,19 @@ func (l *Lattice) Link(source, target, interfaces string) error {
 	ns, pkg, _ := strings.Cut(pkg, ":")
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()
-	return l.Control.PutLink(ctx, lattice.Link{SourceID: source, Target: target, WITNamespace: ns, WITPackage: pkg,
+	err := l.Control.PutLink(ctx, lattice.Link{SourceID: source, Target: target, WITNamespace: ns, WITPackage: pkg,
 		Interfaces: strings.Split(names, ",")})
+	if err != nil {
+		return err
+	}
+	for _, n := range l.nodes {
+		l.Eventually("all hosts know the link", func() bool {
+			return n.done == nil || slices.ContainsFunc(n.Host.Links(), func(x lattice.Link) bool {
+				return x.SourceID == source && x.Target == target && x.WITPackage == pkg
+			})
+		})
+	}
+	return nil
 }
 
 // Answer is the result of a call.
