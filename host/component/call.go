@@ -122,6 +122,7 @@ func (i *Instance) callWire(e *Export, params, dst []byte) ([]byte, error) {
 	if err := comp.enter(nil); err != nil {
 		return nil, err
 	}
+	comp.thread = thread{}
 	fr := i.push()
 	defer i.pop()
 	g := i.guest(e.lift.guest)

@@ -18,6 +18,8 @@ type canonFunc struct {
 	run func(c *canonFunc, i *Instance, stack []uint64) error
 
 	guest int // the caller's options, in Template.guests
+	// anytime: it may be called during realloc and post-return too.
+	anytime bool
 
 	// A lowered function has one of the three.
 	host   *HostFunc
@@ -93,7 +95,7 @@ func hasBorrow(f *wit.Func) bool {
 // unchanged by wazero; an error unwinds the guest.
 func (c *canonFunc) enter(ctx context.Context, stack []uint64) {
 	i := ctx.(*callContext).inst
-	if !i.comps[c.def.Instance].mayLeave && c.def.Op != binary.CanonResourceRep {
+	if !i.comps[c.def.Instance].mayLeave && !c.anytime {
 		panic(trap.New(trap.MayNotLeave, "%s was called during realloc or post-return", c.name()))
 	}
 	if err := c.run(c, i, stack); err != nil {
@@ -125,6 +127,7 @@ func (t *Template) prepareCanon(c *canonFunc, def *link.Canon, offers *offers) e
 			return err
 		}
 	case binary.CanonResourceRep:
+		c.anytime = true
 		c.run = func(c *canonFunc, i *Instance, stack []uint64) error {
 			e, err := i.comps[c.def.Instance].handles.resource(c.def.Resource, uint32(stack[0]))
 			if err == nil {
@@ -136,6 +139,10 @@ func (t *Template) prepareCanon(c *canonFunc, def *link.Canon, offers *offers) e
 		c.run = func(c *canonFunc, i *Instance, stack []uint64) error {
 			return i.comps[c.def.Instance].drop(c.def.Resource, uint32(stack[0]))
 		}
+	case binary.CanonContextGet, binary.CanonContextSet:
+		c.anytime, c.run = true, contextBuiltin(def)
+	case binary.CanonBackpressureInc, binary.CanonBackpressureDec:
+		c.anytime, c.run = true, backpressureBuiltin(def.Op)
 	default:
 		op := def.Op
 		c.run = func(*canonFunc, *Instance, []uint64) error {

@@ -111,6 +111,7 @@ func (c *ImportCall) forward(target *Instance, e *Export) error {
 	if err := comp.enter(nil); err != nil {
 		return err
 	}
+	comp.thread = thread{}
 	fr := target.push()
 	err = transferCall(c.inst.guest(c.fn.guest), target, e.lift, b.params, b.results, &c.fn.sig, c.stack, fr)
 	target.pop()

@@ -256,9 +256,10 @@ func (i *Instance) guest(n int) *abi.Guest {
 		var args [4]uint64
 		g.Realloc = func(oldPtr, oldSize, align, newSize uint32) (uint32, error) {
 			args = [4]uint64{uint64(oldPtr), uint64(oldSize), uint64(align), uint64(newSize)}
-			c.mayLeave = false
+			waiting := c.thread
+			c.mayLeave, c.thread = false, thread{}
 			err := i.callCore(spec.realloc, args[:])
-			c.mayLeave = true
+			c.mayLeave, c.thread = true, waiting
 			if err != nil && i.dead == nil {
 				i.dead = err // tells whose fault it is, where two stores meet
 			}

@@ -16,8 +16,8 @@ func callLifted(c *canonFunc, i *Instance, stack []uint64) error {
 	}
 	// A child may call its parent, which waits for it: the parent has a call out
 	// and a call in then, which are put back.
-	call, outer := caller.call, callee.task
-	caller.call, callee.task = nil, nil
+	call, outer, waiting := caller.call, callee.task, callee.thread
+	caller.call, callee.task, callee.thread = nil, nil, thread{}
 	if c.hasBorrow {
 		caller.call, callee.task = &subtask{}, &task{}
 	}
@@ -25,12 +25,16 @@ func callLifted(c *canonFunc, i *Instance, stack []uint64) error {
 	err := transferCall(i.guest(c.guest), i, c.lift, c.params, c.results, &c.sig, stack, fr)
 	i.pop()
 	if err != nil {
+		var lift *liftError
+		if errors.As(err, &lift) {
+			err = lift.error // one store: it does not matter whose fault it was
+		}
 		return err // the store is dead: nothing is put back
 	}
 	if c.hasBorrow {
 		caller.call.release(&caller.handles)
 	}
-	caller.call, callee.task = call, outer
+	caller.call, callee.task, callee.thread = call, outer, waiting
 	callee.leave(caller)
 	return nil
 }

@@ -18,16 +18,20 @@ type compInst struct {
 	task *task
 	call *subtask
 
-	// What follows belongs to asynchronous calls, which are refused so far.
-	backpressure    uint16
+	// thread is the one that runs in the instance: a call that enters it while
+	// another one waits there begins with a fresh one.
+	thread thread
+	// backpressure counts the guest's wishes to be left alone by asynchronous
+	// calls, which are refused so far; so is what the other fields are for.
+	backpressure    uint32
 	waitingToEnter  int
 	exclusiveThread *thread
 }
 
-// thread is a thread of a component instance; a synchronous task has exactly
-// its implicit one and never makes this record.
+// thread is a thread of a component instance. A synchronous call has exactly
+// its implicit one.
 type thread struct {
-	storage [2]uint64 // context.get and context.set
+	storage [2]uint32 // context.get and context.set
 }
 
 // task is a call into a component instance, as far as its state outlives a
@@ -152,5 +156,9 @@ func (c *compInst) drop(r *wit.Resource, handle uint32) error {
 	if !ok {
 		return nil
 	}
-	return c.store.callDtor(dtor, rep)
+	waiting := impl.thread
+	impl.thread = thread{}
+	err = c.store.callDtor(dtor, rep)
+	impl.thread = waiting
+	return err
 }

@@ -299,10 +299,17 @@ func (f *flattener) canon(s *scope, d *binary.Canon) error {
 	case binary.CanonLower:
 		c.Func = s.funcs[d.Func]
 		c.Params, c.Results = validate.LowerSig(c.Func.Type)
+		if opts.Async {
+			c.Params, c.Results = validate.AsyncLowerSig(c.Func.Type)
+		}
 	case binary.CanonResourceNew, binary.CanonResourceRep:
 		c.Resource, c.Params, c.Results = s.types[d.Type].resource, i32, i32
 	case binary.CanonResourceDrop:
 		c.Resource, c.Params = s.types[d.Type].resource, i32
+	case binary.CanonContextGet:
+		c.Slot, c.Results = d.Slot, i32
+	case binary.CanonContextSet:
+		c.Slot, c.Params = d.Slot, i32
 	}
 	s.coreFuncs = append(s.coreFuncs, CoreRef{Canon: len(f.plan.Canons)})
 	f.plan.Canons = append(f.plan.Canons, c)

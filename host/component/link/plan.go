@@ -54,6 +54,7 @@ type Canon struct {
 	Func     *Func
 	Options  Options
 	Resource *wit.Resource // resource.*
+	Slot     uint32        // context.get and set
 	// Params and Results are the core signature.
 	Params, Results []wit.CoreType
 }
