@@ -91,6 +91,15 @@ func compose(u *unit, env map[string]*unit, host *unit) ([]byte, error) {
 	return c.out.bytes, nil
 }
 
+// linked reports whether a component imports anything that the environment or
+// the host has. Where it does not, the runtime links it alone.
+func linked(u *unit, env map[string]*unit, host *unit) bool {
+	return slices.ContainsFunc(u.imports, func(im *binary.Import) bool {
+		_, ok := host.exports[im.Name.Name]
+		return ok || env[im.Name.Name] != nil
+	})
+}
+
 func (c *composer) instantiate(u *unit) (uint32, error) {
 	if i, ok := c.instances[u]; ok {
 		return i, nil

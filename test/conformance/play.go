@@ -18,6 +18,9 @@ import (
 // patience bounds one form, so that nothing hangs.
 const patience = 20 * time.Second
 
+// limits lets scripts have as much memory as a guest can address.
+var limits = component.Limits{Memory: 4 << 30}
+
 // player plays the forms of one script, in order, in an environment that they
 // make.
 type player struct {
@@ -147,7 +150,8 @@ func (p *player) add(ctx context.Context, name string, u *unit) error {
 	p.current = i
 	if name != "" {
 		p.instances[name] = i
-		p.env[strings.TrimPrefix(name, "$")] = u
+		own := *u // an instance of its own in whatever is composed
+		p.env[strings.TrimPrefix(name, "$")] = &own
 	}
 	return i.err
 }
@@ -156,7 +160,7 @@ func (p *player) make(ctx context.Context, u *unit) *instance {
 	i := &instance{}
 	p.live = append(p.live, i)
 	wasm := u.wasm
-	if len(u.imports) > 0 {
+	if linked(u, p.env, p.host) {
 		i.iface = composed
 		if wasm, i.err = compose(u, p.env, p.host); i.err != nil {
 			return i
@@ -167,9 +171,13 @@ func (p *player) make(ctx context.Context, u *unit) *instance {
 		i.err = fmt.Errorf("%w: %w", errUnlinkable, err)
 		return i
 	}
-	if i.tmpl, i.err = c.Link(ctx, component.LinkConfig{}); i.err == nil {
-		i.inst, i.err = i.tmpl.Take(ctx)
+	if i.tmpl, i.err = c.Link(ctx, component.LinkConfig{Limits: limits}); i.err != nil {
+		if i.iface == "" && len(u.imports) > 0 {
+			i.err = fmt.Errorf("%w: %w", errUnlinkable, i.err)
+		}
+		return i
 	}
+	i.inst, i.err = i.tmpl.Take(ctx)
 	return i
 }
 

@@ -1,16 +1,16 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lathhost/lath/host/component/trap"
 )
 
-// trapTexts says which traps of the runtime a script's text stands for: the
-// first entry whose text is part of the script's decides. The trap must have
-// one of the codes, and its text the words, if any.
+// trapTexts says which traps of the runtime a script's text stands for: one
+// entry whose text is part of the script's must have the trap's code, and words
+// that are part of its text.
 var trapTexts = []struct {
 	script string
 	codes  []trap.Code
@@ -20,6 +20,7 @@ var trapTexts = []struct {
 	{"used with the wrong type", []trap.Code{trap.Handle}, "used with the wrong type"},
 	{"cannot remove owned resource while borrowed", []trap.Code{trap.Handle}, "borrowed"},
 	{"borrow handles still remain", []trap.Code{trap.Handle}, "borrow handles still remain"},
+	{"string content out-of-bounds", []trap.Code{trap.Abi}, "too long"},
 	{"unaligned pointer", []trap.Code{trap.Abi}, "align"},
 	{"not aligned", []trap.Code{trap.Abi}, "align"},
 	{"string content out-of-bounds", []trap.Code{trap.Abi}, "out of bounds"},
@@ -41,16 +42,18 @@ func trapped(err error, text string) error {
 	if t == nil {
 		return fmt.Errorf("not a trap: %w", err)
 	}
+	known := false
 	for _, want := range trapTexts {
 		if !strings.Contains(text, want.script) {
 			continue
 		}
-		for _, code := range want.codes {
-			if t.Code == code && strings.Contains(t.Error(), want.words) {
-				return nil
-			}
+		known = true
+		if slices.Contains(want.codes, t.Code) && strings.Contains(t.Error(), want.words) {
+			return nil
 		}
-		return fmt.Errorf("another trap: %w", t)
 	}
-	return errors.New("this tool does not know the text")
+	if !known {
+		return fmt.Errorf("this tool does not know the text %q", text)
+	}
+	return fmt.Errorf("another trap than %q: %w", text, t)
 }
