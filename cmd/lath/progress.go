@@ -48,8 +48,8 @@ func (c *cli) waiting(what string) (done func()) {
 			return
 		case <-time.After(patience):
 		}
-		p := mpb.New(mpb.WithOutput(c.stderr))
-		bar := p.AddSpinner(0, mpb.BarRemoveOnComplete(),
+		p := mpb.New(mpb.WithOutput(c.stderr), mpb.WithWidth(2))
+		bar := p.New(0, mpb.SpinnerStyle().PositionLeft(), mpb.BarRemoveOnComplete(),
 			mpb.AppendDecorators(decor.Name(" "+what+" "), decor.Elapsed(decor.ET_STYLE_GO)))
 		<-ctx.Done()
 		bar.Abort(true)
