@@ -25,6 +25,7 @@ type Export struct {
 	lowers  *abi.Wire
 	lifts   *abi.Wire
 	borrows bool
+	tmpl    *Template
 	bridges [3]atomic.Pointer[bridge] // by the caller's string encoding
 	refused error                     // why the function cannot be called
 }
@@ -51,7 +52,7 @@ func (t *Template) Export(iface, fn string) *Export {
 }
 
 func (t *Template) prepareExport(x link.Export) (*Export, error) {
-	e := &Export{Interface: x.Interface, Type: x.Func.Type, borrows: hasBorrow(x.Func.Type)}
+	e := &Export{tmpl: t, Interface: x.Interface, Type: x.Func.Type, borrows: hasBorrow(x.Func.Type)}
 	if x.Func.Lift == nil {
 		e.refused = trap.New(trap.Unsupported, "the function is an import that is exported again")
 		return e, nil
@@ -98,21 +99,29 @@ func (t *Template) Call(ctx context.Context, e *Export, params, dst []byte) ([]b
 // A *[trap.Error], after which the instance is dead; or an error of the
 // parameters' encoding, also fatal to the instance.
 func (i *Instance) Call(ctx context.Context, e *Export, params, dst []byte) ([]byte, error) {
-	if err := i.usable(e); err != nil {
+	if err := i.usable(ctx, e); err != nil {
 		return dst, err
 	}
 	stop := i.begin(ctx)
 	out, err := i.callWire(e, params, dst)
-	i.end(stop)
+	i.end(stop, err)
 	if err != nil {
 		return dst, i.fail(err, e.name())
 	}
 	return out, nil
 }
 
-func (i *Instance) usable(e *Export) error {
-	if i.dead != nil {
+// usable returns why a call cannot begin.
+func (i *Instance) usable(ctx context.Context, e *Export) error {
+	switch {
+	case e == nil || e.tmpl != i.tmpl:
+		return fmt.Errorf("%s: the function is no export of this component", i.tmpl.name)
+	case i.dead != nil:
 		return &trap.Error{Code: trap.Poisoned, Err: i.dead, Msg: i.dead.Error(), Component: i.tmpl.name, Func: e.name()}
+	case e.refused == nil && ctx.Err() != nil:
+		t := over(ctx)
+		t.Component, t.Func = i.tmpl.name, e.name()
+		return t
 	}
 	return e.refused
 }
@@ -207,6 +216,9 @@ func (h *hostHandles) LowerBorrow(*wit.Resource, uint32) (uint32, error) {
 // CallValues is [Instance.Call] with dynamic values, for tools and tests. The
 // result is nil where the function has none.
 func (i *Instance) CallValues(ctx context.Context, e *Export, args ...wit.Value) (*wit.Value, error) {
+	if e == nil {
+		return nil, i.usable(ctx, e)
+	}
 	if len(args) != len(e.Type.Params) {
 		return nil, fmt.Errorf("%s takes %d arguments, not %d", e.name(), len(e.Type.Params), len(args))
 	}

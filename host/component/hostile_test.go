@@ -3,11 +3,13 @@ package component_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/component/trap"
@@ -17,6 +19,8 @@ import (
 // The guests here are hostile: whatever they do ends in a typed trap of their
 // own, and leaves the host as it was. Their sources are the .wat files beside
 // the .wasm in testdata/hostile, made by "wasm-tools parse X.wat -o X.wasm".
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func hostile(t testing.TB, rt *component.Runtime, name string, cfg component.LinkConfig) *component.Template {
 	t.Helper()
@@ -173,5 +177,221 @@ func TestPostReturnMayOnlyLook(t *testing.T) {
 	for arg, code := range map[string]trap.Code{"1": trap.MayNotLeave, "2": trap.MayNotLeave, "4": trap.Unreachable} {
 		_, err = call(t, tm, "run("+arg+")")
 		requireTrap(t, err, "postreturn", code)
+	}
+}
+
+// peer answers the imports of realloc.wat by the exports of a kept instance of
+// the same component.
+type peer struct {
+	inst *component.Instance
+	tm   *component.Template
+	err  error // of the last Forward
+}
+
+func (p *peer) imports(_ string, fn *wit.Func) (component.Callee, error) {
+	return peerFunc{p, fn.Name}, nil
+}
+
+type peerFunc struct {
+	*peer
+	fn string
+}
+
+func (p peerFunc) Call(c *component.ImportCall) error {
+	p.err = c.Forward(c.Context(), p.inst, p.tm.Export("hostile:test/self", p.fn))
+	p.peer.err = p.err
+	return p.err
+}
+
+// TestWhoseFaultItIs calls from store to store with a realloc or a pointer on
+// one side that is bad: the one at fault traps, and its caller is told.
+func TestWhoseFaultItIs(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	none := func(string, *wit.Func) (component.Callee, error) { return failing{errors.New("none")}, nil }
+	target := hostile(t, rt, "realloc", component.LinkConfig{Import: none})
+	const misaligned, outside, nearEnd = "set(1, 65535)", "set(1, 65536)", "set(1, 4294967295)"
+	for _, c := range []struct {
+		name           string
+		caller, callee string // what is said to each before
+		call           string
+		own            trap.Code // the caller's fault
+		code           trap.Code // the callee's
+		want           string    // the caller's answer
+	}{
+		{name: "well", call: "ask(0)", want: "5"},
+		{name: "grows in realloc", caller: "set(4, 0)", call: "ask(0)", want: "5"},
+		{name: "callee grows in realloc", callee: "set(4, 0)", call: "tell(16, 5)"},
+		{name: "caller's realloc outside", caller: outside, call: "ask(0)", own: trap.Abi},
+		{name: "caller's realloc near the end", caller: nearEnd, call: "ask(0)", own: trap.Abi},
+		{name: "caller's realloc traps", caller: "set(2, 0)", call: "ask(0)", own: trap.Unreachable},
+		{name: "caller's realloc calls out", caller: "set(5, 0)", call: "ask(0)", own: trap.MayNotLeave},
+		{name: "caller's realloc outside, with room for an error", caller: outside, call: "ask-try(0)", own: trap.Abi},
+		{name: "caller's result place misaligned", call: "ask(2)", own: trap.Abi},
+		{name: "caller's result place outside", call: "ask(65532)", own: trap.Abi},
+		{name: "caller's result place near the end", call: "ask(4294967292)", own: trap.Abi},
+		{name: "caller's string outside", call: "tell(65530, 10)", own: trap.Abi},
+		{name: "caller's string too long", call: "tell(0, 4294967295)", own: trap.Abi},
+		{name: "callee's realloc outside", callee: outside, call: "tell(16, 5)", code: trap.Abi},
+		{name: "callee's realloc near the end", callee: nearEnd, call: "tell(16, 5)", code: trap.Abi},
+		{name: "callee's realloc traps", callee: "set(2, 0)", call: "tell(16, 5)", code: trap.Unreachable},
+		{name: "callee's realloc calls out", callee: "set(5, 0)", call: "tell(16, 5)", code: trap.MayNotLeave},
+		{name: "callee's result misaligned", callee: "set(0, 2)", call: "ask(0)", code: trap.Abi},
+		{name: "callee's result outside", callee: "set(0, 65532)", call: "ask(0)", code: trap.Abi},
+		{name: "callee's result near the end", callee: "set(0, 4294967292)", call: "ask(0)", code: trap.Abi},
+		{name: "callee's result bad, with room for an error", callee: "set(0, 65532)", call: "ask-try(0)", code: trap.Abi, want: "1"},
+		{name: "both realloc outside", caller: outside, callee: misaligned, call: "tell(16, 5)", code: trap.Abi},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inst, err := target.Take(t.Context())
+			require.NoError(t, err)
+			defer func() { require.NoError(t, inst.Close()) }()
+			p := &peer{inst: inst, tm: target}
+			tm := linkTo(t, compile(t, rt, "testdata/hostile/realloc.wasm"), component.LinkConfig{Name: "caller", Import: p.imports})
+			caller, err := tm.Take(t.Context())
+			require.NoError(t, err)
+			defer func() { require.NoError(t, caller.Close()) }()
+			if c.caller != "" {
+				_, err = callOn(t, caller, tm, c.caller)
+				require.NoError(t, err)
+			}
+			if c.callee != "" {
+				_, err = callOn(t, inst, target, c.callee)
+				require.NoError(t, err)
+			}
+			got, err := callOn(t, caller, tm, c.call)
+			switch {
+			case c.own != "":
+				requireTrap(t, err, "caller", c.own)
+				require.Nil(t, errors.Unwrap(trap.As(err)), "it is nobody else's: %v", err)
+			case c.code != "":
+				requireTrap(t, p.err, "realloc", c.code)
+				if c.want == "" {
+					requireTrap(t, err, "caller", trap.Import)
+				}
+				_, err = callOn(t, inst, target, "set(0, 0)")
+				requireTrap(t, err, "realloc", trap.Poisoned)
+			default:
+				require.NoError(t, err)
+			}
+			require.Equal(t, c.want, got)
+		})
+	}
+}
+
+// TestObjectsAreDroppedOnce ends a guest that holds host objects in every way.
+func TestObjectsAreDroppedOnce(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	h := &things{}
+	tm := hostile(t, rt, "objects", component.LinkConfig{Host: []component.HostInterface{h.iface()}})
+	for arg, code := range map[string]trap.Code{
+		"0": "", "1": "", "2": trap.Handle, "3": trap.Handle, "4": trap.Unreachable, "5": trap.Deadline, "6": trap.Deadline,
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		i, err := tm.Take(ctx)
+		require.NoError(t, err)
+		_, err = i.CallValues(ctx, tm.Export("", "run"), wit.Value{Bits: uint64(arg[0] - '0')})
+		cancel()
+		if code != "" {
+			requireTrap(t, err, "objects", code)
+		} else {
+			require.NoError(t, err)
+		}
+		require.NoError(t, i.Close())
+		require.NoError(t, i.Close(), "again")
+		require.Equal(t, h.made.Load(), h.dropped.Load(), "run(%s)", arg)
+	}
+}
+
+func TestPanicsInDropLeaveNothingBehind(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	h := &things{dropPanics: true}
+	tm := hostile(t, rt, "objects", component.LinkConfig{Host: []component.HostInterface{h.iface()}})
+	i, err := tm.Take(t.Context())
+	require.NoError(t, err)
+	_, err = callOn(t, i, tm, "run(0)")
+	require.NoError(t, err)
+	require.ErrorContains(t, i.Close(), "drop failed")
+	require.EqualValues(t, 3, h.dropped.Load())
+	require.Equal(t, h.made.Load(), h.dropped.Load())
+	require.Zero(t, rt.MemoryInUse())
+	require.NoError(t, i.Close())
+}
+
+func TestCancelledBeforeItBegins(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	tm := hostile(t, rt, "postreturn", component.LinkConfig{})
+	ctx, cancel := context.WithCancel(t.Context())
+	i, err := tm.Take(ctx)
+	require.NoError(t, err)
+	defer i.Close()
+	cancel()
+	_, err = tm.Take(ctx)
+	requireTrap(t, err, "postreturn", trap.Cancelled)
+	_, err = i.Call(ctx, tm.Export("", "run"), []byte{0}, nil)
+	requireTrap(t, err, "postreturn", trap.Cancelled)
+	_, err = callOn(t, i, tm, "run(0)")
+	require.NoError(t, err, "nothing ran, so nothing is dead")
+}
+
+// TestCancelMeetsTheEndOfACall cancels as a call ends: what comes too late must
+// not reach the next call.
+func TestCancelMeetsTheEndOfACall(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	var during func()
+	tm := hostile(t, rt, "realloc", component.LinkConfig{Import: func(string, *wit.Func) (component.Callee, error) {
+		return calleeFunc(func(c *component.ImportCall) error {
+			during()
+			return c.SetResults([]byte("\x05hello"))
+		}), nil
+	}})
+	ended := 0
+	for range 500 {
+		i, err := tm.Take(t.Context())
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		during = cancel
+		if _, err = i.Call(ctx, tm.Export("", "ask"), []byte{0}, nil); err == nil {
+			ended++
+			during = runtime.Gosched // the next one is not cancelled
+			_, err = i.Call(t.Context(), tm.Export("", "ask"), []byte{0}, nil)
+			require.NoError(t, err)
+		} else {
+			requireTrap(t, err, "realloc", trap.Cancelled)
+		}
+		cancel()
+		require.NoError(t, i.Close())
+	}
+	t.Logf("%d calls ended well", ended)
+}
+
+// TestCancelledCallIsNoAnswer fails an import because the call was cancelled:
+// the guest must not get that as a value and go on.
+func TestCancelledCallIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	tm := hostile(t, rt, "realloc", component.LinkConfig{Import: func(string, *wit.Func) (component.Callee, error) {
+		return calleeFunc(func(c *component.ImportCall) error { cancel(); return c.Context().Err() }), nil
+	}})
+	_, err := tm.Call(ctx, tm.Export("", "ask-try"), []byte{0}, nil)
+	requireTrap(t, err, "realloc", trap.Cancelled)
+}
+
+type calleeFunc func(*component.ImportCall) error
+
+func (f calleeFunc) Call(c *component.ImportCall) error { return f(c) }
+
+func TestWrongExportIsRefused(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	a, b := hostile(t, rt, "loops", component.LinkConfig{}), hostile(t, rt, "postreturn", component.LinkConfig{})
+	for _, e := range []*component.Export{nil, a.Export("", "no-such"), a.Export("", "spin")} {
+		_, err := b.Call(t.Context(), e, []byte{0}, nil)
+		require.Error(t, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/lathhost/lath/host/component/abi"
+	"github.com/lathhost/lath/host/component/trap"
 	"github.com/lathhost/lath/wit"
 )
 
@@ -61,9 +62,7 @@ func (c *ImportCall) SetResults(b []byte) error {
 	default:
 		b, err = c.fn.lowers.LowerMem(g, nil, b, uint32(c.stack[sig.nparams]))
 	}
-	if c.inst.dead != nil {
-		c.fault = c.inst.dead // its realloc trapped
-	}
+	c.fault = g.Fault
 	if err == nil && len(b) > 0 {
 		err = errors.New("the answer has bytes after its last value")
 	}
@@ -81,7 +80,7 @@ func (c *ImportCall) SetResults(b []byte) error {
 // The target's *[trap.Error], or the calling guest's own fault, which will
 // trap the caller.
 func (c *ImportCall) Forward(ctx context.Context, target *Instance, e *Export) error {
-	if err := target.usable(e); err != nil {
+	if err := target.usable(ctx, e); err != nil {
 		return err
 	}
 	if c.fault = c.checkResultPointer(); c.fault != nil {
@@ -89,18 +88,25 @@ func (c *ImportCall) Forward(ctx context.Context, target *Instance, e *Export) e
 	}
 	stop := target.begin(ctx)
 	err := c.forward(target, e)
-	target.end(stop)
+	target.end(stop, err)
 	if err == nil {
 		c.answered = true
 		return nil
 	}
 	var lift *liftError
-	if c.inst.dead != nil || target.dead == nil && errors.As(err, &lift) {
-		c.fault = err
-		return err
+	switch isLift := errors.As(err, &lift); {
+	case c.inst.guest(c.fn.guest).Fault != nil:
+		c.fault = c.inst.guest(c.fn.guest).Fault
+	case isLift && target.guest(e.lift.guest).Fault == nil:
+		c.fault = lift.error
+	default:
+		return target.fail(err, e.name())
 	}
-	return target.fail(err, e.name())
+	target.dead = errAbandoned
+	return c.fault
 }
+
+var errAbandoned = &trap.Error{Code: trap.Poisoned, Msg: "the caller trapped during its call"}
 
 func (c *ImportCall) forward(target *Instance, e *Export) error {
 	b, err := e.bridge(c.fn.def.Options.Encoding)

@@ -41,7 +41,8 @@ type Instance struct {
 
 	mu      sync.Mutex // guards cores while they are made and closed
 	stopped atomic.Bool
-	onDone  func() // interrupt, as the value that contexts call
+	onDone  func()         // interrupt, as the value that contexts call
+	watch   sync.WaitGroup // onDone, from begin to end
 }
 
 // callContext is the context that the engine passes through guests unchanged,
@@ -79,6 +80,11 @@ const maxCoreValues = 17
 
 // Take returns a pristine instance, made anew.
 func (t *Template) Take(ctx context.Context) (*Instance, error) {
+	if ctx.Err() != nil {
+		err := over(ctx)
+		err.Component, err.Func = t.name, "start"
+		return nil, err
+	}
 	i := &Instance{tmpl: t, comps: make([]compInst, len(t.plan.Instances)), cores: make([]*engine.Module, 0, len(t.plan.Cores)),
 		funcs: make([]coreFunc, len(t.refs.list)), guests: make([]abi.Guest, len(t.guests.list))}
 	i.ctx.inst, i.inv.inst, i.onDone = i, i, i.interrupt
@@ -93,7 +99,7 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 	}
 	stop := i.begin(ctx)
 	err := i.instantiate()
-	i.end(stop)
+	i.end(stop, err)
 	if err != nil {
 		err = i.fail(err, "start")
 		return nil, errors.Join(err, i.Close())
@@ -149,12 +155,12 @@ func (i *Instance) newMemory(minimum, maximum uint64) *memory.Linear {
 	return m
 }
 
-// Close ends the instance and releases everything it holds. Idempotent.
+// Close ends the instance and releases everything it holds, also where dropping
+// a host object panics, of which the error tells. Idempotent.
 func (i *Instance) Close() error {
-	i.objects.dropAll()
+	errs := i.objects.dropAll()
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	var errs []error
 	for _, m := range slices.Backward(i.cores) {
 		if err := m.Close(context.Background()); err != nil {
 			errs = append(errs, err)
@@ -180,18 +186,35 @@ func (i *Instance) begin(ctx context.Context) (stop func() bool) {
 	if ctx.Done() == nil {
 		return nil
 	}
+	i.watch.Add(1)
 	return context.AfterFunc(ctx, i.onDone)
 }
 
-// end detaches a call's context.
-func (*Instance) end(stop func() bool) {
-	if stop != nil {
-		stop()
+// end detaches a call's context. An interruption that came too late for a call
+// that ended well is kept from the next one.
+func (i *Instance) end(stop func() bool, err error) {
+	switch {
+	case stop == nil:
+		return
+	case stop():
+		i.watch.Done()
+		return
+	}
+	i.watch.Wait()
+	if err != nil {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.stopped.Store(false)
+	for _, m := range i.cores {
+		m.ClearInterrupt()
 	}
 }
 
 // interrupt makes running guest code trap at its next check.
 func (i *Instance) interrupt() {
+	defer i.watch.Done()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.stopped.Store(true)
@@ -207,11 +230,9 @@ func (i *Instance) fail(err error, where string) error {
 		t = trap.New(trap.Host, "%w", err)
 	}
 	if i.stopped.Load() && t.Code == trap.Unreachable {
-		code := trap.Cancelled
-		if errors.Is(context.Cause(i.ctx.Base), context.DeadlineExceeded) || errors.Is(i.ctx.Base.Err(), context.DeadlineExceeded) {
-			code = trap.Deadline
-		}
-		t = &trap.Error{Code: code, Msg: "stopped by the host", Stack: t.Stack}
+		stack := t.Stack
+		t = over(i.ctx.Base)
+		t.Stack = stack
 	}
 	if t.Component == "" {
 		c := *t
@@ -222,6 +243,15 @@ func (i *Instance) fail(err error, where string) error {
 		i.dead = t
 	}
 	return t
+}
+
+// over is the trap of a call whose context is done.
+func over(ctx context.Context) *trap.Error {
+	code := trap.Cancelled
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		code = trap.Deadline
+	}
+	return &trap.Error{Code: code, Msg: "stopped by the host"}
 }
 
 // push returns scratch space for a call; pop gives it back.
@@ -260,9 +290,6 @@ func (i *Instance) guest(n int) *abi.Guest {
 			c.mayLeave, c.thread = false, thread{}
 			err := i.callCore(spec.realloc, args[:])
 			c.mayLeave, c.thread = true, waiting
-			if err != nil && i.dead == nil {
-				i.dead = err // tells whose fault it is, where two stores meet
-			}
 			return uint32(args[0]), err
 		}
 	}

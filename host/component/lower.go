@@ -144,6 +144,9 @@ func (c *ImportCall) carryOut() error {
 	if c.fault != nil {
 		return c.fault
 	}
+	if err != nil && c.Context().Err() != nil {
+		return over(c.Context()) // which the guest must not take for an answer
+	}
 	if stop := c.inst.cancelled(); stop != nil {
 		return stop
 	}

@@ -1,6 +1,11 @@
 package component
 
-import "github.com/lathhost/lath/host/component/trap"
+import (
+	"fmt"
+
+	"github.com/lathhost/lath/host/component/engine"
+	"github.com/lathhost/lath/host/component/trap"
+)
 
 // objects holds the host objects that a store's guests have handles of. A
 // handle's representation is an index here.
@@ -47,13 +52,28 @@ func (o *objects) drop(rep uint32) error {
 }
 
 // dropAll ends what the guests left behind, newest first: later objects
-// (streams) may depend on earlier ones.
-func (o *objects) dropAll() {
-	for i := len(o.list) - 1; i >= 0; i-- {
-		if r := o.list[i]; r != nil {
-			o.list[i] = nil
-			r.Drop()
+// (streams) may depend on earlier ones. The errors are those that panicked.
+func (o *objects) dropAll() (errs []error) {
+	for n := len(o.list) - 1; n >= 0; n-- {
+		r := o.list[n]
+		o.list = o.list[:n]
+		if err := dropOne(r); err != nil {
+			errs = append(errs, err)
 		}
 	}
-	o.list, o.free = o.list[:0], o.free[:0]
+	o.list, o.free = nil, nil
+	return errs
+}
+
+func dropOne(r Resource) (err error) {
+	if r == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("drop %T: %w", r, engine.Recovered(p))
+		}
+	}()
+	r.Drop()
+	return nil
 }

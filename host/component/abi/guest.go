@@ -68,6 +68,11 @@ type Guest struct {
 	// from or to the guest, once for each MiB or so. Its error, such
 	// as a passed deadline, ends the transfer.
 	Poll func() error
+	// Fault is the error that this guest was stopped with: by its realloc, by
+	// what that returned, or by Poll. It tells whose fault it is where two
+	// guests meet. What a guest gives is wrong is not noted here, since the one
+	// that gives is known.
+	Fault error
 }
 
 // pollBytes is what a transfer moves between two polls: some milliseconds of
@@ -92,20 +97,25 @@ func Alloc(g *Guest, align, size uint32) (ptr uint32, err error) {
 // the guest's memory are stale after it.
 func (g *Guest) realloc(old, oldSize, align, size uint32) (uint32, []byte, error) {
 	if g.Realloc == nil {
-		return 0, nil, trap.New(trap.Abi, "realloc is needed but the canonical options name none")
+		return g.fault(trap.New(trap.Abi, "realloc is needed but the canonical options name none"))
 	}
 	ptr, err := g.Realloc(old, oldSize, align, size)
 	if err != nil {
-		return 0, nil, err
+		return g.fault(err)
 	}
 	mem := g.bytes()
 	if ptr&(align-1) != 0 {
-		return 0, nil, trap.New(trap.Abi, "realloc result %#x is not aligned to %d", ptr, align)
+		return g.fault(trap.New(trap.Abi, "realloc result %#x is not aligned to %d", ptr, align))
 	}
 	if uint64(ptr)+uint64(size) > uint64(len(mem)) {
-		return 0, nil, trap.New(trap.Abi, "realloc result out of bounds: %d bytes at %#x, memory has %d", size, ptr, len(mem))
+		return g.fault(trap.New(trap.Abi, "realloc result out of bounds: %d bytes at %#x, memory has %d", size, ptr, len(mem)))
 	}
 	return ptr, mem[ptr:][:size:size], nil
+}
+
+func (g *Guest) fault(err error) (uint32, []byte, error) {
+	g.Fault = err
+	return 0, nil, err
 }
 
 // MaxListBytes and MaxStringBytes bound one list's and one string's bytes in

@@ -241,6 +241,7 @@ func (m *transferer) poll() error {
 	for _, g := range [...]*Guest{m.src, m.dst} {
 		if g.Poll != nil {
 			if err := g.Poll(); err != nil {
+				g.Fault = err
 				return err
 			}
 		}
