@@ -95,8 +95,29 @@ func compose(u *unit, env map[string]*unit, host *unit) ([]byte, error) {
 // the host has. Where it does not, the runtime links it alone.
 func linked(u *unit, env map[string]*unit, host *unit) bool {
 	return slices.ContainsFunc(u.imports, func(im *binary.Import) bool {
-		_, ok := host.exports[im.Name.Name]
+		sort, ok := host.exports[im.Name.Name]
+		if want := u.wanted(im); want != nil && needsNothing(want) && sort == binary.SortInstance {
+			return false
+		}
 		return ok || env[im.Name.Name] != nil
+	})
+}
+
+// wanted returns the type of an import that is an instance, else nil.
+func (u *unit) wanted(im *binary.Import) *binary.InstanceType {
+	if im.Desc.Sort != binary.SortInstance {
+		return nil
+	}
+	t, _ := u.types[im.Desc.Index].(*binary.InstanceType)
+	return t
+}
+
+// needsNothing reports whether an instance type exports nothing but types that
+// it defines itself: linkers by name let such an instance be absent.
+func needsNothing(t *binary.InstanceType) bool {
+	return !slices.ContainsFunc(t.Defs, func(def binary.Def) bool {
+		x, ok := def.(*binary.ExportDecl)
+		return ok && (x.Desc.Sort != binary.SortType || !x.Desc.Eq)
 	})
 }
 
@@ -119,10 +140,7 @@ func (c *composer) instantiate(u *unit) (uint32, error) {
 // satisfy finds what an import is bound to: an instance that the script has
 // named, an export of the host, or nothing where nothing is asked for.
 func (c *composer) satisfy(u *unit, im *binary.Import) (item, error) {
-	var want *binary.InstanceType
-	if im.Desc.Sort == binary.SortInstance {
-		want, _ = u.types[im.Desc.Index].(*binary.InstanceType)
-	}
+	want := u.wanted(im)
 	if dep := c.env[im.Name.Name]; dep != nil {
 		i, err := c.instantiate(dep)
 		return item{binary.SortInstance, i}, err

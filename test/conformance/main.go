@@ -6,12 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
-
-	"github.com/lathhost/lath/host/component"
 )
 
 // options are the command line.
@@ -72,7 +69,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	return play(ctx, os.DirFS(dir), o, stdout)
+	files := os.DirFS(dir)
+	scripts, err := load(files, o.async)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.suite, err)
+	}
+	s, err := newSuite(files, o.verbose, stdout)
+	if err != nil {
+		return err
+	}
+	return s.play(ctx, scripts)
 }
 
 // convert runs convert.mjs, which is beside this file in the module.
@@ -83,75 +89,4 @@ func convert(ctx context.Context, jco, suite, out string, stderr io.Writer) erro
 		return fmt.Errorf("convert %s: %w", suite, err)
 	}
 	return nil
-}
-
-// play plays a converted suite and prints the outcome.
-func play(ctx context.Context, suite fs.FS, o options, stdout io.Writer) error {
-	scripts, err := load(suite, o.async)
-	if err != nil {
-		return err
-	}
-	skips, err := parseSkips(skipText)
-	if err != nil {
-		return err
-	}
-	total := counts{}
-	for _, s := range scripts {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		c, err := playScript(ctx, suite, s, skips, o.verbose, stdout)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.Source, err)
-		}
-		fmt.Fprintf(stdout, "%-60s %s\n", s.Source, c.sum())
-		total.add(c)
-	}
-	total.table(stdout)
-	fmt.Fprintln(stdout, total.sum())
-	if n := total.sum().failed; n > 0 {
-		return fmt.Errorf("%d forms failed", n)
-	}
-	return nil
-}
-
-// playScript plays one script on a runtime of its own, so that what is left of
-// it shows.
-func playScript(ctx context.Context, suite fs.FS, s script, skips map[string]string, verbose bool, stdout io.Writer) (counts, error) {
-	c := counts{}
-	rt, err := component.New(ctx, component.Config{})
-	if err != nil {
-		return c, err
-	}
-	p, err := newPlayer(rt, suite)
-	if err != nil {
-		return c, err
-	}
-	for _, f := range s.Forms {
-		err := p.play(f)
-		place := fmt.Sprintf("%s:%d", s.Source, f.Line)
-		reason, listed := skips[place]
-		switch {
-		case err == nil && listed:
-			err = errors.New("passes, but is listed in skips.txt")
-			fallthrough
-		case err != nil && !listed:
-			c.count(f.Kind, failed)
-			fmt.Fprintf(stdout, "  FAIL %s %s: %v\n", place, f.Kind, err)
-		case err != nil:
-			c.count(f.Kind, skipped)
-			if verbose {
-				fmt.Fprintf(stdout, "  skip %s %s: %s (%v)\n", place, f.Kind, reason, err)
-			}
-		default:
-			c.count(f.Kind, passed)
-		}
-	}
-	if err := p.close(ctx); err != nil {
-		return c, err
-	}
-	if n := rt.MemoryInUse(); n > 0 {
-		return c, fmt.Errorf("%d bytes of linear memory are left", n)
-	}
-	return c, rt.Close(ctx)
 }

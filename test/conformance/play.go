@@ -24,9 +24,10 @@ var limits = component.Limits{Memory: 4 << 30}
 // player plays the forms of one script, in order, in an environment that they
 // make.
 type player struct {
-	rt    *component.Runtime
-	suite fs.FS
-	host  *unit
+	rt     *component.Runtime
+	suite  fs.FS
+	script string
+	host   *unit
 
 	definitions map[string]*unit
 	env         map[string]*unit // by name, without the dollar
@@ -44,20 +45,20 @@ type instance struct {
 	err   error
 }
 
-func newPlayer(rt *component.Runtime, suite fs.FS) (*player, error) {
+func newPlayer(rt *component.Runtime, suite fs.FS, script string) (*player, error) {
 	host, err := newUnit(hostWasm)
-	return &player{rt: rt, suite: suite, host: host, definitions: map[string]*unit{},
+	return &player{rt: rt, suite: suite, script: script, host: host, definitions: map[string]*unit{},
 		env: map[string]*unit{}, instances: map[string]*instance{}}, err
 }
 
 // play carries out a form and says what is wrong.
-func (p *player) play(f form) (err error) {
+func (p *player) play(ctx context.Context, f form) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("PANIC: %v\n%s", r, debug.Stack())
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if f.Refused != "" {
 		return errors.New("the assembler refuses the text: " + f.Refused)
@@ -239,13 +240,13 @@ func (p *player) assertTrap(ctx context.Context, f form) error {
 		if err == nil {
 			return errors.New("does not trap")
 		}
-		return trapped(err, f.Message)
+		return trapped(err, p.script, f.Message)
 	}
 	_, _, err := p.invoke(ctx, *f.Action)
 	if err == nil {
 		return errors.New("does not trap")
 	}
-	if err := trapped(err, f.Message); err != nil {
+	if err := trapped(err, p.script, f.Message); err != nil {
 		return err
 	}
 	_, _, again := p.invoke(ctx, *f.Action)

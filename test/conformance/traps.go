@@ -20,7 +20,6 @@ var trapTexts = []struct {
 	{"used with the wrong type", []trap.Code{trap.Handle}, "used with the wrong type"},
 	{"cannot remove owned resource while borrowed", []trap.Code{trap.Handle}, "borrowed"},
 	{"borrow handles still remain", []trap.Code{trap.Handle}, "borrow handles still remain"},
-	{"string content out-of-bounds", []trap.Code{trap.Abi}, "too long"},
 	{"unaligned pointer", []trap.Code{trap.Abi}, "align"},
 	{"not aligned", []trap.Code{trap.Abi}, "align"},
 	{"string content out-of-bounds", []trap.Code{trap.Abi}, "out of bounds"},
@@ -36,11 +35,19 @@ var trapTexts = []struct {
 	{"unreachable", []trap.Code{trap.Unreachable}, ""},
 }
 
+// tooLong is the script that tells how wasmtime fails with strings of up to
+// 2^31-1 bytes. The specification forbids them from 2^28 bytes on
+// (MAX_STRING_BYTE_LENGTH), before it looks at bounds or calls realloc.
+const tooLong = "big-strings.wast"
+
 // trapped reports whether err is the trap that the script's text asks for.
-func trapped(err error, text string) error {
+func trapped(err error, script, text string) error {
 	t := trap.As(err)
 	if t == nil {
 		return fmt.Errorf("not a trap: %w", err)
+	}
+	if script == tooLong && t.Code == trap.Abi && strings.Contains(t.Error(), "string is too long") {
+		return nil
 	}
 	known := false
 	for _, want := range trapTexts {
