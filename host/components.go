@@ -239,7 +239,7 @@ func (d *deployed) release() {
 func (h *Host) retireIn(ctx context.Context, d *deployed) error {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.Drain)
 	defer cancel()
-	return d.retire(ctx)
+	return errors.Join(d.closeContract(), h.quiesce(ctx, d.Quiesce), d.retire(ctx))
 }
 
 // retire stops a component: no more calls, then the end of those that run.
@@ -262,7 +262,7 @@ func (d *deployed) closeContract() error {
 func (h *Host) stopAll(ctx context.Context) error {
 	list := h.listComponents()
 	errs := []error{
-		together(list, func(d *deployed) error { return errors.Join(d.closeContract(), d.Quiesce(ctx)) }),
+		together(list, func(d *deployed) error { return errors.Join(d.closeContract(), h.quiesce(ctx, d.Quiesce)) }),
 		together(list, func(d *deployed) error { return d.retire(ctx) }),
 	}
 	h.mu.Lock()
@@ -272,6 +272,19 @@ func (h *Host) stopAll(ctx context.Context) error {
 		errs = append(errs, h.stopProvider(ctx, p.id))
 	}
 	return errors.Join(errs...)
+}
+
+// quiesce drains a serving within ctx. Without NATS nothing more arrives and no
+// answer can leave: its callers have lost what still runs, and there is nothing
+// to wait for.
+func (h *Host) quiesce(ctx context.Context, drain func(context.Context) error) error {
+	if h.cfg.Conn.IsConnected() {
+		return drain(ctx)
+	}
+	now, cancel := context.WithCancel(ctx)
+	cancel()
+	_ = drain(now) // that it was cut short is no news
+	return nil
 }
 
 func together(list []*deployed, f func(*deployed) error) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/lathhost/lath/host/oci"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/wrpc"
 )
 
 // Defaults of [Config].
@@ -44,6 +45,9 @@ type Config struct {
 	Drain time.Duration
 	// MaxTime bounds one call into a component. Default 10 min.
 	MaxTime time.Duration
+	// LinkTime bounds one call along a link, where its caller has no less time
+	// left. Default 30 s.
+	LinkTime time.Duration
 	// Limits are those of each component; zero fields mean the defaults.
 	Limits component.Limits
 	// Log is required.
@@ -74,6 +78,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MaxTime <= 0 {
 		c.MaxTime = DefaultMaxTime
+	}
+	if c.LinkTime <= 0 {
+		c.LinkTime = wrpc.DefaultTimeout
 	}
 	if c.Version == "" {
 		c.Version = "0.0.0-dev"

@@ -92,8 +92,8 @@ func (h *Host) Run(ctx context.Context) error {
 	err = h.drain(ctx, server)
 	endWatch()
 	h.publish(event.HostStopped{Labels: h.cfg.Labels})
-	if flush := lattice.Flush(ctx, h.cfg.Conn); flush != nil && !lattice.IsDisconnected(flush) {
-		err = errors.Join(err, flush)
+	if h.cfg.Conn.IsConnected() {
+		err = errors.Join(err, lattice.Flush(ctx, h.cfg.Conn))
 	}
 	return errors.Join(err, h.close())
 }
@@ -132,7 +132,7 @@ func (h *Host) open(ctx context.Context) error {
 	if h.control, err = ctl.NewClient(ctl.ClientConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, Timeout: contractTimeout}); err != nil {
 		return err
 	}
-	h.router = link.NewRouter(h.cfg.Lattice, (*local)(h), h.client)
+	h.router = link.NewRouter(h.cfg.Lattice, (*local)(h), h.client, h.cfg.LinkTime)
 	h.refreshLinks()
 	h.states, err = ctl.ServeLinkStatuses(h.cfg.Conn, h.cfg.Lattice, h.linkStatuses)
 	return err

@@ -77,7 +77,7 @@ func (h *Host) start(ctx context.Context, req *ctl.StartProvider) error {
 	if err != nil {
 		ctx, cancel := context.WithTimeout(ctx, h.cfg.Drain)
 		defer cancel()
-		return errors.Join(err, p.end(ctx))
+		return errors.Join(err, h.endProvider(ctx, p))
 	}
 	h.mu.Lock()
 	h.providers[p.id] = p
@@ -150,20 +150,20 @@ func (h *Host) stopProvider(ctx context.Context, id string) error {
 		return errors.New("provider with that ID is not running")
 	}
 	h.router.Changed()
-	err := p.end(ctx)
+	err := h.endProvider(ctx, p)
 	h.publish(event.ProviderStopped{HostID: h.cfg.Identity.ID, ProviderID: id, Annotations: p.annotations, Reason: "stop"})
 	return err
 }
 
-// end stops a provider: no more calls, then the end of those that run or, when
-// ctx is done, their being cut off.
-func (p *runningProvider) end(ctx context.Context) error {
+// endProvider stops a provider: no more calls, then the end of those that run
+// or, when ctx is done, their being cut off.
+func (h *Host) endProvider(ctx context.Context, p *runningProvider) error {
 	var errs []error
 	if p.contract != nil {
 		errs = append(errs, p.contract.Close())
 	}
 	if p.serving != nil {
-		errs = append(errs, p.serving.Drain(ctx))
+		errs = append(errs, h.quiesce(ctx, p.serving.Drain))
 	}
 	if p.caps.Close != nil {
 		errs = append(errs, p.caps.Close())

@@ -2,11 +2,11 @@ package capability
 
 import (
 	"context"
-	"fmt"
 
 	keyvaluebind "github.com/lathhost/lath/host/bind/wasi/keyvalue"
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/link"
+	"github.com/lathhost/lath/host/provider"
 	wrpcbind "github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
 	"github.com/lathhost/lath/wit"
 	"github.com/lathhost/lath/wit/wasi/keyvalue"
@@ -53,100 +53,58 @@ type bucket struct {
 	name string
 }
 
-// provider returns how to call the store now.
-func (b *bucket) provider(ctx context.Context, fn string) (context.Context, context.CancelFunc, wrpckeyvalue.Store, error) {
-	return open(ctx, b.imp, fn, func(r *link.Route) wrpckeyvalue.Store {
-		return r.Provider.KeyvalueStore
-	}, func(inv *link.Invoker) wrpckeyvalue.Store { return wrpcbind.NewStoreClient(inv) })
-}
-
-// open returns the context of a call along imp, and who carries it out: the
-// contract of a provider in this process, or a client of it.
-func open[T comparable](ctx context.Context, imp *link.Import, fn string, local func(*link.Route) T, remote func(*link.Invoker) T) (context.Context, context.CancelFunc, T, error) {
-	var none T
-	route := imp.Route()
-	if route.Err != nil {
-		return nil, nil, none, imp.Refused(route, fn, route.Err)
-	}
-	ctx, cancel, err := imp.Outgoing(ctx, route, fn)
-	if err != nil {
-		return nil, nil, none, err
-	}
-	if route.Provider == nil {
-		return ctx, cancel, remote(imp.Invoker(route)), nil
-	}
-	impl := local(route)
-	if impl == none {
-		cancel()
-		return nil, nil, none, imp.Refused(route, fn, fmt.Errorf("provider %q does not carry out %s", route.Target, imp.Name()))
-	}
-	imp.RecordLocal(ctx, route, fn)
-	return ctx, cancel, impl, nil
-}
-
-// translate makes the guest's error of the provider's.
-func translate(err error) error {
-	if err == nil {
-		return nil
-	}
-	e, ok := wrpckeyvalue.ErrorFrom(err)
-	if !ok {
-		return err
-	}
-	return keyvalue.Error{Tag: keyvalue.ErrorTag(e.Tag), Other: e.Other}
+func (b *bucket) begin(ctx context.Context, fn string) (*call[wrpckeyvalue.Store], error) {
+	return begin(ctx, b.imp, fn, wrpckeyvalue.StoreInterface,
+		func(p *provider.Capabilities) wrpckeyvalue.Store { return p.KeyvalueStore },
+		func(inv *link.Invoker) wrpckeyvalue.Store { return wrpcbind.NewStoreClient(inv) })
 }
 
 // Get implements keyvalue.Bucket.
 func (b *bucket) Get(ctx context.Context, key string) (wit.Option[[]byte], error) {
-	ctx, cancel, s, err := b.provider(ctx, "get")
+	c, err := b.begin(ctx, "get")
 	if err != nil {
 		return wit.Option[[]byte]{}, err
 	}
-	defer cancel()
-	v, err := s.Get(ctx, b.name, key)
-	return v, translate(err)
+	v, err := c.impl.Get(c.ctx, b.name, key)
+	return v, c.end(err)
 }
 
 // Set implements keyvalue.Bucket.
 func (b *bucket) Set(ctx context.Context, key string, value []byte) error {
-	ctx, cancel, s, err := b.provider(ctx, "set")
+	c, err := b.begin(ctx, "set")
 	if err != nil {
 		return err
 	}
-	defer cancel()
-	return translate(s.Set(ctx, b.name, key, value))
+	return c.end(c.impl.Set(c.ctx, b.name, key, value))
 }
 
 // Delete implements keyvalue.Bucket.
 func (b *bucket) Delete(ctx context.Context, key string) error {
-	ctx, cancel, s, err := b.provider(ctx, "delete")
+	c, err := b.begin(ctx, "delete")
 	if err != nil {
 		return err
 	}
-	defer cancel()
-	return translate(s.Delete(ctx, b.name, key))
+	return c.end(c.impl.Delete(c.ctx, b.name, key))
 }
 
 // Exists implements keyvalue.Bucket.
 func (b *bucket) Exists(ctx context.Context, key string) (bool, error) {
-	ctx, cancel, s, err := b.provider(ctx, "exists")
+	c, err := b.begin(ctx, "exists")
 	if err != nil {
 		return false, err
 	}
-	defer cancel()
-	is, err := s.Exists(ctx, b.name, key)
-	return is, translate(err)
+	is, err := c.impl.Exists(c.ctx, b.name, key)
+	return is, c.end(err)
 }
 
 // ListKeys implements keyvalue.Bucket.
 func (b *bucket) ListKeys(ctx context.Context, cursor wit.Option[uint64]) (keyvalue.KeyResponse, error) {
-	ctx, cancel, s, err := b.provider(ctx, "list-keys")
+	c, err := b.begin(ctx, "list-keys")
 	if err != nil {
 		return keyvalue.KeyResponse{}, err
 	}
-	defer cancel()
-	page, err := s.ListKeys(ctx, b.name, cursor)
-	return keyvalue.KeyResponse{Keys: page.Keys, Cursor: page.Cursor}, translate(err)
+	page, err := c.impl.ListKeys(c.ctx, b.name, cursor)
+	return keyvalue.KeyResponse{Keys: page.Keys, Cursor: page.Cursor}, c.end(err)
 }
 
 // Drop implements keyvalue.Bucket.
@@ -168,22 +126,21 @@ func (a atomics) Increment(ctx context.Context, b keyvalue.Bucket, key string, d
 	if err != nil {
 		return 0, err
 	}
-	ctx, cancel, p, err := open(ctx, a.imp, "increment",
-		func(r *link.Route) wrpckeyvalue.Atomics { return r.Provider.KeyvalueAtomics },
+	c, err := begin(ctx, a.imp, "increment", wrpckeyvalue.AtomicsInterface,
+		func(p *provider.Capabilities) wrpckeyvalue.Atomics { return p.KeyvalueAtomics },
 		func(inv *link.Invoker) wrpckeyvalue.Atomics { return wrpcbind.NewAtomicsClient(inv) })
 	if err != nil {
 		return 0, err
 	}
-	defer cancel()
-	n, err := p.Increment(ctx, name, key, delta)
-	return n, translate(err)
+	n, err := c.impl.Increment(c.ctx, name, key, delta)
+	return n, c.end(err)
 }
 
 type batch struct{ imp *link.Import }
 
-func (b batch) provider(ctx context.Context, fn string) (context.Context, context.CancelFunc, wrpckeyvalue.Batch, error) {
-	return open(ctx, b.imp, fn,
-		func(r *link.Route) wrpckeyvalue.Batch { return r.Provider.KeyvalueBatch },
+func (b batch) begin(ctx context.Context, fn string) (*call[wrpckeyvalue.Batch], error) {
+	return begin(ctx, b.imp, fn, wrpckeyvalue.BatchInterface,
+		func(p *provider.Capabilities) wrpckeyvalue.Batch { return p.KeyvalueBatch },
 		func(inv *link.Invoker) wrpckeyvalue.Batch { return wrpcbind.NewBatchClient(inv) })
 }
 
@@ -193,17 +150,16 @@ func (b batch) GetMany(ctx context.Context, in keyvalue.Bucket, keys []string) (
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel, p, err := b.provider(ctx, "get-many")
+	c, err := b.begin(ctx, "get-many")
 	if err != nil {
 		return nil, err
 	}
-	defer cancel()
-	got, err := p.GetMany(ctx, name, keys)
+	got, err := c.impl.GetMany(c.ctx, name, keys)
 	out := make([]wit.Option[keyvalue.TupleStringBytes], len(got))
 	for i, g := range got {
 		out[i] = wit.Option[keyvalue.TupleStringBytes]{OK: g.OK, Value: keyvalue.TupleStringBytes(g.Value)}
 	}
-	return out, translate(err)
+	return out, c.end(err)
 }
 
 // SetMany implements keyvalue.Batch.
@@ -212,16 +168,15 @@ func (b batch) SetMany(ctx context.Context, in keyvalue.Bucket, pairs []keyvalue
 	if err != nil {
 		return err
 	}
-	ctx, cancel, p, err := b.provider(ctx, "set-many")
+	c, err := b.begin(ctx, "set-many")
 	if err != nil {
 		return err
 	}
-	defer cancel()
 	out := make([]wrpckeyvalue.TupleStringBytes, len(pairs))
 	for i, kv := range pairs {
 		out[i] = wrpckeyvalue.TupleStringBytes(kv)
 	}
-	return translate(p.SetMany(ctx, name, out))
+	return c.end(c.impl.SetMany(c.ctx, name, out))
 }
 
 // DeleteMany implements keyvalue.Batch.
@@ -230,10 +185,9 @@ func (b batch) DeleteMany(ctx context.Context, in keyvalue.Bucket, keys []string
 	if err != nil {
 		return err
 	}
-	ctx, cancel, p, err := b.provider(ctx, "delete-many")
+	c, err := b.begin(ctx, "delete-many")
 	if err != nil {
 		return err
 	}
-	defer cancel()
-	return translate(p.DeleteMany(ctx, name, keys))
+	return c.end(c.impl.DeleteMany(c.ctx, name, keys))
 }

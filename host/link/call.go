@@ -97,7 +97,7 @@ func (f *function) along(c *component.ImportCall, route *Route) error {
 		return f.imp.fail(route, f.fn.Name, err)
 	}
 	if err := c.SetResults(results); err != nil {
-		return f.imp.fail(route, f.fn.Name, &wrpc.Error{Code: wrpc.Protocol, Detail: "malformed results: " + err.Error(), Err: err})
+		return f.imp.Malformed(route, f.fn.Name, err)
 	}
 	return nil
 }
@@ -126,10 +126,10 @@ func (i *Import) Outgoing(ctx context.Context, route *Route, fn string) (context
 		TraceParent: in.TraceParent, TraceState: in.TraceState,
 	}
 	ctx = wrpc.ContextWithMeta(ctx, out)
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wrpc.DefaultTimeout {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < i.router.timeout {
 		return ctx, func() {}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, wrpc.DefaultTimeout)
+	ctx, cancel := context.WithTimeout(ctx, i.router.timeout)
 	return ctx, cancel, nil
 }
 
@@ -169,20 +169,32 @@ func (i *Import) RecordLocal(ctx context.Context, route *Route, fn string) {
 	wrpc.RecordHop(ctx, wrpc.Hop{Source: i.source, Target: route.Target, Interface: i.key, Func: fn, Route: wrpc.InProcess})
 }
 
+// Malformed is the error of a call whose results make no sense.
+func (i *Import) Malformed(route *Route, fn string, err error) error {
+	return i.fail(route, fn, &wrpc.Error{Code: wrpc.Protocol, Detail: "malformed results: " + err.Error(), MayHaveRun: true, Err: err})
+}
+
 // Invoker calls the target of a route by wRPC, for generated stubs.
 type Invoker struct {
-	imp   *Import
-	route *Route
+	imp      *Import
+	route    *Route
+	contract *wit.Interface
 }
 
 var _ bind.Invoker = (*Invoker)(nil)
 
-// Invoker returns what calls the route's target by wRPC. The context of its
-// calls must come from [Import.Outgoing].
-func (i *Import) Invoker(route *Route) *Invoker { return &Invoker{imp: i, route: route} }
+// Invoker returns what calls the functions of a contract by wRPC, at the
+// route's target. The context of its calls must come from [Import.Outgoing].
+func (i *Import) Invoker(route *Route, contract *wit.Interface) *Invoker {
+	return &Invoker{imp: i, route: route, contract: contract}
+}
 
 // Invoke implements bind.Invoker.
 func (v *Invoker) Invoke(ctx context.Context, instance, function string, params []byte) ([]byte, error) {
-	out, err := v.imp.call(ctx, v.route, instance, lattice.FunctionName(function), nil, params)
+	var results []*wit.Type
+	if f := v.contract.Func(function); f != nil {
+		results = resultTypes(f)
+	}
+	out, err := v.imp.call(ctx, v.route, instance, lattice.FunctionName(function), results, params)
 	return out, v.imp.fail(v.route, function, err)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/provider"
@@ -35,6 +36,7 @@ type Router struct {
 	lattice string
 	local   Local
 	client  *wrpc.Client
+	timeout time.Duration
 
 	mu      sync.Mutex
 	links   map[place]lattice.Link
@@ -47,9 +49,9 @@ type Router struct {
 type place struct{ source, iface string }
 
 // NewRouter makes a router without links. client carries the calls that leave
-// the host.
-func NewRouter(latticeName string, local Local, client *wrpc.Client) *Router {
-	return &Router{lattice: latticeName, local: local, client: client, remote: map[string]*wit.World{}}
+// the host; timeout bounds each call on either route.
+func NewRouter(latticeName string, local Local, client *wrpc.Client, timeout time.Duration) *Router {
+	return &Router{lattice: latticeName, local: local, client: client, timeout: timeout, remote: map[string]*wit.World{}}
 }
 
 // SetLinks replaces the links and resolves every import anew.

@@ -136,11 +136,12 @@ func (n *Node) Stop() {
 	}
 	select {
 	case err := <-n.done:
+		n.done = nil
 		require.NoError(n.l.T, err)
 	case <-time.After(Wait):
+		n.done = nil
 		n.l.T.Fatal("host does not stop")
 	}
-	n.done = nil
 	// nats.go keeps one subscription for its own requests.
 	require.LessOrEqual(n.l.T, n.Conn.NumSubscriptions(), 1, "subscriptions are left")
 }

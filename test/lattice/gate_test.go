@@ -3,6 +3,7 @@ package lattice_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/host/provider"
@@ -13,6 +14,8 @@ type gate struct {
 	once    sync.Once
 	reached chan struct{}
 	open    chan struct{}
+
+	answered atomic.Int32
 }
 
 func newGate() *gate { return &gate{reached: make(chan struct{}), open: make(chan struct{})} }
@@ -29,6 +32,7 @@ func (g *gate) Increment(ctx context.Context, _, _ string, _ uint64) (uint64, er
 	g.once.Do(func() { close(g.reached) })
 	select {
 	case <-g.open:
+		g.answered.Add(1)
 		return 1, nil
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)

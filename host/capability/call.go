@@ -1,0 +1,65 @@
+package capability
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lathhost/lath/host/link"
+	"github.com/lathhost/lath/host/provider"
+	"github.com/lathhost/lath/wit"
+	"github.com/lathhost/lath/wit/wasi/keyvalue"
+	wrpckeyvalue "github.com/lathhost/lath/wit/wrpc/keyvalue"
+)
+
+// call is one call of a provider: impl is the contract of one in this process,
+// or a client of one elsewhere. It must be ended.
+type call[T comparable] struct {
+	ctx    context.Context //nolint:containedctx // a call is as short as its context
+	impl   T
+	cancel context.CancelFunc
+	imp    *link.Import
+	route  *link.Route
+	fn     string
+}
+
+// begin finds who carries out a call along imp now.
+func begin[T comparable](ctx context.Context, imp *link.Import, fn string, contract *wit.Interface,
+	local func(*provider.Capabilities) T, remote func(*link.Invoker) T) (*call[T], error) {
+	route := imp.Route()
+	if route.Err != nil {
+		return nil, imp.Refused(route, fn, route.Err)
+	}
+	ctx, cancel, err := imp.Outgoing(ctx, route, fn)
+	if err != nil {
+		return nil, err
+	}
+	c := &call[T]{ctx: ctx, cancel: cancel, imp: imp, route: route, fn: fn}
+	if route.Provider == nil {
+		c.impl = remote(imp.Invoker(route, contract))
+		return c, nil
+	}
+	var none T
+	if c.impl = local(route.Provider); c.impl == none {
+		cancel()
+		return nil, imp.Refused(route, fn, fmt.Errorf("provider %q does not carry out %s", route.Target, contract.Name))
+	}
+	imp.RecordLocal(ctx, route, fn)
+	return c, nil
+}
+
+// end ends a call, and makes the guest's error of the provider's, or of what
+// kept it from answering.
+func (c *call[T]) end(err error) error {
+	c.cancel()
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[wrpckeyvalue.Error](err); ok {
+		return keyvalue.Error{Tag: keyvalue.ErrorTag(e.Tag), Other: e.Other}
+	}
+	if _, named := errors.AsType[*link.CallError](err); !named && c.route.Provider == nil {
+		err = c.imp.Malformed(c.route, c.fn, err) // of the client, which could not read the answer
+	}
+	return keyvalue.Error{Tag: keyvalue.ErrorOther, Other: err.Error()}
+}
