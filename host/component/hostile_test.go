@@ -167,6 +167,29 @@ func TestBombs(t *testing.T) {
 	requireTrap(t, err, "memories", trap.Limit)
 }
 
+// TestLinkBombs links components of a few kilobytes that flatten to a thousand
+// times that.
+func TestLinkBombs(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	for name, msg := range map[string]string{
+		"bomb-exports": "component executes more than 1000000 definitions",
+		"bomb-types":   "component executes more than 1000000 definitions",
+		"bomb-imports": "component executes more than 1000000 definitions",
+		"bomb-canons":  "component has more than 20000 canonical functions",
+		"bomb-tables":  "tables of 1200000 entries, at most 1000000 are allowed",
+	} {
+		_, err := compile(t, rt, "testdata/hostile/"+name+".wasm").Link(t.Context(), component.LinkConfig{})
+		require.ErrorContains(t, err, msg, name)
+	}
+	tm := hostile(t, rt, "tables", component.LinkConfig{Limits: component.Limits{TableElements: 120}})
+	for arg, want := range map[string]string{"50": "10", "51": "-1"} {
+		got, err := call(t, tm, "grow("+arg+")")
+		require.NoError(t, err)
+		require.Equal(t, want, got, "each module may have half of what is left")
+	}
+}
+
 func TestPostReturnMayOnlyLook(t *testing.T) {
 	t.Parallel()
 	rt := newRuntime(t)

@@ -143,20 +143,19 @@ const hostModule = "h"
 func (t *Template) compile(ctx context.Context) error {
 	t.codes = make([]*engine.Code, len(t.plan.Cores))
 	t.images = make([]*memory.Image, len(t.plan.Cores))
+	images := map[int]*memory.Image{} // by module
+	growth, err := t.tableGrowth()
+	if err != nil {
+		return err
+	}
 	for i, site := range t.plan.Cores {
-		names := make([]core.Name, len(site.Imports))
-		for k, ref := range site.Imports {
-			if ref.Canon >= 0 {
-				names[k] = core.Name{Module: hostModule, Field: strconv.Itoa(ref.Canon)}
-			} else {
-				names[k] = core.Name{Module: "i" + strconv.Itoa(ref.Core), Field: ref.Name}
-			}
+		entries, _ := t.plan.Modules[site.Module].TableEntries()
+		rw, err := core.Rewrite(t.plan.Modules[site.Module], core.Plan{Imports: importNames(site), StripData: true,
+			MaxMemory: t.limits.Memory, MaxTable: max(uint32(entries)+growth, 1), KeepNames: true})
+		if _, done := images[site.Module]; err == nil && !done {
+			images[site.Module], err = image(rw.Data)
 		}
-		rw, err := core.Rewrite(t.plan.Modules[site.Module], core.Plan{Imports: names, StripData: true,
-			MaxMemory: t.limits.Memory, MaxTable: t.limits.TableElements, KeepNames: true})
-		if err == nil {
-			t.images[i], err = image(rw.Data)
-		}
+		t.images[i] = images[site.Module]
 		if err != nil {
 			return fmt.Errorf("core module %d: %w", site.Module, err)
 		}
@@ -172,9 +171,36 @@ func (t *Template) compile(ctx context.Context) error {
 		c := &t.canons[i]
 		funcs[i] = engine.HostFunc{Params: c.def.Params, Results: c.def.Results, Call: c.enter}
 	}
-	var err error
 	t.host, err = t.rt.engine.NewHostModule(ctx, funcs)
 	return err
+}
+
+// importNames names the sources of a site's imports; see [Instance.resolve].
+func importNames(site link.CoreInstance) []core.Name {
+	names := make([]core.Name, len(site.Imports))
+	for k, ref := range site.Imports {
+		if ref.Canon >= 0 {
+			names[k] = core.Name{Module: hostModule, Field: strconv.Itoa(ref.Canon)}
+		} else {
+			names[k] = core.Name{Module: "i" + strconv.Itoa(ref.Core), Field: ref.Name}
+		}
+	}
+	return names
+}
+
+// tableGrowth returns how many entries each module's own tables may grow by.
+func (t *Template) tableGrowth() (uint32, error) {
+	limit, sum, modules := uint64(t.limits.TableElements), uint64(0), uint64(0)
+	for _, site := range t.plan.Cores {
+		if n, own := t.plan.Modules[site.Module].TableEntries(); own {
+			sum += n
+			modules++
+		}
+	}
+	if sum > limit {
+		return 0, fmt.Errorf("tables of %d entries, at most %d are allowed", sum, limit)
+	}
+	return uint32((limit - sum) / max(modules, 1)), nil
 }
 
 // image makes the first contents of a memory, which all instances share until

@@ -54,7 +54,9 @@ type Limits struct {
 	// Memory bounds the linear memories of one instance together, in bytes.
 	// Default: 256 MiB.
 	Memory uint64
-	// TableElements bounds one table. Default: 1,000,000.
+	// TableElements bounds the tables of one instance together. What they do
+	// not begin with is shared among its modules, to grow into. Default:
+	// 1,000,000.
 	TableElements uint32
 	// Handles bounds the handle tables of one instance together: the sum of
 	// what each of its component instances had open at most. Default: 100,000.

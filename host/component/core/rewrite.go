@@ -174,6 +174,15 @@ func (w *writer) maxPages() uint32 {
 	return uint32(w.plan.MaxMemory >> 16)
 }
 
+// TableEntries returns how many entries the module's own tables begin with, and
+// whether it has any.
+func (m *Module) TableEntries() (n uint64, own bool) {
+	for _, t := range m.Tables[m.ImportedTables:] {
+		n += uint64(t.Min)
+	}
+	return n, len(m.Tables) > m.ImportedTables
+}
+
 // capTables shares what MaxTable leaves after all minimums among the tables
 // that can grow.
 func (w *writer) capTables() error {

@@ -15,12 +15,13 @@ import (
 type Limits struct {
 	Cores     int // core instances; default 1,000
 	Instances int // component instances; default 10,000
-	Items     int // definitions executed in all; default 1,000,000
+	Canons    int // canonical functions; default 20,000
+	Items     int // definitions executed in all, with their parts; default 1,000,000
 	Core      core.Limits
 }
 
 // DefaultLimits are the limits for zero fields.
-var DefaultLimits = Limits{Cores: 1_000, Instances: 10_000, Items: 1_000_000}
+var DefaultLimits = Limits{Cores: 1_000, Instances: 10_000, Canons: 20_000, Items: 1_000_000}
 
 // Importer says what the host offers for the root's imports. A nil resource
 // or a negative index means that the host does not implement it.
@@ -60,6 +61,9 @@ func (l Limits) withDefaults() Limits {
 	if l.Instances > 0 {
 		d.Instances = l.Instances
 	}
+	if l.Canons > 0 {
+		d.Canons = l.Canons
+	}
 	if l.Items > 0 {
 		d.Items = l.Items
 	}
@@ -91,8 +95,8 @@ func (f *flattener) component(c closure, args bag, parent int) ([]exported, erro
 	f.plan.Instances = append(f.plan.Instances, Instance{Parent: parent})
 	var exports []exported
 	for _, def := range c.def.Defs {
-		if f.items++; f.items > f.lim.Items {
-			return nil, fmt.Errorf("component executes more than %d definitions", f.lim.Items)
+		if err := f.charge(cost(def)); err != nil {
+			return nil, err
 		}
 		if x, ok := def.(*binary.Export); ok {
 			it := s.get(x.SortIndex)
@@ -108,6 +112,50 @@ func (f *flattener) component(c closure, args bag, parent int) ([]exported, erro
 		}
 	}
 	return exports, nil
+}
+
+// charge counts n items: the same definition is executed for every instance of
+// its component.
+func (f *flattener) charge(n int) error {
+	if f.items += n; f.items > f.lim.Items {
+		return fmt.Errorf("component executes more than %d definitions", f.lim.Items)
+	}
+	return nil
+}
+
+// cost is a definition and its parts, as far as they are looked at.
+func cost(def binary.Def) int {
+	switch d := def.(type) {
+	case *binary.CoreInstance:
+		return 1 + len(d.Args) + len(d.Exports)
+	case *binary.Instance:
+		return 1 + len(d.Args) + len(d.Exports)
+	case *binary.Canon:
+		return 1 + len(d.Options)
+	case *binary.TypeDef:
+		return 1 + parts(d.Type)
+	default:
+		return 1
+	}
+}
+
+func parts(t binary.DefType) int {
+	switch t := t.(type) {
+	case *binary.RecordType:
+		return len(t.Fields)
+	case *binary.VariantType:
+		return len(t.Cases)
+	case *binary.TupleType:
+		return len(t.Elems)
+	case *binary.FlagsType:
+		return len(t.Labels)
+	case *binary.EnumType:
+		return len(t.Labels)
+	case *binary.FuncType:
+		return len(t.Params)
+	default:
+		return 0
+	}
 }
 
 func (f *flattener) define(s *scope, def binary.Def, args bag) error {
@@ -173,6 +221,9 @@ func (f *flattener) coreInstance(s *scope, d *binary.CoreInstance) error {
 	}
 	module := s.coreModules[d.Module]
 	m := f.plan.Modules[module]
+	if err := f.charge(len(m.Imports)); err != nil {
+		return err
+	}
 	site := CoreInstance{Module: module, Instance: s.instance, Imports: make([]CoreRef, len(m.Imports))}
 	for i, im := range m.Imports {
 		site.Imports[i] = args[im.Module].export(im.Field)
@@ -271,10 +322,13 @@ func (f *flattener) typeDef(s *scope, def binary.DefType) error {
 	return nil
 }
 
-func (e typeEntry) funcType(name string) (*wit.Func, error) {
+func (f *flattener) funcType(e typeEntry, name string) (*wit.Func, error) {
 	ft, ok := e.def.(*binary.FuncType)
 	if !ok {
 		return nil, fmt.Errorf("%s: not a function type", name)
+	}
+	if err := f.charge(len(ft.Params)); err != nil {
+		return nil, err
 	}
 	return validate.BuildFunc(ft, name, e.env)
 }
@@ -285,7 +339,7 @@ func (f *flattener) canon(s *scope, d *binary.Canon) error {
 		return err
 	}
 	if d.Op == binary.CanonLift {
-		ft, err := s.types[d.Type].funcType("")
+		ft, err := f.funcType(s.types[d.Type], "")
 		if err != nil {
 			return err
 		}
@@ -310,6 +364,9 @@ func (f *flattener) canon(s *scope, d *binary.Canon) error {
 		c.Slot, c.Results = d.Slot, i32
 	case binary.CanonContextSet:
 		c.Slot, c.Params = d.Slot, i32
+	}
+	if len(f.plan.Canons) >= f.lim.Canons {
+		return fmt.Errorf("component has more than %d canonical functions", f.lim.Canons)
 	}
 	s.coreFuncs = append(s.coreFuncs, CoreRef{Canon: len(f.plan.Canons)})
 	f.plan.Canons = append(f.plan.Canons, c)

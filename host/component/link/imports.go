@@ -21,7 +21,7 @@ func (f *flattener) rootImport(s *scope, d *binary.Import) error {
 		}
 		s.instances = append(s.instances, b)
 	case binary.SortFunc:
-		ft, err := s.types[d.Desc.Index].funcType(name)
+		ft, err := f.funcType(s.types[d.Desc.Index], name)
 		if err != nil {
 			return err
 		}
@@ -50,8 +50,8 @@ func (f *flattener) bindInstance(iface string, e typeEntry) (bag, error) {
 	}
 	s, b := &scope{parent: e.env}, bag{}
 	for _, def := range it.Defs {
-		if f.items++; f.items > f.lim.Items {
-			return nil, fmt.Errorf("component executes more than %d definitions", f.lim.Items)
+		if err := f.charge(cost(def)); err != nil {
+			return nil, err
 		}
 		switch d := def.(type) {
 		case *binary.CoreTypeDef:
@@ -93,7 +93,7 @@ func (f *flattener) bindExport(s *scope, iface string, d *binary.ExportDecl) (it
 		}
 		x.typ.resource = r
 	case binary.SortFunc:
-		ft, err := s.types[d.Desc.Index].funcType(d.Name.Name)
+		ft, err := f.funcType(s.types[d.Desc.Index], d.Name.Name)
 		if err != nil {
 			return x, err
 		}
