@@ -1,0 +1,53 @@
+;; One component passes another what the canonical ABI forbids. The trap must
+;; keep its code on the way through the caller's core module.
+(component
+  (component $Callee
+    (type $r' (resource (rep i32)))
+    (export $r "r" (type $r'))
+    (core module $M
+      (memory (export "mem") 1)
+      (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8))
+      (func (export "one") (param i32))
+      (func (export "two") (param i32 i32))
+    )
+    (core instance $m (instantiate $M))
+    (func (export "take-char") (param "c" char) (canon lift (core func $m "one")))
+    (func (export "take-list") (param "l" (list u32)) (canon lift (core func $m "two")
+      (memory (core memory $m "mem")) (realloc (core func $m "realloc"))))
+    (func (export "take-own") (param "r" (own $r)) (canon lift (core func $m "one")))
+  )
+  (instance $callee (instantiate $Callee))
+  (component $Caller
+    (import "callee" (instance $callee
+      (export "r" (type $r (sub resource)))
+      (export "take-char" (func (param "c" char)))
+      (export "take-list" (func (param "l" (list u32))))
+      (export "take-own" (func (param "r" (own $r))))
+    ))
+    (core module $Memory (memory (export "mem") 1))
+    (core instance $memory (instantiate $Memory))
+    (core func $char (canon lower (func $callee "take-char")))
+    (core func $list (canon lower (func $callee "take-list") (memory (core memory $memory "mem"))))
+    (core func $own (canon lower (func $callee "take-own")))
+    (core module $M
+      (import "" "char" (func $char (param i32)))
+      (import "" "list" (func $list (param i32 i32)))
+      (import "" "own" (func $own (param i32)))
+      (func (export "char") (call $char (i32.const 0xd800)))
+      (func (export "unaligned") (call $list (i32.const 1) (i32.const 1)))
+      (func (export "outside") (call $list (i32.const 65536) (i32.const 1)))
+      (func (export "handle") (call $own (i32.const 7)))
+    )
+    (core instance $m (instantiate $M (with "" (instance
+      (export "char" (func $char)) (export "list" (func $list)) (export "own" (func $own))))))
+    (func (export "char") (canon lift (core func $m "char")))
+    (func (export "unaligned") (canon lift (core func $m "unaligned")))
+    (func (export "outside") (canon lift (core func $m "outside")))
+    (func (export "handle") (canon lift (core func $m "handle")))
+  )
+  (instance $caller (instantiate $Caller (with "callee" (instance $callee))))
+  (export "char" (func $caller "char"))
+  (export "unaligned" (func $caller "unaligned"))
+  (export "outside" (func $caller "outside"))
+  (export "handle" (func $caller "handle"))
+)
