@@ -1,0 +1,26 @@
+;; Every kind of form, each with a wrong expectation but the components that are
+;; needed: none of the assertions may pass.
+(component $c
+  (core module $M
+    (func (export "one") (result i32) (i32.const 1))
+    (func (export "stop") unreachable))
+  (core instance $m (instantiate $M))
+  (func (export "one") (result u32) (canon lift (core func $m "one")))
+  (func (export "stop") (canon lift (core func $m "stop")))
+)
+(assert_return (invoke "one") (u32.const 2))
+(assert_return (invoke "one") (s32.const 1))
+(assert_return (invoke "one" (u32.const 1)) (u32.const 1))
+(assert_return (invoke "none") (u32.const 1))
+(assert_return (invoke $nobody "one") (u32.const 1))
+(assert_trap (invoke "one") "unreachable")
+(assert_trap (invoke "stop") "unknown handle index")
+(assert_return (invoke "one") (u32.const 1))
+(assert_trap (component) "unreachable")
+(assert_invalid (component) "unknown component")
+(assert_malformed (component binary "\00asm" "\0d\00\01\00") "malformed section")
+(assert_unlinkable (component (import "c" (instance (export "one" (func (result u32)))))) "was not found")
+(assert_unlinkable (component (instance (instantiate 0))) "was not found")
+(component instance $i $nobody)
+(component (import "nobody" (func)))
+(invoke "one")
