@@ -164,6 +164,7 @@ func (i *Instance) callWire(e *Export, params, dst []byte) ([]byte, error) {
 		return nil, err
 	}
 	comp.task = nil
+	i.lent.release(&i.peer)
 	comp.leave(nil)
 	return dst, nil
 }
@@ -174,7 +175,7 @@ func (i *Instance) lowerParams(e *Export, g *abi.Guest, host abi.Handles, params
 		rest, err = e.lowers.LowerFlat(g, host, params, fr.in[:sig.nparams])
 	} else {
 		var ptr uint32
-		if ptr, err = abi.Alloc(g, sig.align, sig.size); err != nil {
+		if ptr, err = abi.Alloc(g, e.lowers.Align(), e.lowers.Size()); err != nil {
 			return err
 		}
 		rest, err = e.lowers.LowerMem(g, host, params, ptr)
@@ -194,13 +195,9 @@ func (h *hostHandles) LiftOwn(r *wit.Resource, handle uint32) (uint32, error) {
 	return h.peer.takeOwn(r, handle)
 }
 
-// LiftBorrow implements abi.Handles.
+// LiftBorrow implements abi.Handles: the handle is lent until the call returns.
 func (h *hostHandles) LiftBorrow(r *wit.Resource, handle uint32) (uint32, error) {
-	e, err := h.peer.resource(r, handle)
-	if err != nil {
-		return 0, err
-	}
-	return e.rep, nil
+	return h.lent.lend(&h.peer, r, handle)
 }
 
 // LowerOwn implements abi.Handles.

@@ -40,7 +40,6 @@ type canonFunc struct {
 type signature struct {
 	flatParams  bool // else one pointer to a tuple
 	nparams     int  // core parameters before a result pointer
-	size, align uint32
 	hasResult   bool
 	flatResult  bool // else a pointer: returned by a lift, passed to a lower
 	resultSize  uint32
@@ -49,16 +48,11 @@ type signature struct {
 
 func signatureOf(f *wit.Func) signature {
 	s := signature{flatParams: true}
-	var params []wit.Field
 	for _, p := range f.Params {
 		s.nparams += len(p.Type.Flat)
-		params = append(params, wit.Field{Name: p.Name, Type: p.Type})
 	}
 	if s.nparams > wit.MaxFlatParams {
 		s.flatParams, s.nparams = false, 1
-		if t, err := wit.NewRecord(params...); err == nil {
-			s.size, s.align = t.Size, t.Align
-		}
 	}
 	if r := f.Result; r != nil {
 		s.hasResult, s.flatResult = true, r.FitsFlat(wit.MaxFlatResults)

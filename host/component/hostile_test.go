@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -416,5 +418,110 @@ func TestWrongExportIsRefused(t *testing.T) {
 	for _, e := range []*component.Export{nil, a.Export("", "no-such"), a.Export("", "spin")} {
 		_, err := b.Call(t.Context(), e, []byte{0}, nil)
 		require.Error(t, err)
+	}
+}
+
+// TestHostLendsWhatItHolds passes one handle of the host twice: as a borrow it
+// is lent for the call, so that the call cannot take it away as well.
+func TestHostLendsWhatItHolds(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	tm := hostile(t, rt, "lend", component.LinkConfig{})
+	i, err := tm.Take(t.Context())
+	require.NoError(t, err)
+	defer i.Close()
+	do := func(fn string, args ...wit.Value) (*wit.Value, error) {
+		return i.CallValues(t.Context(), tm.Export("", fn), args...)
+	}
+	a, err := do("make")
+	require.NoError(t, err)
+	b, err := do("make")
+	require.NoError(t, err)
+	for range 2 {
+		got, err := do("one", *a)
+		require.NoError(t, err)
+		require.EqualValues(t, 42, got.Bits)
+	}
+	_, err = do("both", *a, *b)
+	require.NoError(t, err, "what was lent is given back")
+	_, err = do("both", *a, *a)
+	requireTrap(t, err, "lend", trap.Handle)
+}
+
+func TestFailedStartDropsObjects(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	h := &things{}
+	tm := hostile(t, rt, "start-objects", component.LinkConfig{Host: []component.HostInterface{h.iface()}})
+	_, err := tm.Take(t.Context())
+	requireTrap(t, err, "start-objects", trap.Unreachable)
+	require.EqualValues(t, 2, h.made.Load())
+	require.EqualValues(t, 2, h.dropped.Load())
+}
+
+func TestDeepestParametersInMemory(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	tm := hostile(t, rt, "deep", component.LinkConfig{})
+	params := make([]byte, 17)
+	params[16] = 9
+	out, err := tm.Call(t.Context(), tm.Export("", "f"), params, nil)
+	require.NoError(t, err)
+	require.Equal(t, []byte{9}, out)
+}
+
+func TestPanicInCalleeIsTheHosts(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	tm := hostile(t, rt, "realloc", component.LinkConfig{Import: func(string, *wit.Func) (component.Callee, error) {
+		return calleeFunc(func(*component.ImportCall) error { panic("callee bug") }), nil
+	}})
+	_, err := call(t, tm, "ask-try(0)")
+	requireTrap(t, err, "realloc", trap.Host)
+	require.ErrorContains(t, err, "callee bug")
+}
+
+// TestNeighboursDoNotMeet runs two templates of one component, calls that end
+// well and calls that do not, all at once.
+func TestNeighboursDoNotMeet(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	c := compile(t, rt, "testdata/hostile/objects.wasm")
+	h := &things{}
+	var tms [2]*component.Template
+	var linked sync.WaitGroup
+	for k := range tms {
+		linked.Go(func() {
+			var err error
+			tms[k], err = c.Link(t.Context(), component.LinkConfig{Name: "objects", Host: []component.HostInterface{h.iface()}})
+			assert.NoError(t, err)
+		})
+	}
+	linked.Wait()
+	codes := []trap.Code{"", "", trap.Handle, trap.Handle, trap.Unreachable, trap.Cancelled, trap.Cancelled}
+	var calls sync.WaitGroup
+	for worker := range 32 {
+		tm := tms[worker%2]
+		calls.Go(func() {
+			for what := range byte(35) {
+				ctx, cancel := context.WithCancel(t.Context())
+				if what%7 >= 5 {
+					time.AfterFunc(time.Duration(what)*50*time.Microsecond, cancel)
+				}
+				_, err := tm.Call(ctx, tm.Export("", "run"), []byte{what % 7}, nil)
+				cancel()
+				if code := codes[what%7]; code == "" {
+					assert.NoError(t, err)
+				} else {
+					assert.Equal(t, code, trap.As(err).Code, "%v", err)
+				}
+			}
+		})
+	}
+	calls.Wait()
+	require.Equal(t, h.made.Load(), h.dropped.Load())
+	require.Zero(t, rt.MemoryInUse())
+	for _, tm := range tms {
+		require.NoError(t, tm.Close(t.Context()))
 	}
 }

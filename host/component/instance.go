@@ -29,6 +29,7 @@ type Instance struct {
 	guests   []abi.Guest    // by guestTable index; made when first used
 	objects  objects        // host objects
 	peer     table          // handles that the host holds of guest resources
+	lent     subtask        // those of them that a call borrows
 	slots    int            // entries that the handle tables may still grow by
 	inv      Invocation
 	imported ImportCall

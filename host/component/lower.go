@@ -50,7 +50,7 @@ func transferCall(src *abi.Guest, dst *Instance, l *liftedFunc, params, results 
 			return &liftError{err}
 		}
 	} else {
-		ptr, err := abi.Alloc(g, sig.align, sig.size)
+		ptr, err := abi.Alloc(g, params.Align(), params.Size())
 		if err != nil {
 			return err
 		}

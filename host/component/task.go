@@ -45,6 +45,16 @@ type subtask struct {
 	lenders []uint32
 }
 
+func (s *subtask) lend(t *table, r *wit.Resource, handle uint32) (rep uint32, err error) {
+	e, err := t.resource(r, handle)
+	if err != nil {
+		return 0, err
+	}
+	e.lends++
+	s.lenders = append(s.lenders, handle)
+	return e.rep, nil
+}
+
 func (s *subtask) release(t *table) {
 	for _, h := range s.lenders {
 		t.entries[h].lends--
@@ -94,16 +104,10 @@ func (c *compInst) LiftOwn(r *wit.Resource, handle uint32) (uint32, error) {
 // LiftBorrow implements abi.Handles: the handle is lent until the call that
 // is being made returns.
 func (c *compInst) LiftBorrow(r *wit.Resource, handle uint32) (uint32, error) {
-	e, err := c.handles.resource(r, handle)
-	if err != nil {
-		return 0, err
-	}
 	if c.call == nil {
 		return 0, trap.New(trap.Handle, "handle %d cannot be lent here", handle)
 	}
-	e.lends++
-	c.call.lenders = append(c.call.lenders, handle)
-	return e.rep, nil
+	return c.call.lend(&c.handles, r, handle)
 }
 
 // LowerOwn implements abi.Handles.

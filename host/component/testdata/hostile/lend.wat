@@ -1,0 +1,15 @@
+;; Takes a borrowed and an owned handle of one resource in a call.
+(component
+  (core module $D (func (export "dtor") (param i32)))
+  (core instance $d (instantiate $D))
+  (type $r (resource (rep i32) (dtor (core func $d "dtor"))))
+  (core func $new (canon resource.new $r))
+  (core module $M (import "" "new" (func $new (param i32) (result i32)))
+    (func (export "make") (result i32) (call $new (i32.const 42)))
+    (func (export "both") (param i32 i32) (result i32) (local.get 0))
+    (func (export "one") (param i32) (result i32) (local.get 0)))
+  (core instance $m (instantiate $M (with "" (instance (export "new" (func $new))))))
+  (export $x "r" (type $r))
+  (func (export "make") (result (own $x)) (canon lift (core func $m "make")))
+  (func (export "one") (param "a" (borrow $x)) (result u32) (canon lift (core func $m "one")))
+  (func (export "both") (param "a" (borrow $x)) (param "b" (own $x)) (result u32) (canon lift (core func $m "both"))))
