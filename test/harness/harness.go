@@ -118,6 +118,8 @@ func (l *Lattice) Host(edit func(*host.Config)) *Node {
 	case err := <-n.done:
 		t.Fatalf("host did not start: %v", err)
 	}
+	// What it told of its start is told now, not in the middle of a test.
+	require.NoError(t, lattice.Flush(t.Context(), n.Conn))
 	t.Cleanup(func() {
 		n.Stop()
 		images.Close()

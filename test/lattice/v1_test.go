@@ -2,6 +2,7 @@ package lattice_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,11 +17,13 @@ import (
 // v1Provider answers atomics.increment the way a provider of v1 does, written
 // by hand on plain NATS: no headers of ours, no trailers.
 type v1Provider struct {
-	nc    *nats.Conn
-	calls chan *nats.Msg
-	// answer says what comes after the handshake.
-	answer func(nc *nats.Conn, results string)
+	nc     *nats.Conn
+	calls  chan *nats.Msg
+	answer atomic.Pointer[v1Answer]
 }
+
+// v1Answer is what comes after the handshake; nil: not even that.
+type v1Answer func(nc *nats.Conn, results string)
 
 func startV1Provider(t *testing.T, l *harness.Lattice) *v1Provider {
 	t.Helper()
@@ -31,11 +34,12 @@ func startV1Provider(t *testing.T, l *harness.Lattice) *v1Provider {
 	const subject = "default.kv.wrpc.0.0.1.wrpc:keyvalue/atomics@0.2.0-draft.increment"
 	_, err = nc.QueueSubscribe(subject, "default.kv", func(m *nats.Msg) {
 		p.calls <- m
-		if p.answer == nil {
-			return // not even a handshake
+		answer := *p.answer.Load()
+		if answer == nil {
+			return
 		}
 		_ = nc.PublishRequest(m.Reply, nc.NewInbox(), nil)
-		p.answer(nc, m.Reply+".results")
+		answer(nc, m.Reply+".results")
 	})
 	require.NoError(t, err)
 	require.NoError(t, nc.Flush())
@@ -43,7 +47,7 @@ func startV1Provider(t *testing.T, l *harness.Lattice) *v1Provider {
 }
 
 // says sends messages, and then the empty one that ends the results.
-func says(messages ...string) func(nc *nats.Conn, results string) {
+func says(messages ...string) v1Answer {
 	return func(nc *nats.Conn, results string) {
 		for _, m := range messages {
 			_ = nc.Publish(results, []byte(m))
@@ -65,7 +69,7 @@ func TestV1Provider(t *testing.T) {
 	const link = `err("increment: component \"count\", link \"default\" to \"kv\", wasi:keyvalue/atomics@0.2.0-draft.increment: `
 	for _, c := range []struct {
 		name   string
-		answer func(nc *nats.Conn, results string)
+		answer v1Answer
 		want   string
 	}{
 		{"a value", says("\x00\xac\x02"), "ok(300)"},
@@ -79,7 +83,7 @@ func TestV1Provider(t *testing.T) {
 		{"a handshake and no more", func(*nats.Conn, string) {}, link + `timeout")`},
 		{"not even a handshake", nil, link + `timeout")`},
 	} {
-		p.answer = c.answer
+		p.answer.Store(&c.answer)
 		got, err := l.Call(t.Context(), n, "count", `example:counter/counter.increment("counter")`)
 		require.NoError(t, err, c.name)
 		require.Contains(t, got.WAVE, c.want, c.name)
