@@ -123,7 +123,7 @@ func TestEndlessRecursionThroughTheHostTraps(t *testing.T) {
 	t.Parallel()
 	rt := newRuntime(t)
 	tm := hostile(t, rt, "recursion", component.LinkConfig{})
-	got, err := call(t, tm, "run(50)")
+	got, err := call(t, tm, "run(40)")
 	require.NoError(t, err)
 	require.Equal(t, "7", got)
 	_, err = call(t, tm, "run(4000000000)")

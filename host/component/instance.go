@@ -301,7 +301,7 @@ func (i *Instance) guest(n int) *abi.Guest {
 // component calls itself through its own export. Each takes stack of the host,
 // whose end would be that of the process, and a core stack, which may grow to
 // 50 MB.
-const maxNesting = 100
+const maxNesting = 50
 
 // callCore calls a core function; stack holds its parameters and then its
 // results.

@@ -23,7 +23,7 @@ const (
 	Abi Code = "canonical ABI"
 	// Reentrance: a component instance was entered while it may not be.
 	Reentrance Code = "cannot enter component instance"
-	// MayNotLeave: a call out during realloc, post-return or start.
+	// MayNotLeave: a call out during realloc or post-return.
 	MayNotLeave Code = "cannot leave component instance"
 	Handle      Code = "handle"
 	Deadline    Code = "deadline exceeded"
