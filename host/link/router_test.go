@@ -1,0 +1,229 @@
+package link_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/link"
+	"github.com/lathhost/lath/host/provider"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/wrpc"
+	"github.com/lathhost/lath/wit"
+)
+
+func replaceAll(s, old, now string) string { return strings.ReplaceAll(s, old, now) }
+
+// local is a host on which some components and providers run.
+type local struct {
+	mu         sync.Mutex
+	components map[string]*wit.World
+}
+
+func (l *local) run(id string, w *wit.World) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.components == nil {
+		l.components = map[string]*wit.World{}
+	}
+	l.components[id] = w
+}
+
+// Component implements link.Local.
+func (l *local) Component(id string) link.Component {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if w := l.components[id]; w != nil {
+		return target{w}
+	}
+	return nil
+}
+
+// Provider implements link.Local.
+func (l *local) Provider(string) *provider.Capabilities { return nil }
+
+type target struct{ w *wit.World }
+
+func (c target) World() *wit.World { return c.w }
+func (target) Forward(context.Context, *component.ImportCall, string) error {
+	return errors.New("not called here")
+}
+
+func stockLink(source, target string) lattice.Link {
+	return lattice.Link{SourceID: source, Target: target, Name: "default", WITNamespace: "acme", WITPackage: "shop", Interfaces: []string{"bell", "stock"}}
+}
+
+func newRouter(t testing.TB) (*link.Router, *local, *link.Import) {
+	t.Helper()
+	here := &local{}
+	r := link.NewRouter("default", here, nil, time.Second)
+	return r, here, r.Import("a", world(t, shopText, "import stock;").Imports[0].Interface)
+}
+
+func TestRouterFollowsChanges(t *testing.T) {
+	t.Parallel()
+	r, here, imp := newRouter(t)
+	require.EqualError(t, imp.Route().Err, "no link \"default\" for acme:shop/stock: set one with `lath link put a TARGET --interface acme:shop/stock`")
+	require.Empty(t, r.Targets(true))
+
+	r.SetLinks([]lattice.Link{stockLink("other", "x"), stockLink("a", "b")})
+	require.Equal(t, &link.Route{LinkName: "default", Target: "b"}, imp.Route(), "b runs elsewhere, if at all")
+	require.Equal(t, []string{"b"}, r.Targets(true))
+
+	here.run("b", world(t, shopText, "export stock;"))
+	require.Nil(t, imp.Route().Component, "nobody has told")
+	r.Changed()
+	require.NotNil(t, imp.Route().Component)
+	require.NoError(t, imp.Route().Err)
+	require.Empty(t, r.Targets(true), "it runs here")
+
+	here.run("b", world(t, shopText, "export till;"))
+	r.Changed()
+	require.EqualError(t, imp.Route().Err, `the link is refused: target "b" does not export acme:shop/stock; it exports acme:shop/till@1.2.0`)
+
+	here.run("b", nil)
+	r.Changed()
+	require.Nil(t, imp.Route().Component)
+	require.NoError(t, imp.Route().Err)
+
+	named := stockLink("a", "c")
+	named.Name = "second"
+	r.SetLinks([]lattice.Link{named})
+	require.Error(t, imp.Route().Err, "a link of another name is not followed")
+	r.SetLinks([]lattice.Link{named, stockLink("a", "d")})
+	require.Equal(t, "d", imp.Route().Target)
+	imp.Release()
+	r.SetLinks(nil)
+	require.Equal(t, "d", imp.Route().Target, "a released import is left alone")
+}
+
+func TestRouterRemote(t *testing.T) {
+	t.Parallel()
+	r, here, imp := newRouter(t)
+	r.SetLinks([]lattice.Link{stockLink("a", "b")})
+	wrong := world(t, replaced(t, "take: func(name: string, count: u32)", "take: func(name: string, count: s32)"), "export stock;")
+	require.Equal(t, []string{"b"}, r.Targets(false), "b's types are not known")
+	r.SetRemote("nobody", wrong)
+	require.NoError(t, imp.Route().Err)
+	r.SetRemote("b", wrong)
+	require.ErrorContains(t, imp.Route().Err, `the link is refused: acme:shop/stock.take: component "a" wants`)
+	require.Equal(t, "b", imp.Route().Target)
+	require.Empty(t, r.Targets(false))
+	require.Equal(t, []string{"b"}, r.Targets(true), "it is asked again from time to time")
+	r.Changed()
+	require.Error(t, imp.Route().Err)
+
+	here.run("b", world(t, shopText, "export stock;"))
+	r.Changed()
+	require.NoError(t, imp.Route().Err, "what runs here counts")
+	here.run("b", nil)
+	r.SetRemote("b", world(t, shopText, "export stock;"))
+	r.Changed()
+	require.NoError(t, imp.Route().Err)
+	r.SetRemote("b", wrong)
+	require.Error(t, imp.Route().Err)
+	r.SetRemote("b", nil)
+	require.NoError(t, imp.Route().Err, "no more is known: the call will show")
+}
+
+func TestRouterIsSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
+	r, here, imp := newRouter(t)
+	iface := world(t, shopText, "import stock;").Imports[0].Interface
+	right := world(t, shopText, "export stock;")
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for range 200 {
+				switch i {
+				case 0:
+					r.SetLinks([]lattice.Link{stockLink("a", "b")})
+				case 1:
+					here.run("b", right)
+					r.Changed()
+				case 2:
+					r.Import("x", iface).Release()
+					r.SetRemote("b", right)
+				default:
+					_ = imp.Route().Target
+					r.Targets(true)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.NotNil(t, imp.Route().Component)
+}
+
+func TestCallError(t *testing.T) {
+	t.Parallel()
+	_, _, imp := newRouter(t)
+	route := &link.Route{LinkName: "default", Target: "b"}
+	err := imp.Refused(route, "take", errors.New("out of order"))
+	require.EqualError(t, err, `component "a", link "default" to "b", acme:shop/stock@1.2.0.take: refused: out of order`)
+	require.ErrorIs(t, err, wrpc.ErrRefused)
+	err = imp.Refused(&link.Route{LinkName: "default"}, "take", errors.New("no link"))
+	require.EqualError(t, err, `component "a", link "default", acme:shop/stock@1.2.0.take: refused: no link`)
+	err = imp.Malformed(route, "take", fmt.Errorf("unexpected end"))
+	require.EqualError(t, err, `component "a", link "default" to "b", acme:shop/stock@1.2.0.take: protocol error: malformed results: unexpected end`)
+	require.ErrorIs(t, err, wrpc.ErrMayHaveRun)
+	for code, want := range map[wrpc.Code]string{
+		wrpc.Timeout: "timeout", wrpc.Disconnected: "not connected to NATS", wrpc.Incomplete: "ended without a result, cause unknown",
+	} {
+		e := &link.CallError{Source: "a", LinkName: "l", Target: "b", Interface: "i", Func: "f", Code: code, Detail: code.String()}
+		require.EqualError(t, e, `component "a", link "l" to "b", i.f: `+want, "the code is not said twice")
+	}
+}
+
+func TestOutgoing(t *testing.T) {
+	t.Parallel()
+	_, _, imp := newRouter(t)
+	route := &link.Route{LinkName: "default", Target: "b"}
+	in := wrpc.Meta{SourceID: "x", LinkName: "other", TargetID: "a", Path: []string{"x"}, TraceParent: "00-1", TraceState: "s"}
+	ctx, cancel, err := imp.Outgoing(wrpc.ContextWithMeta(t.Context(), in), route, "take")
+	require.NoError(t, err)
+	defer cancel()
+	out, _ := wrpc.MetaFromContext(ctx)
+	require.Equal(t, wrpc.Meta{SourceID: "a", LinkName: "default", Path: []string{"x", "a"}, TraceParent: "00-1", TraceState: "s"}, out)
+	require.Equal(t, []string{"x"}, in.Path)
+	deadline, ok := ctx.Deadline()
+	require.True(t, ok)
+	require.LessOrEqual(t, time.Until(deadline), time.Second)
+
+	soon, done := context.WithTimeout(t.Context(), time.Millisecond)
+	defer done()
+	ctx, cancel, err = imp.Outgoing(soon, route, "take")
+	require.NoError(t, err)
+	defer cancel()
+	want, _ := soon.Deadline()
+	deadline, _ = ctx.Deadline()
+	require.Equal(t, want, deadline, "the caller's own time, where it is shorter")
+
+	in.Path = make([]string, wrpc.MaxPath)
+	_, _, err = imp.Outgoing(wrpc.ContextWithMeta(t.Context(), in), route, "take")
+	require.EqualError(t, err, `component "a", link "default" to "b", acme:shop/stock@1.2.0.take: refused: the chain of calls is longer than 32 components`)
+}
+
+func BenchmarkRouterSetLinks(b *testing.B) {
+	r := link.NewRouter("default", &local{}, nil, time.Second)
+	iface := world(b, shopText, "import stock;").Imports[0].Interface
+	var links []lattice.Link
+	for i := range 2000 {
+		id := fmt.Sprintf("c%d", i)
+		links = append(links, stockLink(id, "t"))
+		if i%4 == 0 {
+			r.Import(id, iface)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		r.SetLinks(links)
+	}
+}
