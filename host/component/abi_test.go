@@ -57,13 +57,26 @@ func TestBackpressureIsBounded(t *testing.T) {
 	}
 }
 
-func TestComponentWithAsyncLoweringLoads(t *testing.T) {
+func TestAsyncCallsWithoutWaiting(t *testing.T) {
 	t.Parallel()
 	rt := newRuntime(t)
-	tm := linkTo(t, compile(t, rt, "testdata/async-lower.wasm"), component.LinkConfig{})
-	got, err := call(t, tm, "one()")
-	require.NoError(t, err)
-	require.Equal(t, "1", got)
-	_, err = call(t, tm, "call-async()")
-	require.ErrorIs(t, err, &trap.Error{Code: trap.Unsupported})
+	tm := linkTo(t, compile(t, rt, "testdata/async.wasm"), component.LinkConfig{})
+	for expr, want := range map[string]string{
+		"sync()": "5", "sync-a()": "6", // lifted with the synchronous ABI
+		"text()": "5111", "text-a()": "5111", // through memory
+		"sum()": "15", "sum-a()": "150", // parameters flat, and in memory
+		"exit()": "7", // with a callback that is not needed
+	} {
+		got, err := call(t, tm, expr)
+		require.NoError(t, err, expr)
+		require.Equal(t, want, got, expr)
+	}
+	for expr, code := range map[string]trap.Code{
+		"yield()": trap.Unsupported, "silent()": trap.Abi, "wrong()": trap.Abi,
+		"twice()": trap.Abi, "by-sync()": trap.Abi,
+	} {
+		_, err := call(t, tm, expr)
+		require.NotNil(t, trap.As(err), "%s: %v", expr, err)
+		require.Equal(t, code, trap.As(err).Code, "%s: %v", expr, err)
+	}
 }

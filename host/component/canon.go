@@ -133,6 +133,8 @@ func (t *Template) prepareCanon(c *canonFunc, def *link.Canon, offers *offers) e
 		c.run = func(c *canonFunc, i *Instance, stack []uint64) error {
 			return i.comps[c.def.Instance].drop(c.def.Resource, uint32(stack[0]))
 		}
+	case binary.CanonTaskReturn:
+		t.prepareTaskReturn(c)
 	case binary.CanonContextGet, binary.CanonContextSet:
 		c.anytime, c.run = true, contextBuiltin(def)
 	case binary.CanonBackpressureInc, binary.CanonBackpressureDec:
@@ -153,10 +155,7 @@ func (t *Template) prepareLower(c *canonFunc, offers *offers) (err error) {
 	c.fn, c.sig, c.hasBorrow = def.Func.Type, signatureOf(def.Func.Type), hasBorrow(def.Func.Type)
 	c.guest = t.guests.add(def.Instance, def.Options, &t.refs)
 	if def.Options.Async || c.fn.Async {
-		c.run = func(c *canonFunc, _ *Instance, _ []uint64) error {
-			return trap.New(trap.Unsupported, "%s: asynchronous calls are not carried out yet", c.name())
-		}
-		return nil
+		return t.prepareAsync(c)
 	}
 	if lift := def.Func.Lift; lift != nil {
 		if c.lift, err = t.lifted(lift, c.fn); err != nil {
@@ -193,18 +192,16 @@ type liftedFunc struct {
 	postReturn int // in Template.refs, or -1
 	guest      int
 	sig        signature
+	enc        abi.Encoding
+	async      bool // it returns by task.return
+	callback   bool // and its core result says whether it has ended
 }
 
 func (t *Template) lifted(l *link.Lift, f *wit.Func) (*liftedFunc, error) {
 	if l.Options.Async || f.Async {
 		return nil, trap.New(trap.Unsupported, "asynchronous functions are not carried out yet")
 	}
-	r := &liftedFunc{inst: l.Instance, core: t.refs.add(l.Core), postReturn: -1,
-		guest: t.guests.add(l.Instance, l.Options, &t.refs), sig: signatureOf(f)}
-	if l.Options.PostReturn != nil {
-		r.postReturn = t.refs.add(*l.Options.PostReturn)
-	}
-	return r, nil
+	return t.liftedFunc(l, f), nil
 }
 
 // refTable numbers the core functions that the host calls.

@@ -38,6 +38,7 @@ type thread struct {
 // plain Go stack frame: borrows that must be dropped before it returns.
 type task struct {
 	borrows uint32
+	returns *completion // of a function that returns by task.return
 }
 
 // subtask is a call out of a component instance: the handles it lends.

@@ -360,6 +360,14 @@ func (f *flattener) canon(s *scope, d *binary.Canon) error {
 		c.Resource, c.Params, c.Results = s.types[d.Type].resource, i32, i32
 	case binary.CanonResourceDrop:
 		c.Resource, c.Params = s.types[d.Type].resource, i32
+	case binary.CanonTaskReturn:
+		if d.Result == nil {
+			break
+		}
+		if c.Result, err = validate.ValType(*d.Result, s); err != nil {
+			return err
+		}
+		c.Params, _ = validate.LowerSig(&wit.Func{Params: []wit.Param{{Type: c.Result}}})
 	case binary.CanonContextGet:
 		c.Slot, c.Results = d.Slot, i32
 	case binary.CanonContextSet:

@@ -55,6 +55,7 @@ type Canon struct {
 	Options  Options
 	Resource *wit.Resource // resource.*
 	Slot     uint32        // context.get and set
+	Result   *wit.Type     // task.return; nil where it returns nothing
 	// Params and Results are the core signature.
 	Params, Results []wit.CoreType
 }
