@@ -132,7 +132,8 @@ func (h *Host) open(ctx context.Context) error {
 	if h.control, err = ctl.NewClient(ctl.ClientConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, Timeout: contractTimeout}); err != nil {
 		return err
 	}
-	h.router = link.NewRouter(h.cfg.Lattice, (*local)(h), h.client, h.cfg.LinkTime)
+	h.router = link.NewRouter(h.cfg.Lattice, (*local)(h), h.client)
+	h.router.SetTimeout(h.cfg.LinkTime)
 	h.refreshLinks()
 	h.states, err = ctl.ServeLinkStatuses(h.cfg.Conn, h.cfg.Lattice, h.linkStatuses)
 	return err

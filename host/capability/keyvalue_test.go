@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -83,7 +82,7 @@ var kvLink = lattice.Link{SourceID: "guest", Target: "kv", Name: "default", WITN
 // routes runs a test over a provider in this process and over NATS.
 func routes(t *testing.T, caps *provider.Capabilities, test func(t *testing.T, r *link.Router)) {
 	t.Run("in-process", func(t *testing.T) {
-		r := link.NewRouter("default", here{caps}, nil, time.Second)
+		r := link.NewRouter("default", here{caps}, nil)
 		r.SetLinks([]lattice.Link{kvLink})
 		test(t, r)
 	})
@@ -107,7 +106,7 @@ func routes(t *testing.T, caps *provider.Capabilities, test func(t *testing.T, r
 		client, err := wrpc.NewClient(nc, wrpc.ClientConfig{})
 		require.NoError(t, err)
 		defer client.Close() //nolint:errcheck // the test ends
-		r := link.NewRouter("default", here{}, client, time.Second)
+		r := link.NewRouter("default", here{}, client)
 		r.SetLinks([]lattice.Link{kvLink})
 		test(t, r)
 	})
@@ -171,7 +170,7 @@ func TestKeyvalue(t *testing.T) {
 
 func TestKeyvalueWithoutRoute(t *testing.T) {
 	t.Parallel()
-	r := link.NewRouter("default", here{}, nil, time.Second)
+	r := link.NewRouter("default", here{}, nil)
 	_, err := open(t, r).Get(t.Context(), "k")
 	require.EqualError(t, err, `component "guest", link "default", wasi:keyvalue/store@0.2.0-draft.get: refused: `+
 		"no link \"default\" for wasi:keyvalue/store: set one with `lath link put guest TARGET --interface wasi:keyvalue/store`")
@@ -193,7 +192,7 @@ func TestKeyvalueOfLessThanAsked(t *testing.T) {
 
 func TestKeyvalueNames(t *testing.T) {
 	t.Parallel()
-	r := link.NewRouter("default", here{}, nil, time.Second)
+	r := link.NewRouter("default", here{}, nil)
 	for _, name := range Names() {
 		h := Keyvalue(name, r.Import("guest", keyvalue.StoreInterface))
 		require.NotNil(t, h, name)

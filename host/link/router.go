@@ -49,10 +49,15 @@ type Router struct {
 type place struct{ source, iface string }
 
 // NewRouter makes a router without links. client carries the calls that leave
-// the host; timeout bounds each call on either route.
-func NewRouter(latticeName string, local Local, client *wrpc.Client, timeout time.Duration) *Router {
-	return &Router{lattice: latticeName, local: local, client: client, timeout: timeout, remote: map[string]*wit.World{}}
+// the host.
+func NewRouter(latticeName string, local Local, client *wrpc.Client) *Router {
+	return &Router{lattice: latticeName, local: local, client: client, timeout: wrpc.DefaultTimeout, remote: map[string]*wit.World{}}
 }
+
+// SetTimeout bounds each call, on either route, where its caller has no less
+// time left; it is [wrpc.DefaultTimeout] otherwise. It must be called before the
+// first call.
+func (r *Router) SetTimeout(d time.Duration) { r.timeout = d }
 
 // SetLinks replaces the links and resolves every import anew.
 func (r *Router) SetLinks(links []lattice.Link) {

@@ -63,7 +63,8 @@ func stockLink(source, target string) lattice.Link {
 func newRouter(t testing.TB) (*link.Router, *local, *link.Import) {
 	t.Helper()
 	here := &local{}
-	r := link.NewRouter("default", here, nil, time.Second)
+	r := link.NewRouter("default", here, nil)
+	r.SetTimeout(time.Second)
 	return r, here, r.Import("a", world(t, shopText, "import stock;").Imports[0].Interface)
 }
 
@@ -212,7 +213,7 @@ func TestOutgoing(t *testing.T) {
 }
 
 func BenchmarkRouterSetLinks(b *testing.B) {
-	r := link.NewRouter("default", &local{}, nil, time.Second)
+	r := link.NewRouter("default", &local{}, nil)
 	iface := world(b, shopText, "import stock;").Imports[0].Interface
 	var links []lattice.Link
 	for i := range 2000 {
