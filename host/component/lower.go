@@ -25,8 +25,7 @@ func callLifted(c *canonFunc, i *Instance, stack []uint64) error {
 	err := transferCall(i.guest(c.guest), i, c.lift, c.params, c.results, &c.sig, stack, fr)
 	i.pop()
 	if err != nil {
-		var lift *liftError
-		if errors.As(err, &lift) {
+		if lift, ok := errors.AsType[*liftError](err); ok {
 			err = lift.error // one store: it does not matter whose fault it was
 		}
 		return err // the store is dead: nothing is put back

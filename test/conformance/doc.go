@@ -9,7 +9,9 @@
 // neither. The tool prints a line per file and then the totals. Every
 // top-level form of a script counts as one: a component that must load, an
 // instance, an invocation, an assertion. What may be skipped, and why, is
-// listed in skips.txt; a listed form that passes is a failure.
+// listed in skips.txt, and what is known to fail in differs.txt; a listed form
+// that passes is a failure. The status is 1 if forms failed that differs.txt
+// does not list. RESULTS.md has the outcome.
 //
 // Scripts link components to each other and to an instance "host". The runtime
 // has no such linker, so that the tool composes: it writes a component that

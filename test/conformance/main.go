@@ -54,7 +54,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, err
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	o, err := parse(args, stderr)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if dir, err = os.MkdirTemp("", "conformance-"); err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		if err := convert(ctx, o.jco, o.suite, dir, stderr); err != nil {
 			return err
 		}
