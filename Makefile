@@ -12,7 +12,7 @@ BENCHTIME ?= 1s
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help interop build demo test race lint fmt generate check-generate fuzz bench cross guests ci clean
+.PHONY: help conformance interop build demo test race lint fmt generate check-generate fuzz bench cross guests ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ fuzz: ## Fuzz every target for FUZZTIME (10s)
 bench: ## Print what calls cost beside their floors; with BENCH=regexp, Go benchmarks too
 	$(GO) run ./test/bench
 	@if [ -n "$(BENCH)" ]; then $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...; fi
+
+conformance: ## Play component-model scripts: SUITE=dir, JCO=folder with npm's @bytecodealliance/jco
+	$(GO) run ./test/conformance -suite '$(SUITE)' $(if $(JCO),-jco '$(JCO)')
 
 interop: ## Test against wasmCloud's own Go code, named by WASMCLOUD_GO_DIR and WRPC_GO_DIR
 	cd test/interop && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 -v ./...

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -122,6 +123,9 @@ func (h *Host) scaleTo(ctx context.Context, req *ctl.ScaleComponent) error {
 		}
 		h.put(req.ComponentID, nil)
 		return h.retireIn(ctx, now)
+	}
+	if len(req.Config) > 0 {
+		return fmt.Errorf("start component %q: config %s: %w: named config is not read yet", req.ComponentID, strings.Join(req.Config, ", "), lattice.ErrUnsupported)
 	}
 	if _, _, err := h.limits(req.Limits); err != nil {
 		return fmt.Errorf("start component %q: %w", req.ComponentID, err)

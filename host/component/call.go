@@ -99,9 +99,10 @@ func (t *Template) Call(ctx context.Context, e *Export, params, dst []byte) ([]b
 // A *[trap.Error], after which the instance is dead; or an error of the
 // parameters' encoding, also fatal to the instance.
 func (i *Instance) Call(ctx context.Context, e *Export, params, dst []byte) ([]byte, error) {
-	if err := i.usable(ctx, e); err != nil {
+	if err := i.acquire(ctx, e); err != nil {
 		return dst, err
 	}
+	defer i.token.Store(false)
 	stop := i.begin(ctx)
 	out, err := i.callWire(e, params, dst)
 	i.end(stop, err)
@@ -112,6 +113,19 @@ func (i *Instance) Call(ctx context.Context, e *Export, params, dst []byte) ([]b
 }
 
 // usable returns why a call cannot begin.
+// acquire takes the store's token for one call: exactly one goroutine runs
+// guest code of a store at a time.
+func (i *Instance) acquire(ctx context.Context, e *Export) error {
+	if !i.token.CompareAndSwap(false, true) {
+		return errRunning
+	}
+	err := i.usable(ctx, e)
+	if err != nil {
+		i.token.Store(false)
+	}
+	return err
+}
+
 func (i *Instance) usable(ctx context.Context, e *Export) error {
 	switch {
 	case e == nil || e.tmpl != i.tmpl:
@@ -140,6 +154,9 @@ func (i *Instance) callWire(e *Export, params, dst []byte) ([]byte, error) {
 		comp.task = &task{}
 	}
 	if err := i.lowerParams(e, g, host, params, fr); err != nil {
+		if trap.As(err) == nil {
+			err = trap.New(trap.Abi, "parameters: %w", err) // the caller's encoding, no guest's fault
+		}
 		return nil, err
 	}
 	if err := i.callCore(e.lift.core, fr.in[:]); err != nil {

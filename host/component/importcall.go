@@ -80,9 +80,10 @@ func (c *ImportCall) SetResults(b []byte) error {
 // The target's *[trap.Error], or the calling guest's own fault, which will
 // trap the caller.
 func (c *ImportCall) Forward(ctx context.Context, target *Instance, e *Export) error {
-	if err := target.usable(ctx, e); err != nil {
+	if err := target.acquire(ctx, e); err != nil {
 		return err
 	}
+	defer target.token.Store(false)
 	if c.fault = c.checkResultPointer(); c.fault != nil {
 		return c.fault
 	}

@@ -39,6 +39,9 @@ type Instance struct {
 	nesting  int // of calls of core functions
 	making   int // the core instance that is being made
 	dead     error
+	// token is held while a call runs: exactly one goroutine runs guest code of
+	// a store at a time.
+	token atomic.Bool
 
 	mu      sync.Mutex // guards cores while they are made and closed
 	stopped atomic.Bool
@@ -158,7 +161,15 @@ func (i *Instance) newMemory(minimum, maximum uint64) *memory.Linear {
 
 // Close ends the instance and releases everything it holds, also where dropping
 // a host object panics, of which the error tells. Idempotent.
+//
+// An instance that runs a call is interrupted instead, and an error returned:
+// close it again when the call has ended.
 func (i *Instance) Close() error {
+	if !i.token.CompareAndSwap(false, true) {
+		i.interrupt()
+		return errRunning // unmapping memory under a guest would end the process
+	}
+	defer i.token.Store(false)
 	errs := i.objects.dropAll()
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -178,6 +189,10 @@ func (i *Instance) Close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// errRunning refuses a second call, or the end, of an instance that is in a
+// call.
+var errRunning = errors.New("the instance is running a call: it takes one at a time")
 
 var errClosed = &trap.Error{Code: trap.Poisoned, Msg: "instance was closed"}
 

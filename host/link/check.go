@@ -18,19 +18,6 @@ var twins = map[string]string{
 	"wasi:keyvalue/batch":   "wrpc:keyvalue/batch@0.2.0-draft",
 }
 
-// Twin returns the interface that travels for an imported one: itself, but for
-// capabilities that a host adapts.
-func Twin(iface string) string {
-	id, err := wit.ParseID(iface)
-	if err != nil {
-		return iface
-	}
-	if twin, ok := twins[id.Unversioned()]; ok {
-		return twin
-	}
-	return iface
-}
-
 // Check holds a link against what its ends are. Either world may be nil, where
 // that end is not known: the link is pending then, unless the other end alone
 // shows that it cannot be satisfied.

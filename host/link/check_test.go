@@ -113,15 +113,3 @@ func TestCheck(t *testing.T) {
 	require.Equal(t, refused, got.State)
 	require.Equal(t, `target "b" does not export wrpc:keyvalue/atomics@0.2.0-draft; it exports wrpc:keyvalue/store@0.2.0-draft`, got.Reason)
 }
-
-func TestTwin(t *testing.T) {
-	t.Parallel()
-	for iface, want := range map[string]string{
-		"wasi:keyvalue/store@0.2.0-draft": "wrpc:keyvalue/store@0.2.0-draft",
-		"wasi:keyvalue/atomics":           "wrpc:keyvalue/atomics@0.2.0-draft",
-		"acme:shop/stock@1.2.0":           "acme:shop/stock@1.2.0",
-		"not a name":                      "not a name",
-	} {
-		require.Equal(t, want, link.Twin(iface))
-	}
-}

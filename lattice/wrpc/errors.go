@@ -187,7 +187,7 @@ func statusOf(err error) (Code, string) {
 			code = Trap
 		}
 		detail := e.Detail
-		if detail == "" {
+		if detail == "" && (code != e.Code || e.Err != nil) {
 			detail = e.Error()
 		}
 		return code, cleanDetail(detail)

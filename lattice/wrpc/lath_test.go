@@ -67,7 +67,7 @@ func TestStatusesReachLathCaller(t *testing.T) {
 		{"plain error", errors.New("unreachable executed\nbacktrace: f, g"), wrpc.ErrTrap, "unreachable executed"},
 		{"trap", &wrpc.Error{Code: wrpc.Trap, Detail: "out of memory"}, wrpc.ErrTrap, "out of memory"},
 		{"wrapped", fmt.Errorf("x: %w", &wrpc.Error{Code: wrpc.Refused, Detail: "no"}), wrpc.ErrRefused, "no"},
-		{"busy", &wrpc.Error{Code: wrpc.Busy}, lattice.ErrBusy, "busy"},
+		{"busy", &wrpc.Error{Code: wrpc.Busy}, lattice.ErrBusy, ""},
 		{"deadline", context.DeadlineExceeded, context.DeadlineExceeded, ""},
 		{"cancelled", context.Canceled, context.Canceled, ""},
 		{"its own callee is gone", &wrpc.Error{Code: wrpc.NotConnected, Subject: "a.b"}, wrpc.ErrTrap, "call a.b: no responders"},

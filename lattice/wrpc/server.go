@@ -303,6 +303,9 @@ func (v *Serving) Drain(ctx context.Context) error {
 // drainSubscriptions lets nats.go hand over what has arrived, and waits for it.
 func (v *Serving) drainSubscriptions(ctx context.Context) error {
 	for _, sub := range v.subscriptions() {
+		if !v.s.nc.IsConnected() {
+			return nil // nothing more arrives, and nats.go would wait for the server
+		}
 		closed := sub.StatusChanged(nats.SubscriptionClosed)
 		if err := sub.Drain(); err != nil {
 			if errors.Is(err, nats.ErrBadSubscription) || lattice.IsDisconnected(err) {

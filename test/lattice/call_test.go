@@ -30,7 +30,7 @@ func TestWrongCalls(t *testing.T) {
 		{"an enum case that is not there", "c", "example:chain/step", "go", "\x00\x09", wrpc.ErrRefused, "parameters are malformed"},
 		{"a number that is too long", "c", "example:chain/step", "go", "\xff\xff\xff\xff\xff\xff\x00", wrpc.ErrRefused, "parameters are malformed"},
 		{"too few", "c", "example:chain/step", "go", "\x00", wrpc.ErrRefused, "parameters ended before they were whole"},
-		{"too many", "c", "example:chain/step", "go", "\x00\x00\x00", wrpc.ErrTrap, "1 bytes after the last parameter"},
+		{"too many", "c", "example:chain/step", "go", "\x00\x00\x00", wrpc.ErrTrap, "canonical ABI: parameters: 1 bytes after the last parameter"},
 	} {
 		err := call(c.id, c.instance, c.fn, c.params)
 		require.ErrorIs(t, err, c.is, c.what)

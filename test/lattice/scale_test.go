@@ -185,7 +185,7 @@ func TestScaleRefuses(t *testing.T) {
 		content []byte
 		reason  []string // parts of the message, in order
 	}{
-		{"nothing", nil, []string{"nothing.wasm", "it is not WebAssembly"}},
+		{"nothing", nil, []string{"nothing.wasm", "it is empty"}},
 		{"text", []byte("#!/bin/sh\n"), []string{"text.wasm", "not WebAssembly"}},
 		{"core", []byte("\x00asm\x01\x00\x00\x00"), []string{"core.wasm", "it is a core WebAssembly module, not a component: wrap it with"}},
 		{"truncated", chain[:len(chain)/2], []string{"truncated.wasm: decode component sha256:", "at 0x85: unexpected end: section of 948 bytes, 931 left"}},

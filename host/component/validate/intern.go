@@ -52,11 +52,17 @@ func (in *interner) str(s string) {
 // intern returns the one type that equals t. The types that t consists of must
 // be interned; resource gives the number of t's resource.
 func (in *interner) intern(t *wit.Type, resource uint32) (*wit.Type, error) {
+	return in.internWithin(t, resource, wit.MaxSize)
+}
+
+// internWithin is intern with another bound of the size, exclusive.
+func (in *interner) internWithin(t *wit.Type, resource uint32, limit uint64) (*wit.Type, error) {
 	if t.Kind.Primitive() {
 		return wit.Primitive(t.Kind), nil
 	}
 	if t.Kind == wit.KindMap {
-		entry, err := in.intern(t.Elem, 0)
+		// Of a map only its parts and itself are bounded, not the pair.
+		entry, err := in.internWithin(t.Elem, 0, 2*wit.MaxSize)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +73,7 @@ func (in *interner) intern(t *wit.Type, resource uint32) (*wit.Type, error) {
 		return old, nil
 	}
 	info := in.measure(t)
-	if info.size >= wit.MaxSize {
+	if info.size >= limit {
 		return nil, fmt.Errorf("type exceeds maximum byte size of %d", wit.MaxSize-1)
 	}
 	info.id = uint32(len(in.info))
