@@ -89,13 +89,13 @@ func routes(t *testing.T, caps *provider.Capabilities, test func(t *testing.T, r
 	t.Run("remote", func(t *testing.T) {
 		ns, err := natsserver.Start(t.Context(), natsserver.Config{StoreDir: t.TempDir(), Port: natsserver.RandomPort})
 		require.NoError(t, err)
-		defer ns.Shutdown(context.Background()) //nolint:errcheck // the test ends
+		defer ns.Shutdown(context.Background())
 		nc, err := lattice.Connect(t.Context(), lattice.ConnConfig{URL: ns.URL()})
 		require.NoError(t, err)
 		defer nc.Close()
 		server, err := wrpc.NewServer(nc, wrpc.ServerConfig{})
 		require.NoError(t, err)
-		defer server.Close() //nolint:errcheck // the test ends
+		defer server.Close()
 		exports, err := caps.Exports()
 		require.NoError(t, err)
 		for i := range exports {
@@ -105,7 +105,7 @@ func routes(t *testing.T, caps *provider.Capabilities, test func(t *testing.T, r
 		require.NoError(t, err)
 		client, err := wrpc.NewClient(nc, wrpc.ClientConfig{})
 		require.NoError(t, err)
-		defer client.Close() //nolint:errcheck // the test ends
+		defer client.Close()
 		r := link.NewRouter("default", here{}, client)
 		r.SetLinks([]lattice.Link{kvLink})
 		test(t, r)

@@ -45,7 +45,7 @@ type Instance struct {
 
 	mu      sync.Mutex // guards cores while they are made and closed
 	stopped atomic.Bool
-	onDone  func()         // interrupt, as the value that contexts call
+	onDone  func()         // contextDone, as the value that contexts call
 	watch   sync.WaitGroup // onDone, from begin to end
 }
 
@@ -91,7 +91,7 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 	}
 	i := &Instance{tmpl: t, comps: make([]compInst, len(t.plan.Instances)), cores: make([]*engine.Module, 0, len(t.plan.Cores)),
 		funcs: make([]coreFunc, len(t.refs.list)), guests: make([]abi.Guest, len(t.guests.list))}
-	i.ctx.inst, i.inv.inst, i.onDone = i, i, i.interrupt
+	i.ctx.inst, i.inv.inst, i.onDone = i, i, i.contextDone
 	i.budget, i.slots = memory.NewBudget(t.limits.Memory, t.rt.budget), t.limits.Handles
 	i.peer.slots = &i.slots
 	for k := range i.comps {
@@ -228,9 +228,14 @@ func (i *Instance) end(stop func() bool, err error) {
 	}
 }
 
+// contextDone is called when the context of a call has ended.
+func (i *Instance) contextDone() {
+	defer i.watch.Done()
+	i.interrupt()
+}
+
 // interrupt makes running guest code trap at its next check.
 func (i *Instance) interrupt() {
-	defer i.watch.Done()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.stopped.Store(true)

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/lathhost/lath/host/component/abi"
 	"github.com/lathhost/lath/host/component/core"
@@ -270,13 +273,14 @@ func (o *offers) candidates(iface string) string {
 	if err != nil {
 		return ""
 	}
-	s := ""
-	for _, h := range o.hosts {
+	var s strings.Builder
+	for _, track := range slices.Sorted(maps.Keys(o.hosts)) {
+		h := o.hosts[track]
 		if other, err := wit.ParseID(h.Name); err == nil && other.Interface == id.Interface {
-			s += "; the host has " + h.Name
+			s.WriteString("; the host has " + h.Name)
 		}
 	}
-	return s
+	return s.String()
 }
 
 func (o *offers) host(iface string) *HostInterface { return o.hosts[wit.Track(iface)] }

@@ -2,6 +2,7 @@ package component
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lathhost/lath/host/component/engine"
 	"github.com/lathhost/lath/host/component/trap"
@@ -54,8 +55,8 @@ func (o *objects) drop(rep uint32) error {
 // dropAll ends what the guests left behind, newest first: later objects
 // (streams) may depend on earlier ones. The errors are those that panicked.
 func (o *objects) dropAll() (errs []error) {
-	for n := len(o.list) - 1; n >= 0; n-- {
-		r := o.list[n]
+	for n, r := range slices.Backward(o.list) {
+
 		o.list = o.list[:n]
 		if err := dropOne(r); err != nil {
 			errs = append(errs, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -162,12 +163,7 @@ func (e *Error) Is(target error) bool {
 	if int(e.Code) >= len(sentinels) {
 		return false
 	}
-	for _, s := range sentinels[e.Code] {
-		if target == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(sentinels[e.Code], target)
 }
 
 // Unwrap returns the cause on this side.

@@ -31,7 +31,7 @@ func TestLinkIsToldToItsEnds(t *testing.T) {
 	for _, subject := range []string{"wasmbus.rpc.default.httpserver.linkdefs.*", "wasmbus.rpc.default.http_hello.linkdefs.*"} {
 		sub, err := l.Conn.ChanSubscribe(subject, told)
 		require.NoError(t, err)
-		defer sub.Unsubscribe() //nolint:errcheck // the test ends
+		defer sub.Unsubscribe()
 	}
 	put := func(source, target []string) {
 		require.NoError(t, l.Control.PutLink(t.Context(), lattice.Link{SourceID: "httpserver", Target: "http_hello",

@@ -129,8 +129,7 @@ func (l *lowerer) signed(bits uint) (uint64, error) {
 
 // place gives a syntax error its place.
 func (l *lowerer) place(err error) error {
-	var syntax *wire.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*wire.SyntaxError](err); ok {
 		return l.malformed(syntax.Reason)
 	}
 	return err

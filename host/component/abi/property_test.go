@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/lathhost/lath/host/component/abi"
@@ -187,9 +188,7 @@ func (j journey) guest(name string) (*abi.Guest, *bump) {
 // travel goes with the values flat or in memory on either side.
 func (j journey) travel(peer *table, srcFlat, dstFlat bool) {
 	start := newTable("start") // owned handles leave it
-	for h, rep := range peer.live {
-		start.live[h] = rep
-	}
+	maps.Copy(start.live, peer.live)
 	src, srcMem := j.guest("src")
 	dst, _ := j.guest("dst")
 	in, out := make([]uint64, wit.MaxFlatParams), make([]uint64, wit.MaxFlatParams)

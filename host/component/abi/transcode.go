@@ -2,6 +2,7 @@ package abi
 
 import (
 	"encoding/binary"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -228,8 +229,8 @@ func copyLatin1(dst, src []byte, c coding) (read, wrote uint32) {
 // widen turns Latin-1 into UTF-16. It works from the end, so that src may be
 // the start of dst.
 func widen(dst, src []byte) {
-	for i := len(src) - 1; i >= 0; i-- {
-		put16(dst, i, uint32(src[i]))
+	for i, s := range slices.Backward(src) {
+		put16(dst, i, uint32(s))
 	}
 }
 

@@ -271,8 +271,7 @@ func TestMalformedWire(t *testing.T) {
 			require.ErrorIs(t, err, c.want)
 			require.Nil(t, trap.As(err))
 			require.Empty(t, b.calls, "allocated for what is not there")
-			var syntax *wire.SyntaxError
-			if errors.As(err, &syntax) {
+			if syntax, ok := errors.AsType[*wire.SyntaxError](err); ok {
 				require.GreaterOrEqual(t, syntax.Offset, 1)
 			}
 		})

@@ -1,5 +1,7 @@
 package core
 
+import "slices"
+
 // assemble writes the rewritten module around its function bodies.
 func (w *writer) assemble(code []byte) []byte {
 	a := w.appended()
@@ -84,7 +86,7 @@ func (w *writer) imports(out []byte) []byte {
 func (w *writer) tableSection(out []byte) []byte {
 	tables := w.tables
 	if n := uint32(len(w.refFuncs)); n > 0 {
-		tables = append(tables[:len(tables):len(tables)], Table{FuncRef, Bounds{Min: n, Max: n, HasMax: true}})
+		tables = append(slices.Clip(tables), Table{FuncRef, Bounds{Min: n, Max: n, HasMax: true}})
 	}
 	if len(tables) == 0 {
 		return out

@@ -71,7 +71,7 @@ func BenchmarkInstantiate(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var lin *memory.Linear
-		m, err := w.engine.Instantiate(engine.NewContext(nil), code, nil, func(min, max uint64) *memory.Linear {
+		m, err := w.engine.Instantiate(engine.NewContext(context.Background()), code, nil, func(min, max uint64) *memory.Linear {
 			lin, err = img.New(min, max, nil)
 			return lin
 		})
@@ -89,7 +89,7 @@ func BenchmarkCollect(b *testing.B) {
 			m := w.must(testdata(b, "interrupt"), core.Plan{})
 			done := make(chan error, 1)
 			f := m.Func(export)
-			go func() { done <- f.Call(engine.NewContext(nil), nil) }()
+			go func() { done <- f.Call(engine.NewContext(context.Background()), nil) }()
 			for m.Ticks() == 0 {
 				runtime.Gosched()
 			}

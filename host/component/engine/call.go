@@ -83,8 +83,7 @@ func asTrap(err error) *trap.Error {
 		c.Stack = joinStacks(c.Stack, stack)
 		return &c
 	}
-	var exit *sys.ExitError
-	if errors.As(err, &exit) {
+	if _, ok := errors.AsType[*sys.ExitError](err); ok {
 		return &trap.Error{Code: trap.Poisoned, Msg: "the instance is closed"}
 	}
 	if text, ok := strings.CutPrefix(msg, wasmPrefix); ok || traps[msg] != "" {

@@ -37,13 +37,13 @@ func TestCompileIsSharedAndCounted(t *testing.T) {
 			code.Close() // once counts
 		}
 	}
-	m, err := w.engine.Instantiate(engine.NewContext(nil), codes[0], nil, nil)
+	m, err := w.engine.Instantiate(engine.NewContext(context.Background()), codes[0], nil, nil)
 	require.NoError(t, err)
 	codes[0].Close()
 	_, err = call(t.Context(), m, "size")
 	require.NoError(t, err, "instances outlive their code")
 	require.NoError(t, m.Close(t.Context()))
-	_, err = w.engine.Instantiate(engine.NewContext(nil), codes[0], nil, nil)
+	_, err = w.engine.Instantiate(engine.NewContext(context.Background()), codes[0], nil, nil)
 	require.ErrorContains(t, err, "closed")
 }
 
@@ -93,7 +93,7 @@ func TestCodeCache(t *testing.T) {
 	require.NoError(t, err)
 	for range 2 {
 		w := newWorld(t, engine.Config{CacheDir: dir})
-		m, err := w.instantiate(engine.NewContext(nil), r, core.Plan{})
+		m, err := w.instantiate(engine.NewContext(context.Background()), r, core.Plan{})
 		require.NoError(t, err)
 		stack, err := call(t.Context(), m, "size")
 		require.NoError(t, err)

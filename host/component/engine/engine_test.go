@@ -131,10 +131,10 @@ func TestTrapCodes(t *testing.T) {
 			"type": trap.IndirectCall, "divide": trap.DivideByZero, "overflow": trap.IntegerOverflow,
 			"convert": trap.Other, "throw": trap.Other, "recurse": trap.StackOverflow,
 		} {
-			_, err := call(engine.NewContext(nil), m, export, 0)
+			_, err := call(engine.NewContext(context.Background()), m, export, 0)
 			got := requireTrap(t, code, err)
 			require.NotContains(t, got.Error(), "recovered by wazero")
-			_, err = call(engine.NewContext(nil), m, "nothing")
+			_, err = call(engine.NewContext(context.Background()), m, "nothing")
 			require.NoError(t, err, "the engine can be used after a trap")
 		}
 	}
@@ -184,7 +184,7 @@ func TestCallContext(t *testing.T) {
 	<-ctx.Done()
 	require.ErrorIs(t, ctx.Err(), context.Canceled)
 
-	empty := engine.NewContext(nil)
+	empty := engine.NewContext(context.Background())
 	_, ok = empty.Deadline()
 	require.False(t, ok)
 	require.NoError(t, empty.Err())
@@ -198,7 +198,7 @@ func TestGlobals(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, r.Facts.Poolable())
 	require.Len(t, r.Facts.MutableGlobals, 3)
-	m, err := w.instantiate(engine.NewContext(nil), r, core.Plan{})
+	m, err := w.instantiate(engine.NewContext(context.Background()), r, core.Plan{})
 	require.NoError(t, err)
 
 	hidden := r.Facts.MutableGlobals[1]
@@ -219,7 +219,7 @@ func TestEmptyImportNamesAndSharedTable(t *testing.T) {
 	w.byName["h"] = hostModule(t, w)
 	owner := w.must(testdata(t, "owner"), core.Plan{MaxMemory: 2 << 16})
 	w.byName["i0"] = owner
-	_, err := w.load(engine.NewContext(nil), testdata(t, "importer"), core.Plan{})
+	_, err := w.load(engine.NewContext(context.Background()), testdata(t, "importer"), core.Plan{})
 	require.ErrorContains(t, err, "empty module name", "why renaming is needed")
 	importer := w.must(testdata(t, "importer"), core.Plan{Imports: []core.Name{
 		{Module: "h", Field: "0"}, {Module: "i0", Field: "memory"}, {Module: "i0", Field: "table"}, {Module: "i0", Field: "g"},
@@ -251,11 +251,11 @@ func TestEmptyImportNamesAndSharedTable(t *testing.T) {
 func TestMissingImport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, engine.Config{})
-	_, err := w.load(engine.NewContext(nil), testdata(t, "host"), core.Plan{})
+	_, err := w.load(engine.NewContext(context.Background()), testdata(t, "host"), core.Plan{})
 	require.ErrorContains(t, err, "host")
 	var none *engine.Module
 	w.byName["host"] = none
-	_, err = w.load(engine.NewContext(nil), testdata(t, "host"), core.Plan{})
+	_, err = w.load(engine.NewContext(context.Background()), testdata(t, "host"), core.Plan{})
 	require.ErrorContains(t, err, "host")
 }
 
@@ -264,7 +264,7 @@ func TestActiveElementsOutOfBounds(t *testing.T) {
 	w := newWorld(t, engine.Config{})
 	w.byName["env"] = w.must(testdata(t, "env"), core.Plan{})
 	for _, guest := range []string{"elements", "ownelements"} {
-		_, err := w.load(engine.NewContext(nil), testdata(t, guest), core.Plan{})
+		_, err := w.load(engine.NewContext(context.Background()), testdata(t, guest), core.Plan{})
 		requireTrap(t, trap.TableOutOfBounds, err)
 	}
 }
@@ -300,7 +300,7 @@ func TestDataIsStrippedOrKept(t *testing.T) {
 		r, err := rewrite(testdata(t, "memory"), core.Plan{StripData: strip})
 		require.NoError(t, err)
 		require.Equal(t, strip, len(r.Data) == 2)
-		m, err := w.instantiate(engine.NewContext(nil), r, core.Plan{})
+		m, err := w.instantiate(engine.NewContext(context.Background()), r, core.Plan{})
 		require.NoError(t, err)
 		require.Equal(t, "heLLO\x00", string(m.Memory().Bytes()[8:14]))
 		_, err = call(t.Context(), m, "init_active", 0)

@@ -203,18 +203,18 @@ func TestMemoryLimits(t *testing.T) {
 	require.Equal(t, int32(-1), grow(m, 21), "the module's own maximum is 100")
 	require.Equal(t, int32(80), grow(m, 20))
 
-	_, err := w.load(engine.NewContext(nil), testdata(t, "memory"), core.Plan{MaxMemory: 79 * memory.PageSize})
+	_, err := w.load(engine.NewContext(context.Background()), testdata(t, "memory"), core.Plan{MaxMemory: 79 * memory.PageSize})
 	var refused *core.Error
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, core.LimitExceeded, refused.Reason)
 
 	w.budget = memory.NewBudget(165*memory.PageSize, nil)
 	m = w.must(testdata(t, "memory"), core.Plan{})
-	_, err = w.load(engine.NewContext(nil), testdata(t, "memory"), core.Plan{MaxMemory: 100 * memory.PageSize})
+	_, err = w.load(engine.NewContext(context.Background()), testdata(t, "memory"), core.Plan{MaxMemory: 100 * memory.PageSize})
 	require.NoError(t, err)
 	require.Equal(t, int32(-1), grow(m, 6), "the budget of both is used up")
 	require.Equal(t, int32(80), grow(m, 5))
-	_, err = w.load(engine.NewContext(nil), testdata(t, "memory"), core.Plan{})
+	_, err = w.load(engine.NewContext(context.Background()), testdata(t, "memory"), core.Plan{})
 	require.ErrorIs(t, err, engine.ErrMemory)
 }
 

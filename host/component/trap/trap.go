@@ -91,8 +91,7 @@ func (e *Error) Is(target error) bool {
 
 // As returns the trap in err's chain, or nil.
 func As(err error) *Error {
-	var t *Error
-	if errors.As(err, &t) {
+	if t, ok := errors.AsType[*Error](err); ok {
 		return t
 	}
 	return nil

@@ -3,6 +3,7 @@ package validate
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lathhost/lath/host/component/binary"
 	"github.com/lathhost/lath/wit"
@@ -59,11 +60,11 @@ func (s *scope) checkLifted(core coreID, params, results []wit.CoreType) error {
 		return nil
 	}
 	have := s.v.core.types[core]
-	if w := s.v.core.types[want]; fmt.Sprint(w.params) != fmt.Sprint(have.params) {
+	w := s.v.core.types[want]
+	if !slices.Equal(w.params, have.params) {
 		return fmt.Errorf("lowered parameter types `%v` do not match parameter types `%v` of the core function", w.params, have.params)
-	} else {
-		return fmt.Errorf("lowered result types `%v` do not match result types `%v` of the core function", w.results, have.results)
 	}
+	return fmt.Errorf("lowered result types `%v` do not match result types `%v` of the core function", w.results, have.results)
 }
 
 func (s *scope) checkLiftOptions(f *wit.Func, o canonOptions) error {

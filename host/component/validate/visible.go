@@ -1,5 +1,7 @@
 package validate
 
+import "maps"
+
 import "github.com/lathhost/lath/host/component/binary"
 
 // visibility says for which uses a type has an externally visible name: types
@@ -77,9 +79,7 @@ func (s *scope) inside(t *typ, use visibility) bool {
 // export: what it exports has names within it only.
 func (s *scope) insideInstance(t *typ, use visibility) bool {
 	inner := &scope{v: s.v, kind: scopeComponentType, visible: map[*typ]visibility{}, parent: s}
-	for k, v := range s.visible {
-		inner.visible[k] = v
-	}
+	maps.Copy(inner.visible, s.visible)
 	s.v.spend(len(s.visible))
 	return inner.register(entity{sort: binary.SortInstance, typ: t}, use)
 }
