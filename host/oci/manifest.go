@@ -81,7 +81,7 @@ func checkComponent(wasm []byte) error {
 		return fmt.Errorf("%w: it is a core WebAssembly module, not a component: wrap it with \"wasm-tools component new\"", lattice.ErrInvalid)
 	}
 	if len(wasm) == 0 {
-		return fmt.Errorf("%w: it is empty", lattice.ErrInvalid)
+		return fmt.Errorf("%w: it is not WebAssembly: it is empty", lattice.ErrInvalid)
 	}
 	return fmt.Errorf("%w: it is not WebAssembly: it begins with % x", lattice.ErrInvalid, wasm[:min(len(wasm), len(preamble))])
 }
