@@ -82,6 +82,10 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	endWatch := h.watch(context.WithoutCancel(ctx))
 	h.publish(event.HostStarted{FriendlyName: h.cfg.Identity.Name, Labels: h.cfg.Labels, Version: h.cfg.Version})
+	// Who acts on Ready finds the event told. Without NATS just now, later is fine.
+	if err := lattice.Flush(ctx, h.cfg.Conn); err != nil && !lattice.IsDisconnected(err) && ctx.Err() == nil {
+		h.log.Warn("start not told yet", zap.Error(err))
+	}
 	h.log.Info("host is ready", zap.String("name", h.cfg.Identity.Name), zap.String("lattice", h.cfg.Lattice))
 	close(h.ready)
 
