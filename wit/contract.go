@@ -19,6 +19,30 @@ type Func struct {
 	Docs   string // as plain text, empty where it is not known
 }
 
+// ParamTypes returns the types of the parameters.
+func (f *Func) ParamTypes() []*Type {
+	types := make([]*Type, len(f.Params))
+	for i, p := range f.Params {
+		types[i] = p.Type
+	}
+	return types
+}
+
+// ResultTypes returns the type of the result, or nothing.
+func (f *Func) ResultTypes() []*Type {
+	if f.Result == nil {
+		return nil
+	}
+	return []*Type{f.Result}
+}
+
+// HasHandles reports whether the function passes handles, so that no wire can
+// carry it.
+func (f *Func) HasHandles() bool {
+	has := func(t *Type) bool { return t.Props.Has(HasHandle) }
+	return slices.ContainsFunc(f.ResultTypes(), has) || slices.ContainsFunc(f.ParamTypes(), has)
+}
+
 // Interface is a named set of types and functions.
 type Interface struct {
 	// Name is the full name, "ns:pkg/iface@version"; empty for one written
@@ -55,17 +79,8 @@ func (i *Interface) Func(name string) *Func {
 // HasResources reports whether a function of the interface passes handles or
 // belongs to a resource, so that a lattice link cannot carry it.
 func (i *Interface) HasResources() bool {
-	for _, f := range i.Funcs {
-		if f.Result != nil && f.Result.Props.Has(HasHandle) {
-			return true
-		}
-		for _, p := range f.Params {
-			if p.Type.Props.Has(HasHandle) {
-				return true
-			}
-		}
-	}
-	return slices.ContainsFunc(i.Types, func(d TypeDef) bool { return d.Resource != nil })
+	return slices.ContainsFunc(i.Funcs, (*Func).HasHandles) ||
+		slices.ContainsFunc(i.Types, func(d TypeDef) bool { return d.Resource != nil })
 }
 
 // World is what a component imports and exports.

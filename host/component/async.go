@@ -41,8 +41,8 @@ func (t *Template) prepareAsync(c *canonFunc) error {
 	c.lift, c.run = t.liftedFunc(lift, c.fn), callAsync
 	lower := c.def.Options.Encoding
 	var err error
-	if c.params, err = t.programs.Transfer(paramTypes(c.fn), lower, lift.Options.Encoding); err == nil {
-		c.results, err = t.programs.Transfer(resultTypes(c.fn), lift.Options.Encoding, lower)
+	if c.params, err = t.programs.Transfer(c.fn.ParamTypes(), lower, lift.Options.Encoding); err == nil {
+		c.results, err = t.programs.Transfer(c.fn.ResultTypes(), lift.Options.Encoding, lower)
 	}
 	if errors.Is(err, abi.ErrAsync) {
 		c.run, err = refuseAsync, nil

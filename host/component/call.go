@@ -63,8 +63,8 @@ func (t *Template) prepareExport(x link.Export) (*Export, error) {
 		return e, nil
 	}
 	e.enc = x.Func.Lift.Options.Encoding
-	if e.lowers, err = t.programs.Wire(paramTypes(e.Type), e.enc); err == nil {
-		e.lifts, err = t.programs.Wire(resultTypes(e.Type), e.enc)
+	if e.lowers, err = t.programs.Wire(e.Type.ParamTypes(), e.enc); err == nil {
+		e.lifts, err = t.programs.Wire(e.Type.ResultTypes(), e.enc)
 	}
 	if errors.Is(err, abi.ErrAsync) {
 		e.refused, err = err, nil

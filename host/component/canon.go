@@ -61,21 +61,6 @@ func signatureOf(f *wit.Func) signature {
 	return s
 }
 
-func paramTypes(f *wit.Func) []*wit.Type {
-	types := make([]*wit.Type, len(f.Params))
-	for i, p := range f.Params {
-		types[i] = p.Type
-	}
-	return types
-}
-
-func resultTypes(f *wit.Func) []*wit.Type {
-	if f.Result == nil {
-		return nil
-	}
-	return []*wit.Type{f.Result}
-}
-
 func hasBorrow(f *wit.Func) bool {
 	for _, p := range f.Params {
 		if p.Type.Props.Has(wit.HasBorrow) {
@@ -162,10 +147,10 @@ func (t *Template) prepareLower(c *canonFunc, offers *offers) (err error) {
 			return err
 		}
 		c.run = callLifted
-		if c.params, err = t.programs.Transfer(paramTypes(c.fn), def.Options.Encoding, lift.Options.Encoding); err != nil {
+		if c.params, err = t.programs.Transfer(c.fn.ParamTypes(), def.Options.Encoding, lift.Options.Encoding); err != nil {
 			return err
 		}
-		c.results, err = t.programs.Transfer(resultTypes(c.fn), lift.Options.Encoding, def.Options.Encoding)
+		c.results, err = t.programs.Transfer(c.fn.ResultTypes(), lift.Options.Encoding, def.Options.Encoding)
 		return err
 	}
 	im := t.plan.Imports[def.Func.Import]
@@ -178,10 +163,10 @@ func (t *Template) prepareLower(c *canonFunc, offers *offers) (err error) {
 		return fmt.Errorf("import %s: %w", c.name(), err)
 	}
 	c.run = callImport
-	if c.lifts, err = t.programs.Wire(paramTypes(c.fn), def.Options.Encoding); err != nil {
+	if c.lifts, err = t.programs.Wire(c.fn.ParamTypes(), def.Options.Encoding); err != nil {
 		return fmt.Errorf("import %s: %w", c.name(), err)
 	}
-	c.lowers, err = t.programs.Wire(resultTypes(c.fn), def.Options.Encoding)
+	c.lowers, err = t.programs.Wire(c.fn.ResultTypes(), def.Options.Encoding)
 	return err
 }
 

@@ -151,10 +151,10 @@ func (e *Export) bridge(from abi.Encoding) (*bridge, error) {
 	}
 	b := &bridge{}
 	var err error
-	if b.params, err = abi.CompileTransfer(paramTypes(e.Type), from, e.enc); err != nil {
+	if b.params, err = abi.CompileTransfer(e.Type.ParamTypes(), from, e.enc); err != nil {
 		return nil, err
 	}
-	if b.results, err = abi.CompileTransfer(resultTypes(e.Type), e.enc, from); err != nil {
+	if b.results, err = abi.CompileTransfer(e.Type.ResultTypes(), e.enc, from); err != nil {
 		return nil, err
 	}
 	e.bridges[from].Store(b)

@@ -44,14 +44,7 @@ func (e *CallError) Unwrap() error { return e.Err }
 
 // Callee returns what answers the calls of one function of the import.
 func (i *Import) Callee(fn *wit.Func) component.Callee {
-	return &function{imp: i, fn: fn, wire: lattice.FunctionName(fn.Name), results: resultTypes(fn)}
-}
-
-func resultTypes(fn *wit.Func) []*wit.Type {
-	if fn.Result == nil {
-		return nil
-	}
-	return []*wit.Type{fn.Result}
+	return &function{imp: i, fn: fn, wire: lattice.FunctionName(fn.Name), results: fn.ResultTypes()}
 }
 
 // function is one function of an import; it implements component.Callee.
@@ -193,7 +186,7 @@ func (i *Import) Invoker(route *Route, contract *wit.Interface) *Invoker {
 func (v *Invoker) Invoke(ctx context.Context, instance, function string, params []byte) ([]byte, error) {
 	var results []*wit.Type
 	if f := v.contract.Func(function); f != nil {
-		results = resultTypes(f)
+		results = f.ResultTypes()
 	}
 	out, err := v.imp.call(ctx, v.route, instance, lattice.FunctionName(function), results, params)
 	return out, v.imp.fail(v.route, function, err)

@@ -79,7 +79,7 @@ func (w *Workload) exports() []wrpc.Export {
 	var list []wrpc.Export
 	skipped := map[string]bool{}
 	for _, e := range w.cfg.Template.Exports() {
-		if carriesHandles(e.Type) {
+		if e.Type.HasHandles() {
 			if !skipped[e.Interface] {
 				w.cfg.Log.Warn("not served: resources cannot cross a link", zap.String("interface", e.Interface), zap.String("function", e.Type.Name))
 			}
@@ -90,7 +90,7 @@ func (w *Workload) exports() []wrpc.Export {
 			Prefix:   lattice.RPCPrefix(w.cfg.Lattice, w.cfg.ID),
 			Direct:   lattice.DirectPrefix(w.cfg.Lattice, w.cfg.Host, w.cfg.ID),
 			Instance: e.Interface, Func: lattice.FunctionName(e.Type.Name),
-			Params: paramTypes(e.Type), Limiter: limits, Admit: w.admission, Unary: w.handler(e),
+			Params: e.Type.ParamTypes(), Limiter: limits, Admit: w.admission, Unary: w.handler(e),
 		})
 	}
 	return list
@@ -100,23 +100,6 @@ func (w *Workload) exports() []wrpc.Export {
 // wait here; the component's own limit is [limiter]'s, which calls from this
 // host pass too.
 const maxArrivals = 2 * maxWaiting
-
-func paramTypes(f *wit.Func) []*wit.Type {
-	types := make([]*wit.Type, len(f.Params))
-	for i, p := range f.Params {
-		types[i] = p.Type
-	}
-	return types
-}
-
-func carriesHandles(f *wit.Func) bool {
-	for _, p := range f.Params {
-		if p.Type.Props.Has(wit.HasHandle) {
-			return true
-		}
-	}
-	return f.Result != nil && f.Result.Props.Has(wit.HasHandle)
-}
 
 // admission lets a call from the lattice in, or turns it away before it is
 // accepted: busy means that nothing was executed.

@@ -40,11 +40,7 @@ type Function struct {
 // Serve registers all functions of an interface, and stops at the first error.
 func Serve(reg Registrar, instance string, functions ...Function) error {
 	for _, f := range functions {
-		params := make([]*wit.Type, len(f.Type.Params))
-		for i, p := range f.Type.Params {
-			params[i] = p.Type
-		}
-		if err := reg.Handle(instance, f.Type.Name, params, f.Handle); err != nil {
+		if err := reg.Handle(instance, f.Type.Name, f.Type.ParamTypes(), f.Handle); err != nil {
 			return fmt.Errorf("serve %s.%s: %w", instance, f.Type.Name, err)
 		}
 	}

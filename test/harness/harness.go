@@ -300,11 +300,7 @@ func (l *Lattice) Call(ctx context.Context, on *Node, target, expr string) (Answ
 	require.NotNil(t, f, "no function %s", parsed.Func)
 	args, err := wave.ParseArgs(f.Params, parsed)
 	require.NoError(t, err)
-	types := make([]*wit.Type, len(f.Params))
-	for i, p := range f.Params {
-		types[i] = p.Type
-	}
-	params, err := wire.AppendAll(nil, types, args)
+	params, err := wire.AppendAll(nil, f.ParamTypes(), args)
 	require.NoError(t, err)
 	prefix := lattice.RPCPrefix(Name, target)
 	if on != nil {

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/lathhost/lath/host/component/binary"
-	"github.com/lathhost/lath/host/component/validate"
 	"github.com/lathhost/lath/wit"
 )
 
@@ -56,7 +55,7 @@ func (f *flattener) bindInstance(iface string, e typeEntry) (bag, error) {
 		switch d := def.(type) {
 		case *binary.CoreTypeDef:
 		case *binary.TypeDef:
-			if err := f.typeDecl(s, d.Type); err != nil {
+			if err := f.typeDef(s, d.Type); err != nil {
 				return nil, err
 			}
 		case *binary.Alias:
@@ -116,23 +115,6 @@ func (f *flattener) importFunc(iface string, ft *wit.Func) (*Func, error) {
 	}
 	f.plan.Imports = append(f.plan.Imports, Import{Interface: iface, Type: ft, Host: host})
 	return &Func{Type: ft, Import: len(f.plan.Imports) - 1}, nil
-}
-
-// typeDecl is typeDef inside a type declaration, where no resource can be
-// defined.
-func (f *flattener) typeDecl(s *scope, def binary.DefType) error {
-	e := typeEntry{def: def, env: s}
-	switch def.(type) {
-	case *binary.FuncType, *binary.ComponentType, *binary.InstanceType:
-	default:
-		t, err := validate.BuildType(def, s)
-		if err != nil {
-			return err
-		}
-		e.value = t
-	}
-	s.types = append(s.types, e)
-	return nil
 }
 
 // funcNames returns the names of the functions of an instance, sorted, so
