@@ -18,6 +18,7 @@ import (
 	"github.com/lathhost/lath/host/wasi/cli"
 	"github.com/lathhost/lath/host/wasi/clocks"
 	"github.com/lathhost/lath/host/wasi/config"
+	"github.com/lathhost/lath/host/wasi/egress"
 	"github.com/lathhost/lath/host/wasi/filesystem"
 	"github.com/lathhost/lath/host/wasi/http"
 	"github.com/lathhost/lath/host/wasi/io"
@@ -64,6 +65,20 @@ type Config struct {
 	// it is asked on every call of the guest's, and the map must not be
 	// written to afterwards. Default: no settings.
 	ConfigValues func() map[string]string
+
+	Grants
+}
+
+// Grants are what of its host's world a component may reach. The zero value
+// grants nothing: what a guest asks for is refused in words that name the
+// grant.
+type Grants struct {
+	// Dirs are the directories that the guest finds opened.
+	Dirs []filesystem.Dir
+	// Sockets are the places that wasi:sockets may reach and listen on.
+	Sockets *egress.Rules
+	// HTTP are the servers that wasi:http may send requests to.
+	HTTP *egress.Rules
 }
 
 // WithRun returns a context for one instance, from its making to its last
