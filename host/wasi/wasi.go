@@ -58,6 +58,13 @@ type Config struct {
 	// other streams named above, line by line: without line ends, at most
 	// 8 KiB, valid UTF-8, no control characters but tab. Default: dropped.
 	Line func(stream, line string)
+	// Stdout and Stderr, where they are not nil, take the bytes of that stream
+	// instead of Line, as they are and without a limit. They may block: a guest
+	// that writes faster waits. Each is written to by one goroutine at a time
+	// and never closed; the end of [WithRun] waits until everything is written.
+	Stdout, Stderr goio.Writer
+	// Terminals says which of the standard streams are terminals.
+	Terminals cli.Terminals
 	// Log takes messages of wasi:logging, which may have several lines, at
 	// most 64 KiB, else like a line. Default: they go to Line.
 	Log func(level contractlogging.Level, context, message string)
@@ -117,12 +124,12 @@ func randomInterfaces() []component.HostInterface {
 }
 
 func cliInterfaces(cfg Config) []component.HostInterface {
-	out := cli.NewOutput(cfg.Line)
+	out := cli.NewOutput(cli.Sinks{Line: cfg.Line, Stdout: cfg.Stdout, Stderr: cfg.Stderr})
 	return []component.HostInterface{
 		bindcli.Environment(cli.NewEnvironment(cfg.Args, cfg.Env, cfg.Cwd)), bindcli.Exit(cli.Exit{}),
 		bindcli.Stdin(cli.NewStdin(cfg.Stdin)), bindcli.Stdout(out), bindcli.Stderr(out),
 		bindcli.TerminalInput(), bindcli.TerminalOutput(),
-		bindcli.TerminalStdin(cli.NoTerminal{}), bindcli.TerminalStdout(cli.NoTerminal{}), bindcli.TerminalStderr(cli.NoTerminal{}),
+		bindcli.TerminalStdin(cfg.Terminals), bindcli.TerminalStdout(cfg.Terminals), bindcli.TerminalStderr(cfg.Terminals),
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package cli carries out wasi:cli for programs that run without a terminal:
-// what they are given to start with, how they end, and their standard streams,
-// of which the output goes line by line to a function of the host's.
+// Package cli carries out wasi:cli: what programs are given to start with, how
+// they end, and their standard streams, of which the output goes line by line
+// to a function of the host's, or as it is to a writer.
 //
 // It knows no log. Source: WASI 0.2, package wasi:cli.
 package cli
@@ -64,26 +64,43 @@ func (Exit) ExitWithCode(_ context.Context, statusCode uint8) error {
 	return t
 }
 
-// NoTerminal carries out the wasi:cli/terminal-* interfaces: no stream is one.
-type NoTerminal struct{}
+// Terminals carries out the wasi:cli/terminal-* interfaces: it says which of
+// the standard streams are terminals. The zero value: none.
+type Terminals struct{ Stdin, Stdout, Stderr bool }
 
 var (
-	_ contract.TerminalStdin  = NoTerminal{}
-	_ contract.TerminalStdout = NoTerminal{}
-	_ contract.TerminalStderr = NoTerminal{}
+	_ contract.TerminalStdin  = Terminals{}
+	_ contract.TerminalStdout = Terminals{}
+	_ contract.TerminalStderr = Terminals{}
 )
 
+// terminal is the resource of either side: a mark without functions.
+type terminal struct{}
+
+// Drop implements the contracts.
+func (terminal) Drop() {}
+
 // GetTerminalStdin implements the contract.
-func (NoTerminal) GetTerminalStdin(context.Context) (wit.Option[contract.TerminalInput], error) {
-	return wit.None[contract.TerminalInput](), nil
+func (t Terminals) GetTerminalStdin(context.Context) (wit.Option[contract.TerminalInput], error) {
+	if !t.Stdin {
+		return wit.None[contract.TerminalInput](), nil
+	}
+	return wit.Some[contract.TerminalInput](terminal{}), nil
 }
 
 // GetTerminalStdout implements the contract.
-func (NoTerminal) GetTerminalStdout(context.Context) (wit.Option[contract.TerminalOutput], error) {
-	return wit.None[contract.TerminalOutput](), nil
+func (t Terminals) GetTerminalStdout(context.Context) (wit.Option[contract.TerminalOutput], error) {
+	return terminalOutput(t.Stdout), nil
 }
 
 // GetTerminalStderr implements the contract.
-func (NoTerminal) GetTerminalStderr(context.Context) (wit.Option[contract.TerminalOutput], error) {
-	return wit.None[contract.TerminalOutput](), nil
+func (t Terminals) GetTerminalStderr(context.Context) (wit.Option[contract.TerminalOutput], error) {
+	return terminalOutput(t.Stderr), nil
+}
+
+func terminalOutput(is bool) wit.Option[contract.TerminalOutput] {
+	if !is {
+		return wit.None[contract.TerminalOutput]()
+	}
+	return wit.Some[contract.TerminalOutput](terminal{})
 }

@@ -1,9 +1,13 @@
 package cli_test
 
 import (
+	"bytes"
 	"context"
+	goio "io"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -56,7 +60,7 @@ func write(ctx context.Context, t *testing.T, out *cli.Output, text string) cont
 func TestLinesEndWithTheirStreamOrTheirRun(t *testing.T) {
 	t.Parallel()
 	var got []string
-	out := cli.NewOutput(func(stream, line string) { got = append(got, stream+": "+line) })
+	out := cli.NewOutput(cli.Sinks{Line: func(stream, line string) { got = append(got, stream+": "+line) }})
 
 	write(t.Context(), t, out, "one ").Drop()
 	write(t.Context(), t, out, "two\n").Drop()
@@ -89,12 +93,75 @@ func TestInput(t *testing.T) {
 	}
 }
 
-func TestNothingIsATerminal(t *testing.T) {
+func TestTerminals(t *testing.T) {
 	t.Parallel()
-	in, err := cli.NoTerminal{}.GetTerminalStdin(t.Context())
-	require.NoError(t, err)
-	require.False(t, in.OK)
-	out, err := cli.NoTerminal{}.GetTerminalStdout(t.Context())
-	require.NoError(t, err)
-	require.False(t, out.OK)
+	for _, want := range []cli.Terminals{{}, {Stdin: true}, {Stdout: true}, {Stderr: true}} {
+		in, err := want.GetTerminalStdin(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want.Stdin, in.OK)
+		out, err := want.GetTerminalStdout(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want.Stdout, out.OK)
+		errOut, err := want.GetTerminalStderr(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want.Stderr, errOut.OK)
+		if in.OK {
+			in.Value.Drop()
+		}
+	}
+}
+
+// slow is a writer that takes its time over every write.
+type slow struct {
+	bytes.Buffer
+	closed bool
+}
+
+func (s *slow) Write(b []byte) (int, error) {
+	time.Sleep(time.Second)
+	return s.Buffer.Write(b)
+}
+
+func (s *slow) Close() error { s.closed = true; return nil }
+
+func TestRawOutputPassesThroughWhole(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var raw slow
+		var got []string
+		out := cli.NewOutput(cli.Sinks{Stdout: &raw, Line: func(stream, line string) { got = append(got, stream+": "+line) }})
+		ctx, end := cli.WithRun(t.Context())
+		for _, part := range []string{"\x1b[31m", "\xff\x00", "no end"} {
+			s, err := out.GetStdout(ctx)
+			require.NoError(t, err)
+			_, err = s.CheckWrite(ctx)
+			require.NoError(t, err)
+			require.NoError(t, s.Write(ctx, []byte(part)))
+			s.Drop() // unflushed
+		}
+		write(ctx, t, out, "words\n").Drop()
+		end()
+		require.Equal(t, "\x1b[31m\xff\x00no end", raw.String())
+		require.Equal(t, []string{"stderr: words"}, got, "the other stream stays lines")
+		require.False(t, raw.closed)
+	})
+}
+
+func TestStuckOutputHoldsACancelledRunOnlyForAMoment(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, w := goio.Pipe()
+		out := cli.NewOutput(cli.Sinks{Stdout: w})
+		base, cancel := context.WithCancel(t.Context())
+		ctx, end := cli.WithRun(base)
+		s, err := out.GetStdout(ctx)
+		require.NoError(t, err)
+		defer s.Drop()
+		time.AfterFunc(time.Hour, cancel)
+		start := time.Now()
+		require.ErrorIs(t, s.BlockingWriteAndFlush(ctx, []byte("x")), &trap.Error{Code: trap.Cancelled})
+		end()
+		require.Equal(t, time.Hour+time.Second, time.Since(start))
+		require.NoError(t, r.Close()) // the goroutine ends
+	})
 }

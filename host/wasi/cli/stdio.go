@@ -4,6 +4,7 @@ import (
 	"context"
 	goio "io"
 	"sync"
+	"time"
 
 	"github.com/lathhost/lath/host/wasi/internal/lines"
 	"github.com/lathhost/lath/host/wasi/io"
@@ -34,37 +35,63 @@ func (s *Stdin) GetStdin(context.Context) (wasiio.InputStream, error) {
 
 // Output carries out wasi:cli/stdout and stderr. It is safe for concurrent use
 // if its function is.
-type Output struct{ line func(stream, line string) }
+type Output struct {
+	line           func(stream, line string)
+	stdout, stderr *io.Drain // nil: lines
+}
 
 var (
 	_ contract.Stdout = (*Output)(nil)
 	_ contract.Stderr = (*Output)(nil)
 )
 
-// NewOutput makes standard output and standard error of a function that takes
-// whole lines of at most 8 KiB, without line ends, as valid UTF-8 without
-// control characters other than tab. stream is [Stdout] or [Stderr]. The
-// function is called on the guest's goroutine and must not block; nil drops
-// all lines.
-func NewOutput(line func(stream, line string)) *Output {
-	if line == nil {
-		line = func(string, string) {}
+// Sinks say where output goes.
+type Sinks struct {
+	// Line takes whole lines of at most 8 KiB, without line ends, as valid
+	// UTF-8 without control characters other than tab. stream is [Stdout] or
+	// [Stderr]. It is called on the guest's goroutine and must not block; nil
+	// drops all lines.
+	Line func(stream, line string)
+	// Stdout and Stderr, where they are not nil, take the bytes of that stream
+	// instead of Line, as they are. They may block: a guest that writes faster
+	// waits. Each is written to by one goroutine at a time and never closed.
+	Stdout, Stderr goio.Writer
+}
+
+// NewOutput makes standard output and standard error.
+func NewOutput(to Sinks) *Output {
+	o := &Output{line: to.Line}
+	if o.line == nil {
+		o.line = func(string, string) {}
 	}
-	return &Output{line}
+	if to.Stdout != nil {
+		o.stdout = io.NewDrain(to.Stdout)
+	}
+	if to.Stderr != nil {
+		o.stderr = io.NewDrain(to.Stderr)
+	}
+	return o
 }
 
 // GetStdout implements the contract.
 func (o *Output) GetStdout(ctx context.Context) (wasiio.OutputStream, error) {
-	return o.open(ctx, Stdout), nil
+	return o.open(ctx, Stdout, o.stdout), nil
 }
 
 // GetStderr implements the contract.
 func (o *Output) GetStderr(ctx context.Context) (wasiio.OutputStream, error) {
-	return o.open(ctx, Stderr), nil
+	return o.open(ctx, Stderr, o.stderr), nil
 }
 
-func (o *Output) open(ctx context.Context, stream string) wasiio.OutputStream {
-	if r, ok := ctx.Value(runKey{}).(*run); ok {
+func (o *Output) open(ctx context.Context, stream string, raw *io.Drain) wasiio.OutputStream {
+	r, _ := ctx.Value(runKey{}).(*run)
+	switch {
+	case raw != nil:
+		if r != nil {
+			r.drains(raw)
+		}
+		return io.SharedOutputStream(raw)
+	case r != nil:
 		return io.DirectOutputStream(r.writer(o, stream))
 	}
 	return io.DirectOutputStream(lastLine{lines.NewWriter(func(s string) { o.line(stream, s) })})
@@ -88,6 +115,7 @@ type runKey struct{}
 type run struct {
 	mu      sync.Mutex
 	writers map[runStream]*lines.Writer
+	raw     map[*io.Drain]struct{}
 }
 
 type runStream struct {
@@ -97,11 +125,12 @@ type runStream struct {
 
 // WithRun returns a context for one instance from its start to its end. The
 // streams that are opened under it share one line each; end hands out lines
-// that have no line end. Without it, a line ends with the stream that it was
-// written to.
+// that have no line end, and waits for the writers of [Sinks] to have written
+// everything, if ctx is done for a second at most. Without it, a line ends with
+// the stream that it was written to.
 func WithRun(ctx context.Context) (_ context.Context, end func()) {
 	r := &run{writers: map[runStream]*lines.Writer{}}
-	return context.WithValue(ctx, runKey{}, r), r.end
+	return context.WithValue(ctx, runKey{}, r), func() { r.end(ctx) }
 }
 
 func (r *run) writer(o *Output, stream string) *lines.Writer {
@@ -116,10 +145,38 @@ func (r *run) writer(o *Output, stream string) *lines.Writer {
 	return w
 }
 
-func (r *run) end() {
+// drains notes what end waits for.
+func (r *run) drains(d *io.Drain) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.raw == nil {
+		r.raw = map[*io.Drain]struct{}{}
+	}
+	r.raw[d] = struct{}{}
+}
+
+// grace is how long the end of a run that was cut off waits for output.
+const grace = time.Second
+
+func (r *run) end(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, w := range r.writers {
 		w.End()
+	}
+	if len(r.raw) == 0 {
+		return
+	}
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(grace):
+			cancel()
+		case <-late.Done():
+		}
+	})()
+	for d := range r.raw {
+		_ = d.Written(late) // a writer that does not take it has nobody to tell
 	}
 }

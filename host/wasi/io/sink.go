@@ -88,7 +88,7 @@ func (p *pumped) room() (uint64, error) {
 	case p.flushing:
 		return 0, nil
 	}
-	return uint64(capacity - len(p.buf) - p.inFlight), nil
+	return uint64(max(0, capacity-len(p.buf)-p.inFlight)), nil // many may have put what they saw room for
 }
 
 func (p *pumped) put(b []byte) error {
