@@ -39,10 +39,11 @@ type Owned struct {
 // Passed says that the host's own code owns the objects now.
 func (o *Owned) Passed() { o.objs = nil }
 
-// Close drops what was not passed.
+// Close drops what was not passed, the newest first, also where dropping one of
+// them panics.
 func (o *Owned) Close() {
 	for _, obj := range o.objs {
-		obj.Drop()
+		defer obj.Drop()
 	}
 }
 

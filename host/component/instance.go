@@ -99,6 +99,7 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 		c.store, c.mayEnter, c.mayLeave, c.handles.slots = i, true, true, &i.slots
 		if p := t.plan.Instances[k].Parent; p >= 0 {
 			c.parent = &i.comps[p]
+			c.depth = c.parent.depth + 1
 		}
 	}
 	stop := i.begin(ctx)

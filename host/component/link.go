@@ -65,7 +65,8 @@ type Template struct {
 }
 
 // Link satisfies the component's imports, rewrites its core modules and
-// compiles them.
+// compiles them. When ctx is done it returns soon: the compiler looks between
+// functions, and a compile that somebody else waits for goes on.
 //
 // # Errors
 //
@@ -73,17 +74,27 @@ type Template struct {
 // similar names; see [ErrNoImport].
 func (c *Component) Link(ctx context.Context, cfg LinkConfig) (*Template, error) {
 	offers := newOffers(cfg)
-	plan, err := link.Flatten(c.def, offers, link.Limits{})
+	limits := cfg.Limits.withDefaults()
+	plan, err := link.Flatten(c.def, offers, limits.flatten())
 	if err != nil {
 		return nil, err
 	}
-	t := &Template{rt: c.rt, name: cfg.Name, digest: c.digest, limits: cfg.Limits.withDefaults(), plan: plan, programs: abi.NewCompiler()}
+	t := &Template{rt: c.rt, name: cfg.Name, digest: c.digest, limits: limits, plan: plan, programs: abi.NewCompiler()}
+	if err := t.countParts(); err != nil {
+		return nil, err
+	}
 	if err := t.prepare(offers); err != nil {
 		return nil, err
 	}
 	t.programs = nil
+	tooLong := fmt.Errorf("compiling took more than %v", limits.CompileTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, limits.CompileTime, tooLong)
+	defer cancel()
 	if err := t.compile(ctx); err != nil {
-		return nil, errors.Join(err, t.Close(ctx))
+		if context.Cause(ctx) == tooLong {
+			err = tooLong
+		}
+		return nil, errors.Join(err, t.Close(context.WithoutCancel(ctx)))
 	}
 	return t, nil
 }
@@ -146,23 +157,22 @@ const hostModule = "h"
 func (t *Template) compile(ctx context.Context) error {
 	t.codes = make([]*engine.Code, len(t.plan.Cores))
 	t.images = make([]*memory.Image, len(t.plan.Cores))
-	images := map[int]*memory.Image{} // by module
 	growth, err := t.tableGrowth()
 	if err != nil {
 		return err
 	}
+	same := map[string]int{} // where a module with the same imports was compiled
+	images := map[int]*memory.Image{}
+	var cost codeCost
 	for i, site := range t.plan.Cores {
-		entries, _ := t.plan.Modules[site.Module].TableEntries()
-		rw, err := core.Rewrite(t.plan.Modules[site.Module], core.Plan{Imports: importNames(site), StripData: true,
-			MaxMemory: t.limits.Memory, MaxTable: max(uint32(entries)+growth, 1), KeepNames: true})
-		if _, done := images[site.Module]; err == nil && !done {
-			images[site.Module], err = image(rw.Data)
+		names := importNames(site)
+		key := fmt.Sprint(site.Module, names)
+		if first, done := same[key]; done {
+			t.codes[i], t.images[i] = t.codes[first], t.images[first]
+			continue
 		}
-		t.images[i] = images[site.Module]
-		if err != nil {
-			return fmt.Errorf("core module %d: %w", site.Module, err)
-		}
-		if t.codes[i], err = t.rt.engine.Compile(ctx, rw.Bytes); err != nil {
+		same[key] = i
+		if err := t.compileSite(ctx, i, names, growth, images, &cost); err != nil {
 			return fmt.Errorf("core module %d: %w", site.Module, err)
 		}
 	}
@@ -175,6 +185,33 @@ func (t *Template) compile(ctx context.Context) error {
 		funcs[i] = engine.HostFunc{Params: c.def.Params, Results: c.def.Results, Call: c.enter}
 	}
 	t.host, err = t.rt.engine.NewHostModule(ctx, funcs)
+	return err
+}
+
+// compileSite rewrites and compiles the module of one core instantiation.
+// images are those that were made, by module.
+func (t *Template) compileSite(ctx context.Context, i int, names []core.Name, growth uint32, images map[int]*memory.Image, cost *codeCost) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	n := t.plan.Cores[i].Module
+	m := t.plan.Modules[n]
+	entries, _ := m.TableEntries()
+	rw, err := core.Rewrite(m, core.Plan{Imports: names, StripData: true,
+		MaxMemory: t.limits.Memory, MaxTable: max(uint32(entries)+growth, 1), KeepNames: true})
+	if err != nil {
+		return err
+	}
+	if err := cost.charge(len(rw.Bytes), len(m.Funcs)-m.ImportedFuncs, &t.limits); err != nil {
+		return err
+	}
+	if _, done := images[n]; !done {
+		if images[n], err = image(rw.Data); err != nil {
+			return err
+		}
+	}
+	t.images[i] = images[n]
+	t.codes[i], err = t.rt.engine.Compile(ctx, rw.Bytes)
 	return err
 }
 

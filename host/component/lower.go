@@ -107,6 +107,9 @@ func (i *Instance) postReturn(l *liftedFunc, result uint64) error {
 
 // callHost is a call to an interface that the host implements.
 func callHost(c *canonFunc, i *Instance, stack []uint64) error {
+	if err := i.cancelled(); err != nil {
+		return err // the host does nothing more for a call that is over
+	}
 	inv := &i.inv
 	inv.fn, inv.guest, inv.comp = c, i.guest(c.guest), &i.comps[c.def.Instance]
 	inv.guest.Budget = int64(i.tmpl.limits.LiftBytes)

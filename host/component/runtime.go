@@ -25,12 +25,15 @@ type Config struct {
 	// MemoryLimit bounds the linear memory of all instances together, in
 	// bytes. Default: no limit.
 	MemoryLimit uint64
+	// ComponentBytes bounds one component's bytes. Default: 64 MiB.
+	ComponentBytes int
 }
 
 // Runtime compiles and runs components. It is safe for concurrent use.
 type Runtime struct {
 	engine *engine.Engine
 	budget *memory.Budget
+	decode binary.Limits
 }
 
 // New makes a runtime. Close it when no instance is left.
@@ -39,7 +42,7 @@ func New(ctx context.Context, cfg Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Runtime{engine: e, budget: memory.NewBudget(cfg.MemoryLimit, nil)}, nil
+	return &Runtime{engine: e, budget: memory.NewBudget(cfg.MemoryLimit, nil), decode: binary.Limits{Bytes: cfg.ComponentBytes}}, nil
 }
 
 // Close releases the runtime.
@@ -47,40 +50,6 @@ func (r *Runtime) Close(ctx context.Context) error { return r.engine.Close(ctx) 
 
 // MemoryInUse returns the bytes of linear memory that all instances hold.
 func (r *Runtime) MemoryInUse() uint64 { return r.budget.Stats().Used }
-
-// Limits bound what one component may be and take. Zero fields mean the
-// defaults, which are on.
-type Limits struct {
-	// Memory bounds the linear memories of one instance together, in bytes.
-	// Default: 256 MiB.
-	Memory uint64
-	// TableElements bounds the tables of one instance together. What they do
-	// not begin with is shared among its modules, to grow into. Default:
-	// 1,000,000.
-	TableElements uint32
-	// Handles bounds the handle tables of one instance together: the sum of
-	// what each of its component instances had open at most. Default: 100,000.
-	Handles int
-	// LiftBytes bounds what one lift may copy into host memory, in bytes, so
-	// that a list cannot name one string a million times. Default: 64 MiB.
-	LiftBytes int
-}
-
-func (l Limits) withDefaults() Limits {
-	if l.Memory == 0 {
-		l.Memory = 256 << 20
-	}
-	if l.TableElements == 0 {
-		l.TableElements = 1_000_000
-	}
-	if l.Handles == 0 {
-		l.Handles = 100_000
-	}
-	if l.LiftBytes == 0 {
-		l.LiftBytes = 64 << 20
-	}
-	return l
-}
 
 // Component is a decoded and validated component.
 type Component struct {
@@ -99,7 +68,7 @@ type Component struct {
 func (r *Runtime) Compile(wasm []byte) (*Component, error) {
 	sum := sha256.Sum256(wasm)
 	c := &Component{rt: r, digest: "sha256:" + hex.EncodeToString(sum[:])}
-	def, err := binary.Decode(wasm, binary.Limits{})
+	def, err := binary.Decode(wasm, r.decode)
 	if err != nil {
 		return nil, fmt.Errorf("decode component %.19s: %w", c.digest, err)
 	}

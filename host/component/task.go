@@ -10,6 +10,7 @@ import (
 type compInst struct {
 	handles  table
 	parent   *compInst
+	depth    int // ancestors
 	store    *Instance
 	mayEnter bool
 	mayLeave bool
@@ -67,9 +68,10 @@ func (s *subtask) release(t *table) {
 // and marks the instances that it enters: the callee and its ancestors, less
 // the caller and its ancestors.
 func (c *compInst) enter(caller *compInst) error {
-	for i := c; i != nil && !i.holds(caller); i = i.parent {
+	outside := c.common(caller)
+	for i := c; i != outside; i = i.parent {
 		if !i.mayEnter {
-			i.unwind(c, caller)
+			c.unmark(i)
 			return trap.New(trap.Reentrance, "the instance is already running")
 		}
 		i.mayEnter = false
@@ -77,24 +79,33 @@ func (c *compInst) enter(caller *compInst) error {
 	return nil
 }
 
-// unwind takes back the marks of an enter that stopped at c.
-func (c *compInst) unwind(from, caller *compInst) {
-	for i := from; i != c && !i.holds(caller); i = i.parent {
+// leave takes back what enter did.
+func (c *compInst) leave(caller *compInst) { c.unmark(c.common(caller)) }
+
+// unmark takes back the marks of c and its ancestors below end.
+func (c *compInst) unmark(end *compInst) {
+	for i := c; i != end; i = i.parent {
 		i.mayEnter = true
 	}
 }
 
-// leave takes back what enter did.
-func (c *compInst) leave(caller *compInst) { (*compInst)(nil).unwind(c, caller) }
-
-// holds reports whether c is caller or an ancestor of it.
-func (c *compInst) holds(caller *compInst) bool {
-	for ; caller != nil; caller = caller.parent {
-		if caller == c {
-			return true
+// common returns the nearest instance that is both c or an ancestor of it, and
+// other or an ancestor of that; nil where there is none.
+func (c *compInst) common(other *compInst) *compInst {
+	if other == nil {
+		return nil
+	}
+	for c != other {
+		if c.depth >= other.depth {
+			c = c.parent
+		} else {
+			other = other.parent
+		}
+		if c == nil || other == nil {
+			return nil
 		}
 	}
-	return false
+	return c
 }
 
 // LiftOwn implements abi.Handles.
