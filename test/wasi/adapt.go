@@ -40,12 +40,12 @@ func adapt(ctx context.Context, jco string, tests []test, dir string, stderr io.
 	if jco == "" {
 		return nil, errors.New("the programs are core modules: -jco must name a folder that can adapt them")
 	}
-	script := filepath.Join(dir, "adapt.mjs") // the list takes standard input
-	if err := os.WriteFile(script, adapter, 0o600); err != nil {
+	listed := filepath.Join(dir, "programs")
+	if err := os.WriteFile(listed, []byte(list.String()), 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "node", script, jco)
-	cmd.Stdin, cmd.Stderr = strings.NewReader(list.String()), stderr
+	cmd := exec.CommandContext(ctx, "node", "--input-type=module", "-", jco, listed)
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(adapter), stderr
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("make components of the programs: %w", err)
 	}
