@@ -1,6 +1,9 @@
 package memory
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 // Segment is a run of bytes at a place in a linear memory.
 type Segment struct {
@@ -15,11 +18,13 @@ type Segment struct {
 // bytes are copied.
 //
 // An Image is immutable and may be used by any number of goroutines. Close it
-// after the last call of [Image.New]; memories made from it stay valid.
+// after the last call of [Image.New] and of [Linear.Reset]; memories made from
+// it stay readable.
 type Image struct {
 	size     uint64 // bytes, whole pages
 	segments []Segment
 	file     imageFile
+	whole    func() []byte // the segments as they lie in memory, made when asked for
 }
 
 // NewImage makes an image of segments, later ones over earlier ones. The bytes
@@ -33,6 +38,11 @@ func NewImage(segments []Segment) (*Image, error) {
 		}
 		img.size = max(img.size, roundUp(end))
 	}
+	img.whole = sync.OnceValue(func() []byte {
+		b := make([]byte, img.size)
+		img.copyTo(b)
+		return b
+	})
 	img.open()
 	return img, nil
 }
@@ -54,6 +64,9 @@ func (i *Image) Close() error {
 	}
 	return nil
 }
+
+// copied returns the image where it is no file.
+func (i *Image) copied() []byte { return i.whole() }
 
 // copyTo writes the image over fresh memory.
 func (i *Image) copyTo(mem []byte) {

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"unsafe"
@@ -13,6 +14,7 @@ import (
 type imageFile struct {
 	mu     sync.RWMutex
 	file   *os.File
+	view   []byte // of the file, read-only
 	closed bool
 }
 
@@ -31,7 +33,12 @@ func (i *Image) open() {
 		_ = f.Close()
 		return
 	}
-	i.file.file = f
+	view, err := unix.Mmap(fd, 0, int(i.size), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		_ = f.Close()
+		return
+	}
+	i.file.file, i.file.view = f, view
 	i.segments = nil
 }
 
@@ -51,30 +58,38 @@ func (i *Image) fill(f *os.File) error {
 
 // place puts the image at the start of mem, a fresh mapping of zeros: by a
 // private mapping of the file over it, or by copying where there is no file.
-func (i *Image) place(mem []byte) error {
+func (i *Image) place(mem []byte) (copied bool, _ error) {
 	i.file.mu.RLock()
 	defer i.file.mu.RUnlock()
 	switch {
 	case i.size == 0:
-		return nil
+		return false, nil
 	case i.file.closed:
-		return os.ErrClosed
+		return false, os.ErrClosed
 	case i.file.file == nil:
 		i.copyTo(mem)
-		return nil
+		return true, nil
 	}
 	_, err := unix.MmapPtr(int(i.file.file.Fd()), 0, unsafe.Pointer(unsafe.SliceData(mem)), uintptr(i.size),
 		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
-	return err
+	return false, err
+}
+
+// bytes returns the image, to read: a view of the file that all memories share.
+func (i *Image) bytes() []byte {
+	if i.file.view != nil {
+		return i.file.view
+	}
+	return i.copied()
 }
 
 func (f *imageFile) close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	file := f.file
-	f.file, f.closed = nil, true
+	file, view := f.file, f.view
+	f.file, f.view, f.closed = nil, nil, true
 	if file == nil {
 		return nil
 	}
-	return file.Close()
+	return errors.Join(unix.Munmap(view), file.Close())
 }

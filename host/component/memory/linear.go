@@ -18,6 +18,8 @@ type Linear struct {
 	base   mapping
 	max    uint64
 	budget *Budget
+	image  *Image // may be nil
+	reset  pristine
 	closed bool
 }
 
@@ -46,7 +48,7 @@ func newLinear(min, max uint64, budget *Budget, image *Image) (*Linear, error) {
 		return nil, fmt.Errorf("reserve %d bytes of linear memory: %w", max, err)
 	}
 	budget.reserve(max)
-	m := &Linear{base: base, max: max, budget: budget}
+	m := &Linear{base: base, max: max, budget: budget, image: image}
 	m.buf = m.base.slice(min)
 	return m, nil
 }
@@ -78,6 +80,7 @@ func (m *Linear) Reallocate(size uint64) []byte {
 		return nil
 	}
 	m.buf = m.base.slice(size)
+	m.reset.high = max(m.reset.high, size)
 	return m.buf
 }
 
@@ -95,7 +98,7 @@ func (m *Linear) Close() error {
 	m.closed = true
 	m.budget.give(uint64(len(m.buf)))
 	m.budget.unreserve(m.max)
-	m.buf = nil
+	m.buf, m.reset, m.image = nil, pristine{}, nil
 	if err := m.base.release(); err != nil {
 		return fmt.Errorf("release linear memory: %w", err)
 	}

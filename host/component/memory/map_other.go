@@ -10,7 +10,7 @@ func reserve(min, _ uint64, image *Image) (mapping, error) {
 	if image == nil {
 		return m, nil
 	}
-	if err := image.place(m.base); err != nil {
+	if _, err := image.place(m.base); err != nil {
 		_ = m.release()
 		return mapping{}, err
 	}

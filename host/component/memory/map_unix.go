@@ -10,7 +10,11 @@ import (
 
 // mapping is an anonymous private mapping of the memory's maximum size. The
 // system commits a page when it is first touched.
-type mapping struct{ base []byte }
+type mapping struct {
+	base   []byte
+	copied bool // the image was copied into it, not mapped
+	noScan bool // for tests: as on a system that cannot tell what was written
+}
 
 func reserve(_, max uint64, image *Image) (mapping, error) {
 	if max == 0 {
@@ -24,7 +28,7 @@ func reserve(_, max uint64, image *Image) (mapping, error) {
 	if image == nil {
 		return m, nil
 	}
-	if err := image.place(m.base); err != nil {
+	if m.copied, err = image.place(m.base); err != nil {
 		_ = m.release()
 		return mapping{}, fmt.Errorf("place the image: %w", err)
 	}
