@@ -104,11 +104,7 @@ func (c *cli) call(cmd *cobra.Command, f *callFlags, target, expr string) error 
 	if err != nil {
 		return s.explainCall(cmd.Context(), f, target, err)
 	}
-	return c.result(out, func(w io.Writer) {
-		if out.WAVE != "" {
-			fmt.Fprintln(w, out.WAVE)
-		}
-	})
+	return c.show(out)
 }
 
 // prepare finds the function and encodes its arguments.
@@ -163,34 +159,45 @@ func invoke(ctx context.Context, s *session, prefix string, fn function, params 
 		return nil, err
 	}
 	defer client.Close() //nolint:errcheck // it has nothing left to fail
-	results := []*wit.Type{}
-	if fn.Result != nil {
-		results = append(results, fn.Result)
-	}
 	ctx, hops := wrpc.ContextWithHops(ctx)
 	start := time.Now()
-	data, _, err := client.Call(ctx, wrpc.Target{Prefix: prefix, Instance: fn.instance, Func: wit.WireFunc(fn.Name), Results: results},
+	data, _, err := client.Call(ctx, wrpc.Target{Prefix: prefix, Instance: fn.instance, Func: wit.WireFunc(fn.Name), Results: fn.ResultTypes()},
 		wrpc.Meta{SourceID: sourceID}, params)
 	took := time.Since(start)
 	if err != nil {
 		return nil, err
 	}
-	values, rest, err := wire.DecodeAll(results, data, wire.Limits{})
+	out, err := answer(fn, data, took)
+	if err == nil && len(hops.List()) > 0 {
+		out.Hops = hops.List()
+	}
+	return out, err
+}
+
+// answer reads the results of a call.
+func answer(fn function, data []byte, took time.Duration) (*called, error) {
+	values, rest, err := wire.DecodeAll(fn.ResultTypes(), data, wire.Limits{})
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%d bytes too many", len(rest))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("results of %s: %w", fn.callName(), err)
 	}
-	out := &called{Hops: hops.List(), DurationMS: float64(took.Microseconds()) / 1000}
-	if out.Hops == nil {
-		out.Hops = []wrpc.Hop{}
-	}
+	out := &called{Hops: []wrpc.Hop{}, DurationMS: float64(took.Microseconds()) / 1000}
 	if len(values) == 1 {
 		out.WAVE = wave.Format(fn.Result, values[0])
 		out.Result, err = wave.ToJSON(fn.Result, values[0])
 	}
 	return out, err
+}
+
+// show prints the answer of a call.
+func (c *cli) show(out *called) error {
+	return c.result(out, func(w io.Writer) {
+		if out.WAVE != "" {
+			fmt.Fprintln(w, out.WAVE)
+		}
+	})
 }
 
 // explainCall says what a failed call means to who typed it.

@@ -41,9 +41,9 @@ func writeJSON(w io.Writer, v any) error {
 	return err
 }
 
-// terminal says whether a stream shows what it gets to a person at once.
-func terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// terminal says whether a stream is a person's.
+func terminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
 }
 

@@ -96,7 +96,7 @@ func (c *cli) pull(ctx context.Context, f *transferFlags, arg string) (*oci.Arti
 	}
 	ref, err := oci.ParseReference(arg)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("there is no file %s, and as a %w", arg, err)
 	}
 	client, err := f.client(ref)
 	if err != nil {

@@ -5,146 +5,289 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/component/trap"
+	"github.com/lathhost/lath/host/oci"
+	"github.com/lathhost/lath/host/wasi"
+	"github.com/lathhost/lath/wit"
+	wasicli "github.com/lathhost/lath/wit/wasi/cli"
+	"github.com/lathhost/lath/wit/wave"
 )
 
-// Exit codes.
-const (
-	exitOK = iota
-	exitFailed
-	exitUsage
-)
+// exitInterrupted is the exit code of a guest that a signal ended: what shells
+// use.
+const exitInterrupted = 130
 
-// cli is what all verbs share: the streams and the form of output.
-type cli struct {
-	args   []string
-	stdin  io.Reader
-	stdout io.Writer
-	stderr io.Writer
-	output string
-}
+func (c *cli) runCmd() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use: "run [flags] FILE|REFERENCE [ARGUMENT...]", Short: "Run a component here, as a program",
+		Long: `Run a component that exports wasi:cli/run in this process, without a lattice, or
+call one function of any component with --invoke. What follows the component goes to
+it: flags of lath stand before. A "--" right after the component is left out.
 
-// The values of --output.
-const (
-	outputText = "text"
-	outputJSON = "json"
-)
+The program has standard input, output and error, and nothing else of this machine
+but what flags grant. wasi:keyvalue is in memory and ends with the run; wasi:logging
+goes to standard error. A component that imports interfaces of other components runs
+in a lattice: see lath up.
 
-// run is the whole program but for the process: it returns the exit code.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	c := &cli{args: args, stdin: stdin, stdout: stdout, stderr: stderr}
-	root := c.root()
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		return exitOK
-	}
-	var usage *usageError
-	isUsage := errors.As(err, &usage)
-	switch {
-	case c.wantsJSON():
-		_ = writeJSON(stderr, struct {
-			Error string `json:"error"`
-		}{err.Error()})
-	case isUsage:
-		fmt.Fprintf(stderr, "error: %v\nsee: %s --help\n", err, cmd.CommandPath())
-	default:
-		fmt.Fprintf(stderr, "error: %v\n", err)
-	}
-	if isUsage {
-		return exitUsage
-	}
-	return exitFailed
-}
-
-// wantsJSON also holds for errors that come before flags are read.
-func (c *cli) wantsJSON() bool {
-	if c.output != "" && c.output != outputText {
-		return c.output == outputJSON
-	}
-	for i, a := range c.args {
-		if a == "--output=json" || a == "--output" && i+1 < len(c.args) && c.args[i+1] == outputJSON {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *cli) root() *cobra.Command {
-	root := &cobra.Command{
-		Use:   "lath",
-		Short: "Run WebAssembly components on any machine, joined into one lattice",
-		Long: `Lath runs sandboxed WebAssembly components and joins the machines they run on
-into one lattice over NATS.
-
-Exit codes: 0 done, 1 failed, 2 wrong use.`,
-		Example: `  lath up --detach
-  lath start component ghcr.io/you/counter:0.1.0
-  lath start provider keyvalue lath+builtin://keyvalue-memory
-  lath link put counter keyvalue --interface wasi:keyvalue/store,atomics
-  lath call counter 'example:counter/counter.increment("visits")'
-  lath down`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
-	asGroup(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.PersistentFlags().StringVar(&c.output, "output", outputText, "form of output: text or json")
-	fromEnv(root.PersistentFlags(), "output", "LATH_OUTPUT")
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		if err := readEnv(cmd.Flags()); err != nil {
-			return &usageError{err}
-		}
-		if c.output != outputText && c.output != outputJSON {
-			return usagef("--output %q: want text or json", c.output)
-		}
-		return nil
-	}
-	root.AddCommand(c.upCmd(), c.hostCmd(), c.downCmd(), c.startCmd(), c.stopCmd(), c.linkCmd(), c.callCmd(),
-		c.getCmd(), c.pushCmd(), c.pullCmd(), c.inspectCmd(), c.versionCmd())
-	return root
-}
-
-// asGroup makes a command one that only holds others: alone it shows help,
-// with anything else it says what it does not know.
-func asGroup(cmd *cobra.Command) *cobra.Command {
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
+The exit code is the program's: 0 where it ends well, 1 where it ends with an error
+without a code. It is 1 for a trap or a limit, with the reason on standard error, 2
+for wrong use, and 130 after an interrupt.`,
+		Example: `  lath run hello.wasm
+  lath run --dir ./data::/data:ro --env LANG sort.wasm -r /data/names.txt
+  lath run --allow-http api.example.org --timeout 30s ghcr.io/you/fetch:0.1.0
+  lath run --invoke 'example:types/values.echo-u32(42)' types.wasm`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("no component is named: %s", cmd.UseLine())
+			}
 			return nil
-		}
-		err := fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			err = fmt.Errorf("%w: did you mean %s?", err, strings.Join(near, " or "))
-		}
-		return &usageError{err}
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rest := args[1:]
+			if len(rest) > 0 && rest[0] == "--" {
+				rest = rest[1:]
+			}
+			return c.runGuest(cmd.Context(), &f, args[0], rest)
+		},
 	}
-	cmd.SuggestionsMinimumDistance = 2
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	f.add(cmd)
+	cmd.Flags().SetInterspersed(false)
 	return cmd
 }
 
-// nargs wants between least and most arguments, and says which.
-func nargs(least, most int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) < least:
-			return usagef("%d argument(s) given, more are needed: %s", len(args), cmd.UseLine())
-		case len(args) > most:
-			return usagef("unexpected argument %q: %s", args[most], cmd.UseLine())
+// runGuest runs a component and ends as it does.
+func (c *cli) runGuest(ctx context.Context, f *runFlags, name string, args []string) (err error) {
+	g, err := f.check()
+	if err != nil {
+		return err
+	}
+	var call *wave.Call
+	if f.invoke != "" {
+		parsed, err := wave.ParseCall(f.invoke)
+		if err != nil {
+			return &usageError{fmt.Errorf("--invoke: %w", withCaret(f.invoke, err))}
 		}
-		return nil
+		call = &parsed
+	}
+	a, err := c.pull(ctx, &f.source, name)
+	if err != nil {
+		return err
+	}
+	if isCoreModule(a.Bytes) {
+		return errCoreModule(name)
+	}
+	p := &program{cli: c, flags: f, grant: g, name: name, args: args}
+	defer func() { err = errors.Join(err, p.close(context.WithoutCancel(ctx))) }()
+	if err := p.load(ctx, a.Bytes, call); err != nil {
+		return err
+	}
+	data, took, err := p.call(ctx)
+	if err != nil {
+		return p.ended(ctx, err)
+	}
+	out, err := answer(p.fn, data, took)
+	switch {
+	case err != nil:
+		return err
+	case call != nil:
+		return c.show(out)
+	case out.WAVE == "err":
+		return &guestEnd{exitFailed}
+	}
+	return nil
+}
+
+// isCoreModule: WebAssembly that is not wrapped as a component.
+func isCoreModule(wasm []byte) bool {
+	return strings.HasPrefix(string(wasm[:min(8, len(wasm))]), "\x00asm\x01\x00\x00\x00")
+}
+
+func errCoreModule(name string) error {
+	out := strings.TrimSuffix(filepath.Base(name), ".wasm") + ".component.wasm"
+	return fmt.Errorf(`%s is a core module, not a component
+make a component of a WASI preview 1 command with one of:
+  npx @bytecodealliance/jco new --wasi-command %s -o %s
+  wasm-tools component new --adapt wasi_snapshot_preview1=wasi_snapshot_preview1.command.wasm %s -o %s
+where the second needs that file of wasmtime's releases`, name, name, out, name, out)
+}
+
+// program is a component that is to run once in this process.
+type program struct {
+	*cli
+	flags *runFlags
+	grant runGrant
+	name  string
+	args  []string
+
+	fn      function
+	params  []byte
+	rt      *component.Runtime
+	tmpl    *component.Template
+	closers []func() error
+}
+
+// load compiles and links the component and finds what is to be called; call
+// is nil for the function of wasi:cli/run.
+func (p *program) load(ctx context.Context, wasm []byte, call *wave.Call) error {
+	cache := p.flags.source.cacheDir
+	if cache != "" {
+		cache = filepath.Join(cache, "compiled") // that of hosts
+	}
+	var err error
+	if p.rt, err = component.New(ctx, component.Config{CacheDir: cache}); err != nil {
+		return err
+	}
+	done := p.waiting("compiling " + p.name)
+	defer done()
+	comp, err := p.rt.Compile(wasm)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	if call != nil {
+		p.fn, p.params, err = prepare(comp.World(), *call, p.flags.invoke)
+	} else {
+		p.fn, err = findRun(comp.World(), p.name)
+	}
+	if err != nil {
+		return err
+	}
+	hosts, err := p.interfaces(comp.World())
+	if err != nil {
+		return err
+	}
+	p.tmpl, err = comp.Link(ctx, component.LinkConfig{Name: p.id(), Host: hosts, Limits: p.grant.limits})
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	return nil
+}
+
+// findRun finds the function that makes a component a program.
+func findRun(w *wit.World, name string) (function, error) {
+	all := functions(w)
+	for _, fn := range all {
+		if wit.Track(fn.instance) == wit.Track(wasicli.RunInterface.Name) && fn.Name == "run" {
+			return fn, nil
+		}
+	}
+	if len(all) == 0 {
+		return function{}, fmt.Errorf("%s exports no function: there is nothing to run", name)
+	}
+	for _, fn := range all {
+		if strings.HasPrefix(fn.instance, "wasi:cli/run@") {
+			return function{}, fmt.Errorf("%s exports %s, which is not supported yet: it wants wasi:cli/run@0.2", name, fn.instance)
+		}
+	}
+	return function{}, fmt.Errorf("%s is no program: it does not export wasi:cli/run; call one of its functions with --invoke 'FUNCTION(ARGUMENTS)':%s", name, signatures(all))
+}
+
+// id is the component's name in errors.
+func (p *program) id() string {
+	name := p.name
+	if !isFile(name) {
+		if ref, err := oci.ParseReference(name); err == nil {
+			return idOf(ref)
+		}
+	}
+	return filepath.Base(name)
+}
+
+// call runs the function on an instance of its own. What the guest has written
+// is written when it returns.
+func (p *program) call(ctx context.Context) (results []byte, took time.Duration, err error) {
+	if p.flags.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.flags.timeout)
+		defer cancel()
+	}
+	ctx, end := wasi.WithRun(ctx)
+	defer end()
+	start := time.Now()
+	results, err = p.tmpl.Call(ctx, p.tmpl.Export(p.fn.instance, p.fn.Name), p.params, nil)
+	return results, time.Since(start), err
+}
+
+// ended says how a guest ended that did not return.
+func (p *program) ended(ctx context.Context, err error) error {
+	t := trap.As(err)
+	switch {
+	case t != nil && t.Code == trap.Exit:
+		if t.ExitStatus == 0 {
+			return nil
+		}
+		return &guestEnd{t.ExitStatus}
+	case ctx.Err() != nil:
+		return &guestEnd{exitInterrupted}
+	case t == nil:
+		return err
+	case t.Code == trap.Deadline:
+		return fmt.Errorf("%s did not end within %s (--timeout): it was stopped", p.name, p.flags.timeout)
+	}
+	if t.Stack != "" {
+		return fmt.Errorf("%w\n%s", t, strings.TrimRight(t.Stack, "\n"))
+	}
+	return t
+}
+
+func (p *program) close(ctx context.Context) error {
+	var errs []error
+	if p.tmpl != nil {
+		errs = append(errs, p.tmpl.Close(ctx))
+	}
+	for _, closer := range p.closers {
+		errs = append(errs, closer())
+	}
+	if p.rt != nil {
+		errs = append(errs, p.rt.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// sharedWriter lets more than one goroutine write.
+type sharedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (s *sharedWriter) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(b)
+}
+
+// wasi is what WASI shows the guest.
+func (p *program) wasi() wasi.Config {
+	stderr := &sharedWriter{w: p.stderr}
+	return wasi.Config{
+		Args: append([]string{p.id()}, p.args...), Env: p.grant.env, Cwd: p.flags.cwd,
+		Stdin: p.stdin, Stdout: p.stdout, Stderr: stderr,
+		Terminals: terminals(p.cli),
+		Line: func(stream, line string) {
+			if stream == wasi.Host {
+				line = "lath: " + line
+			}
+			fmt.Fprintln(stderr, line)
+		},
+		ConfigValues: func() map[string]string { return p.grant.config },
+		Grants:       p.grant.grants,
 	}
 }
 
-// usageError is wrong use: the command line cannot mean anything.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+// ownEnv is a variable of this process.
+func ownEnv(name string) (string, error) {
+	v, ok := os.LookupEnv(name)
+	if !ok {
+		return "", fmt.Errorf("the environment has no variable %s: give it a value, %s=VALUE", name, name)
+	}
+	return v, nil
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/grant"
+	"github.com/lathhost/lath/host/wasi"
+	"github.com/lathhost/lath/host/wasi/egress"
+)
+
+// runFlags are those of run.
+type runFlags struct {
+	source          transferFlags
+	dirs, net, http []string
+	env, config     []string
+	cwd, invoke     string
+	memory          string
+	handles         int
+	timeout         time.Duration
+}
+
+func (f *runFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringArrayVar(&f.dirs, "dir", nil, "directory that it may use, HOST[::GUEST][:ro][,quota=SIZE]; repeatable")
+	flags.StringArrayVar(&f.env, "env", nil, "environment variable, NAME=VALUE, or NAME for that of this process; repeatable")
+	flags.StringVar(&f.cwd, "cwd", "", "directory to start in, as it sees it (wasi:cli/environment)")
+	flags.StringArrayVar(&f.net, "allow-net", nil, "place that its sockets may reach or listen on, [tcp://|udp://]HOST[:PORT|:FIRST-LAST]; repeatable")
+	flags.StringArrayVar(&f.http, "allow-http", nil, "server that it may send HTTP requests to, HOST[:PORT]; repeatable")
+	flags.StringArrayVar(&f.config, "config", nil, "setting of wasi:config/store, NAME=VALUE; repeatable")
+	flags.StringVar(&f.memory, "memory", "256MiB", "limit of its linear memory")
+	flags.IntVar(&f.handles, "handles", 0, "limit of the handles that it has open (default 100000)")
+	flags.DurationVar(&f.timeout, "timeout", 0, "limit of its time on the clock (default none)")
+	flags.StringVar(&f.invoke, "invoke", "", "function to call instead of wasi:cli/run, with its arguments in WAVE; its result is printed")
+	f.source.add(cmd)
+}
+
+// runGrant is what the flags of run grant, read.
+type runGrant struct {
+	grants      wasi.Grants
+	env, config map[string]string
+	limits      component.Limits
+}
+
+// check reads the flags; what is wrong is wrong use.
+func (f *runFlags) check() (g runGrant, err error) {
+	defer func() {
+		if err != nil {
+			err = &usageError{err}
+		}
+	}()
+	for _, text := range f.dirs {
+		d, err := grant.ParseDir(text, ".")
+		if err == nil {
+			g.grants.Dirs, err = grant.AddDir(g.grants.Dirs, d)
+		}
+		if err != nil {
+			return g, fmt.Errorf("--dir: %w", err)
+		}
+	}
+	if g.grants.Sockets, err = egress.Parse(f.net); err != nil {
+		return g, fmt.Errorf("--allow-net: %w", err)
+	}
+	if g.grants.HTTP, err = egress.Parse(f.http); err != nil {
+		return g, fmt.Errorf("--allow-http: %w", err)
+	}
+	if g.env, err = assignments(f.env, ownEnv); err != nil {
+		return g, fmt.Errorf("--env: %w", err)
+	}
+	if g.config, err = assignments(f.config, nil); err != nil {
+		return g, fmt.Errorf("--config: %w", err)
+	}
+	if f.cwd != "" && !path.IsAbs(f.cwd) {
+		return g, fmt.Errorf("--cwd %q: want an absolute path, as the component sees it", f.cwd)
+	}
+	g.limits, err = f.limits()
+	return g, err
+}
+
+func (f *runFlags) limits() (l component.Limits, err error) {
+	if l.Memory, err = grant.ParseSize(f.memory); err != nil {
+		return l, fmt.Errorf("--memory: %w", err)
+	}
+	if f.handles < 0 {
+		return l, fmt.Errorf("--handles %d: it is negative", f.handles)
+	}
+	if f.timeout < 0 {
+		return l, fmt.Errorf("--timeout %s: it is negative", f.timeout)
+	}
+	l.Handles = f.handles
+	return l, nil
+}
+
+// assignments reads NAME=VALUE texts, of which the last of a name counts. own,
+// if it is not nil, has the value of a NAME alone.
+func assignments(texts []string, own func(name string) (string, error)) (map[string]string, error) {
+	values := map[string]string{}
+	for _, text := range texts {
+		name, value, given := strings.Cut(text, "=")
+		if err := grant.ValidEnv(name); err != nil {
+			return nil, fmt.Errorf("%q: want NAME=VALUE", text)
+		}
+		if !given {
+			if own == nil {
+				return nil, fmt.Errorf("%q: want NAME=VALUE", text)
+			}
+			var err error
+			if value, err = own(name); err != nil {
+				return nil, err
+			}
+		}
+		values[name] = value
+	}
+	return values, nil
+}
