@@ -135,9 +135,18 @@ func (s *Source) Subscribe(w *Waiter) (stop func()) {
 	}
 }
 
-// InputStream is the resource of that name, on a [Source].
+// bytesFrom is where a stream's bytes come from.
+type bytesFrom interface {
+	Condition
+	// read takes up to n bytes that are there: none means none yet. The bytes
+	// are never written to again.
+	read(n uint64) ([]byte, error)
+	Close() error
+}
+
+// InputStream is the resource of that name, on a [Source] or a reader.
 type InputStream struct {
-	src  *Source
+	src  bytesFrom
 	owns bool
 }
 
@@ -149,8 +158,14 @@ func NewInputStream(src *Source) *InputStream { return &InputStream{src, true} }
 // SharedInputStream makes a stream on a source that outlives it.
 func SharedInputStream(src *Source) *InputStream { return &InputStream{src, false} }
 
+// DirectInputStream makes a stream on a reader that does not block, such as a
+// file, which is read on the guest's goroutine, 64 KiB at a time at most. Drop
+// closes the reader if it is an [io.Closer].
+func DirectInputStream(r io.Reader) *InputStream { return &InputStream{&directSource{r: r}, true} }
+
 // Read implements the contract. A length of 0 always succeeds; no more than
-// 32 KiB are returned at a time, whatever the length.
+// 32 KiB of a source and 64 KiB of a reader are returned at a time, whatever
+// the length.
 func (s *InputStream) Read(_ context.Context, length uint64) ([]byte, error) {
 	return s.src.read(length)
 }
