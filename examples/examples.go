@@ -1,6 +1,7 @@
 // Package examples is guests to learn from and to test with: their sources in
 // C, their WIT, and the components built from them (make guests).
 //
+//   - cat is a program: it copies files, its standard input, or both.
 //   - chain calls the next component of a chain, which may be itself, and at the
 //     end succeeds, fails, traps or never returns.
 //   - counter keeps counts in a key-value store.
@@ -20,7 +21,7 @@ import (
 	"path"
 )
 
-//go:embed chain counter greeter types
+//go:embed cat chain counter greeter types
 var files embed.FS
 
 // Component returns a built component by its name: "counter", "types-utf16".

@@ -27,6 +27,7 @@ type guest struct {
 }
 
 var guests = []guest{
+	{"cat", "cat", []string{"cat.c"}, "guest", "utf8"},
 	{"counter", "counter", []string{"counter.c"}, "guest", "utf8"},
 	{"greeter", "greeter", []string{"greeter.c"}, "guest", "utf8"},
 	{"chain", "chain", []string{"chain.c"}, "guest", "utf8"},

@@ -9,6 +9,13 @@ static uint32_t align_up(uint32_t at, uint32_t align) { return (at + align - 1) 
 
 void arena_reset(void) { top = (uint32_t)&__heap_base; }
 
+uint32_t arena_mark(void) {
+  if (top == 0) arena_reset();
+  return top;
+}
+
+void arena_release(uint32_t mark) { top = mark; }
+
 // reserve makes sure that memory reaches up to end.
 static void reserve(uint64_t end) {
   uint64_t have = (uint64_t)__builtin_wasm_memory_size(0) << 16;

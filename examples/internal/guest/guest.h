@@ -29,6 +29,11 @@ void *alloc(uint32_t size, uint32_t align);
 // at its end where the result needs no memory.
 void arena_reset(void);
 
+// arena_mark names what is allocated now; arena_release frees what was allocated
+// since. A loop that allocates needs no more than one turn of it does.
+uint32_t arena_mark(void);
+void arena_release(uint32_t mark);
+
 // concat joins n pieces in the arena.
 bytes concat(const bytes *pieces, uint32_t n);
 
