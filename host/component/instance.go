@@ -31,14 +31,19 @@ type Instance struct {
 	peer     table          // handles that the host holds of guest resources
 	lent     subtask        // those of them that a call borrows
 	slots    int            // entries that the handle tables may still grow by
-	inv      Invocation
-	imported ImportCall
-	frames   [2]frame // of a call and its post-return
-	deeper   []*frame
-	depth    int
-	nesting  int // of calls of core functions
-	making   int // the core instance that is being made
-	dead     error
+	// hostBytes is what implementations charge, hostCtx what they get: made
+	// when a call first needs it.
+	hostBytes HostBudget
+	hostCtx   *hostContext
+	spent     uint64 // ticks of cores that are closed
+	inv       Invocation
+	imported  ImportCall
+	frames    [2]frame // of a call and its post-return
+	deeper    []*frame
+	depth     int
+	nesting   int // of calls of core functions
+	making    int // the core instance that is being made
+	dead      error
 	// token is held while a call runs: exactly one goroutine runs guest code of
 	// a store at a time.
 	token atomic.Bool
@@ -94,6 +99,7 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 	i.ctx.inst, i.inv.inst, i.onDone = i, i, i.contextDone
 	i.budget, i.slots = memory.NewBudget(t.limits.Memory, t.rt.budget), t.limits.Handles
 	i.peer.slots = &i.slots
+	i.hostBytes.limit = t.limits.HostBytes
 	for k := range i.comps {
 		c := &i.comps[k]
 		c.store, c.mayEnter, c.mayLeave, c.handles.slots = i, true, true, &i.slots
@@ -174,6 +180,7 @@ func (i *Instance) Close() error {
 	errs := i.objects.dropAll()
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.spent = i.ticks()
 	for _, m := range slices.Backward(i.cores) {
 		if err := m.Close(context.Background()); err != nil {
 			errs = append(errs, err)
@@ -199,7 +206,7 @@ var errClosed = &trap.Error{Code: trap.Poisoned, Msg: "instance was closed"}
 
 // begin attaches a call's context. Its end is told what it returned.
 func (i *Instance) begin(ctx context.Context) (stop func() bool) {
-	i.ctx.Base = ctx
+	i.ctx.Base, i.hostCtx = ctx, nil
 	if ctx.Done() == nil {
 		return nil
 	}

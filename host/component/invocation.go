@@ -20,9 +20,16 @@ type Invocation struct {
 	lent  subtask
 }
 
-// Context carries the call's deadline and is done when the call is cancelled.
-// Whatever blocks must watch it.
-func (inv *Invocation) Context() context.Context { return inv.inst.ctx.Base }
+// Context carries the call's deadline, its values and the instance's
+// [HostBudget], and is done when the call is cancelled. Whatever blocks must
+// watch it.
+func (inv *Invocation) Context() context.Context {
+	i := inv.inst
+	if i.hostCtx == nil {
+		i.hostCtx = &hostContext{i.ctx.Base, &i.hostBytes}
+	}
+	return i.hostCtx
+}
 
 // Memory returns the guest's memory as it is now. A call of Realloc,
 // LowerString or LowerOwn makes the slice stale: fetch it again.

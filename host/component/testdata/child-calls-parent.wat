@@ -1,0 +1,55 @@
+;; A parent that lends a handle to its child, which lends it to its parent
+;; again, which lends it to somebody else meanwhile. "keep" does not drop the
+;; handle that it was lent itself.
+(component
+  (component $D
+    (type $r (resource (rep i32)))
+    (core func $new (canon resource.new $r))
+    (core module $M (import "" "new" (func $new (param i32) (result i32)))
+      (func (export "make") (result i32) (call $new (i32.const 7)))
+      (func (export "use") (param i32) (if (i32.ne (local.get 0) (i32.const 7)) (then (unreachable)))))
+    (core instance $m (instantiate $M (with "" (instance (export "new" (func $new))))))
+    (export $named "r" (type $r))
+    (func (export "make") (result (own $named)) (canon lift (core func $m "make")))
+    (func (export "use") (param "x" (borrow $named)) (canon lift (core func $m "use"))))
+  (component $P
+    (import "d" (instance $d (export "r" (type $r (sub resource))) (export "use" (func (param "x" (borrow $r))))))
+    (alias export $d "r" (type $r))
+    (core func $use (canon lower (func $d "use")))
+    (core func $drop (canon resource.drop $r))
+    (core module $Inner
+      (import "" "use" (func $use (param i32)))
+      (import "" "drop" (func $drop (param i32)))
+      (func (export "inner") (param i32) (call $use (local.get 0)) (call $drop (local.get 0))))
+    (core instance $inner (instantiate $Inner (with "" (instance (export "use" (func $use)) (export "drop" (func $drop))))))
+    (func $back (param "x" (borrow $r)) (canon lift (core func $inner "inner")))
+    (component $C
+      (import "d" (instance $d (export "r" (type $r (sub resource)))))
+      (alias export $d "r" (type $r))
+      (import "back" (func $back (param "x" (borrow $r))))
+      (core func $drop (canon resource.drop $r))
+      (core func $lowered (canon lower (func $back)))
+      (core module $M
+        (import "" "back" (func $back (param i32)))
+        (import "" "drop" (func $drop (param i32)))
+        (func (export "go") (param i32)
+          (call $back (local.get 0)) (call $back (local.get 0)) (call $drop (local.get 0))))
+      (core instance $m (instantiate $M (with "" (instance (export "back" (func $lowered)) (export "drop" (func $drop))))))
+      (func (export "go") (param "x" (borrow $r)) (canon lift (core func $m "go"))))
+    (instance $c (instantiate $C (with "d" (instance $d)) (with "back" (func $back))))
+    (core func $go (canon lower (func $c "go")))
+    (core module $Outer
+      (import "" "go" (func $go (param i32)))
+      (import "" "drop" (func $drop (param i32)))
+      (func (export "run") (param i32) (call $go (local.get 0)) (call $drop (local.get 0)))
+      (func (export "keep") (param i32) (call $go (local.get 0))))
+    (core instance $outer (instantiate $Outer (with "" (instance (export "go" (func $go)) (export "drop" (func $drop))))))
+    (func (export "run") (param "x" (borrow $r)) (canon lift (core func $outer "run")))
+    (func (export "keep") (param "x" (borrow $r)) (canon lift (core func $outer "keep"))))
+  (instance $d (instantiate $D))
+  (instance $p (instantiate $P (with "d" (instance $d))))
+  (alias export $d "r" (type $r))
+  (export $named "r" (type $r))
+  (export "make" (func $d "make") (func (result (own $named))))
+  (export "run" (func $p "run") (func (param "x" (borrow $named))))
+  (export "keep" (func $p "keep") (func (param "x" (borrow $named)))))
