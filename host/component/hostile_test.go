@@ -15,19 +15,28 @@ import (
 
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/component/trap"
+	"github.com/lathhost/lath/test/hostile/guests"
 	"github.com/lathhost/lath/wit"
 )
 
 // The guests here are hostile: whatever they do ends in a typed trap of their
-// own, and leaves the host as it was. Their sources are the .wat files beside
-// the .wasm in testdata/hostile, made by "wasm-tools parse X.wat -o X.wasm".
+// own, and leaves the host as it was. They are in test/hostile/guests.
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func hostile(t testing.TB, rt *component.Runtime, name string, cfg component.LinkConfig) *component.Template {
 	t.Helper()
 	cfg.Name = name
-	return linkTo(t, compile(t, rt, "testdata/hostile/"+name+".wasm"), cfg)
+	return linkTo(t, compileHostile(t, rt, name), cfg)
+}
+
+func compileHostile(t testing.TB, rt *component.Runtime, name string) *component.Component {
+	t.Helper()
+	wasm, err := guests.Component(name)
+	require.NoError(t, err)
+	c, err := rt.Compile(wasm)
+	require.NoError(t, err)
+	return c
 }
 
 // requireTrap says that err is a trap of the component, with that code.
@@ -159,7 +168,7 @@ func TestBombs(t *testing.T) {
 	_, err := call(t, hostile(t, rt, "loops", component.LinkConfig{Limits: component.Limits{Handles: 1000}}), "bomb()")
 	requireTrap(t, err, "loops", trap.Limit)
 
-	_, err = compile(t, rt, "testdata/hostile/big-memory.wasm").Link(t.Context(), component.LinkConfig{Limits: component.Limits{Memory: 1 << 20}})
+	_, err = compileHostile(t, rt, "big-memory").Link(t.Context(), component.LinkConfig{Limits: component.Limits{Memory: 1 << 20}})
 	require.ErrorContains(t, err, "memory of 1024 pages, at most 16 are allowed")
 
 	got, err := call(t, hostile(t, rt, "memories", component.LinkConfig{Limits: component.Limits{Memory: 9 << 20}}), "grow(17)")
@@ -181,7 +190,7 @@ func TestLinkBombs(t *testing.T) {
 		"bomb-canons":  "component has more than 20000 canonical functions",
 		"bomb-tables":  "tables of 1200000 entries, at most 1000000 are allowed",
 	} {
-		_, err := compile(t, rt, "testdata/hostile/"+name+".wasm").Link(t.Context(), component.LinkConfig{})
+		_, err := compileHostile(t, rt, name).Link(t.Context(), component.LinkConfig{})
 		require.ErrorContains(t, err, msg, name)
 	}
 	tm := hostile(t, rt, "tables", component.LinkConfig{Limits: component.Limits{TableElements: 120}})
@@ -272,7 +281,7 @@ func TestWhoseFaultItIs(t *testing.T) {
 			require.NoError(t, err)
 			defer func() { require.NoError(t, inst.Close()) }()
 			p := &peer{inst: inst, tm: target}
-			tm := linkTo(t, compile(t, rt, "testdata/hostile/realloc.wasm"), component.LinkConfig{Name: "caller", Import: p.imports})
+			tm := linkTo(t, compileHostile(t, rt, "realloc"), component.LinkConfig{Name: "caller", Import: p.imports})
 			caller, err := tm.Take(t.Context())
 			require.NoError(t, err)
 			defer func() { require.NoError(t, caller.Close()) }()
@@ -486,7 +495,7 @@ func TestPanicInCalleeIsTheHosts(t *testing.T) {
 func TestNeighboursDoNotMeet(t *testing.T) {
 	t.Parallel()
 	rt := newRuntime(t)
-	c := compile(t, rt, "testdata/hostile/objects.wasm")
+	c := compileHostile(t, rt, "objects")
 	h := &things{}
 	var tms [2]*component.Template
 	var linked sync.WaitGroup

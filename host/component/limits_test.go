@@ -27,7 +27,7 @@ func TestLinkLimits(t *testing.T) {
 		{"loops", component.Limits{CodeBytes: 100}, "without their data, at most 100 are allowed"},
 		{"loops", component.Limits{CompileTime: 1}, "compiling took more than 1ns"},
 	} {
-		_, err := compile(t, rt, "testdata/hostile/"+c.guest+".wasm").Link(t.Context(), component.LinkConfig{Limits: c.limit})
+		_, err := compileHostile(t, rt, c.guest).Link(t.Context(), component.LinkConfig{Limits: c.limit})
 		require.ErrorContains(t, err, c.want)
 	}
 	_, err := compile(t, rt, "testdata/child-calls-parent.wasm").Link(t.Context(), component.LinkConfig{Limits: component.Limits{Instances: 3}})
@@ -37,7 +37,7 @@ func TestLinkLimits(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = compile(t, rt, "testdata/hostile/loops.wasm").Link(ctx, component.LinkConfig{})
+	_, err = compileHostile(t, rt, "loops").Link(ctx, component.LinkConfig{})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
