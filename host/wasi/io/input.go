@@ -64,14 +64,14 @@ func (s *Source) read(n uint64) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case n == 0:
-		return nil, nil
 	case len(s.buf) > 0:
 		b := s.buf[:min(n, uint64(len(s.buf)))]
 		s.buf = s.buf[len(b):]
 		return b, nil
 	case s.fate.ended:
 		return nil, s.fate.answer()
+	case n == 0:
+		return nil, nil
 	}
 	s.demand()
 	return nil, nil

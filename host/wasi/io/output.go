@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 
 	contract "github.com/lathhost/lath/wit/wasi/io"
 )
@@ -26,7 +27,10 @@ var _ contract.OutputStream = (*OutputStream)(nil)
 
 // NewOutputStream makes a stream on a writer that may block. Drop closes the
 // writer if it is an [io.Closer], which must end a Write that is under way; a
-// [Flusher] is flushed when the guest asks.
+// [Flusher] is flushed when the guest asks. A [Finisher] is closed while there
+// may still be something to write: its Close must leave it so that a Write
+// takes what it can at once. A Write that fails with [io.ErrClosedPipe] closes
+// the stream, with other errors it fails it.
 func NewOutputStream(w io.Writer) *OutputStream { return &OutputStream{sink: &pumped{w: w}} }
 
 // DirectOutputStream makes a stream on a writer that does not block, which is
@@ -160,6 +164,16 @@ func (s *OutputStream) BlockingSplice(ctx context.Context, src contract.InputStr
 		return 0, err
 	}
 	return uint64(len(b)), s.sink.put(b)
+}
+
+// End closes a stream of [NewOutputStream] for its guest, whose every later
+// operation answers so, and which has nothing to wait for any more. What was
+// put into it before is still written, and then a [Finisher] is told.
+func (s *OutputStream) End() {
+	if p, ok := s.sink.(*pumped); ok {
+		s.permit = math.MaxUint64 // a write is answered, not too much
+		p.finish()
+	}
 }
 
 // Drop implements the contract. What was not flushed may be lost.

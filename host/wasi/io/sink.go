@@ -1,6 +1,7 @@
 package io
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -11,6 +12,14 @@ const capacity = 64 << 10
 
 // Flusher is a writer that holds back bytes until it is flushed.
 type Flusher interface{ Flush() error }
+
+// Finisher is a writer whose stream may end before its bytes are written, such
+// as one direction of a connection: see [OutputStream.End].
+type Finisher interface {
+	// Finish is called once, after the last byte was written; not if that
+	// failed.
+	Finish() error
+}
 
 // sink takes bytes without blocking, for a stream.
 type sink interface {
@@ -74,6 +83,10 @@ type pumped struct {
 	inFlight int    // being written
 	flushing bool
 	pumping  bool
+	// ending is that nothing is taken any more; the fate says whether the
+	// rest can still be written.
+	ending   bool
+	finished bool
 	fate     fate
 	waiting  waiters
 	pumps    sync.WaitGroup
@@ -83,7 +96,7 @@ func (p *pumped) room() (uint64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.fate.ended:
+	case p.over():
 		return 0, p.fate.answer()
 	case p.flushing:
 		return 0, nil
@@ -94,7 +107,7 @@ func (p *pumped) room() (uint64, error) {
 func (p *pumped) put(b []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.fate.ended {
+	if p.over() {
 		return p.fate.answer()
 	}
 	p.buf = append(p.buf, b...)
@@ -105,7 +118,7 @@ func (p *pumped) put(b []byte) error {
 func (p *pumped) flush() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.fate.ended {
+	if p.over() {
 		return p.fate.answer()
 	}
 	p.flushing = true
@@ -113,34 +126,46 @@ func (p *pumped) flush() error {
 	return nil
 }
 
+// over tells whether the guest can do nothing more with the sink; mu is held.
+func (p *pumped) over() bool { return p.fate.ended || p.ending }
+
 // demand starts the goroutine if it is needed; mu is held.
 func (p *pumped) demand() {
-	if !p.pumping && (len(p.buf) > 0 || p.flushing) {
+	if !p.pumping && p.work() {
 		p.pumping = true
 		p.pumps.Go(p.pump)
 	}
 }
 
+// work tells whether there is something to do for the goroutine; mu is held.
+func (p *pumped) work() bool {
+	return !p.fate.ended && (len(p.buf) > 0 || p.flushing || p.ending && !p.finished)
+}
+
 func (p *pumped) pump() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for !p.fate.ended && (len(p.buf) > 0 || p.flushing) {
+	for p.work() {
 		b := p.buf
 		p.buf, p.spare, p.inFlight = p.spare[:0], nil, len(b)
-		flush := p.flushing
+		flush, finish := p.flushing, p.ending // then b is the last
 		p.mu.Unlock()
 		err := writeAll(p.w, b)
 		if err == nil && flush {
 			err = flushWriter(p.w)
 		}
+		if err == nil && finish {
+			err = finishWriter(p.w)
+		}
 		p.mu.Lock()
 		p.spare, p.inFlight = b[:0], 0
-		if err != nil {
+		if errors.Is(err, io.ErrClosedPipe) {
+			p.fate.end(nil)
+		} else if err != nil {
 			p.fate.end(err)
 		}
-		if flush {
-			p.flushing = false
-		}
+		p.flushing = p.flushing && !flush
+		p.finished = p.finished || finish
 		p.waiting.wakeAll()
 	}
 	p.pumping = false
@@ -149,7 +174,7 @@ func (p *pumped) pump() {
 func (p *pumped) Ready() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.fate.ended || !p.flushing && len(p.buf)+p.inFlight < capacity
+	return p.over() || !p.flushing && len(p.buf)+p.inFlight < capacity
 }
 
 func (p *pumped) Subscribe(w *Waiter) (stop func()) {
@@ -163,14 +188,28 @@ func (p *pumped) Subscribe(w *Waiter) (stop func()) {
 	}
 }
 
-// close ends the sink and waits for its goroutine. What was not flushed may be
-// lost, as WASI says.
-func (p *pumped) close() {
+// finish takes no more; what was put is written still.
+func (p *pumped) finish() {
 	p.mu.Lock()
-	p.fate.end(nil)
-	p.buf = nil
+	defer p.mu.Unlock()
+	p.ending = true
 	p.waiting.wakeAll()
-	p.mu.Unlock()
+	p.demand()
+}
+
+// close ends the sink and waits for its goroutine. What was not flushed may be
+// lost, as WASI says; a [Finisher] gets it all, and takes what it can without
+// waiting.
+func (p *pumped) close() {
+	if _, ok := p.w.(Finisher); ok {
+		p.finish()
+	} else {
+		p.mu.Lock()
+		p.fate.end(nil)
+		p.buf = nil
+		p.waiting.wakeAll()
+		p.mu.Unlock()
+	}
 	closeWriter(p.w)
 	p.pumps.Wait()
 }
@@ -190,6 +229,13 @@ func writeAll(w io.Writer, b []byte) error {
 func flushWriter(w io.Writer) error {
 	if f, ok := w.(Flusher); ok {
 		return f.Flush()
+	}
+	return nil
+}
+
+func finishWriter(w io.Writer) error {
+	if f, ok := w.(Finisher); ok {
+		return f.Finish()
 	}
 	return nil
 }
