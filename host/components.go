@@ -127,7 +127,7 @@ func (h *Host) scaleTo(ctx context.Context, req *ctl.ScaleComponent) error {
 	if len(req.Config) > 0 {
 		return fmt.Errorf("start component %q: config %s: %w: named config is not read yet", req.ComponentID, strings.Join(req.Config, ", "), lattice.ErrUnsupported)
 	}
-	if _, _, err := h.limits(req.Limits); err != nil {
+	if _, _, err := h.limits(req.ComponentID, req.Limits); err != nil {
 		return fmt.Errorf("start component %q: %w", req.ComponentID, err)
 	}
 	if now != nil && (now.Image() == req.ComponentRef || !req.AllowUpdate) && now.HasLimits(req.Limits) {
@@ -194,7 +194,7 @@ func (h *Host) fetch(ctx context.Context, ref string) (*component.Component, err
 
 // launch links a component and serves it.
 func (h *Host) launch(ctx context.Context, cfg workload.Config, d *deployed) (*workload.Workload, error) {
-	limits, maxTime, err := h.limits(cfg.Limits)
+	limits, maxTime, err := h.limits(cfg.ID, cfg.Limits)
 	if err != nil {
 		return nil, err
 	}
@@ -209,9 +209,17 @@ func (h *Host) launch(ctx context.Context, cfg workload.Config, d *deployed) (*w
 	return w, nil
 }
 
-// limits merges a command's limits into the host's.
-func (h *Host) limits(l *lattice.ComponentLimits) (component.Limits, time.Duration, error) {
+// limits merges a command's limits into those of a component on this host, of
+// which the command cannot lift what its grant bounds.
+func (h *Host) limits(id string, l *lattice.ComponentLimits) (component.Limits, time.Duration, error) {
 	limits, maxTime := h.cfg.Limits, h.cfg.MaxTime
+	g := h.cfg.Grants.For(id)
+	if g.Memory > 0 {
+		limits.Memory = g.Memory
+	}
+	if g.Time > 0 {
+		maxTime = min(maxTime, g.Time)
+	}
 	if l == nil {
 		return limits, maxTime, nil
 	}
@@ -220,7 +228,9 @@ func (h *Host) limits(l *lattice.ComponentLimits) (component.Limits, time.Durati
 		if err != nil || n == 0 {
 			return limits, 0, fmt.Errorf("max_memory_limit %.40q: %w: want a number of bytes, such as \"16777216\"", l.MaxMemory, lattice.ErrInvalid)
 		}
-		limits.Memory = n
+		if limits.Memory = n; g.Memory > 0 {
+			limits.Memory = min(n, g.Memory)
+		}
 	}
 	if l.MaxExecutionTime != "" {
 		n, err := strconv.ParseUint(l.MaxExecutionTime, 10, 40)

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/grant"
 	"github.com/lathhost/lath/host/oci"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
@@ -50,6 +51,9 @@ type Config struct {
 	LinkTime time.Duration
 	// Limits are those of each component; zero fields mean the defaults.
 	Limits component.Limits
+	// Grants say what components may have of this machine; nobody in the lattice
+	// can change them. Nil grants nothing.
+	Grants *grant.Policy
 	// Log is required.
 	Log *zap.Logger
 }

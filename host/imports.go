@@ -18,7 +18,9 @@ import (
 // link satisfies a component's imports: by the host's own interfaces, by
 // adapters of capabilities, and for the rest by links.
 func (h *Host) link(ctx context.Context, c *component.Component, id string, limits component.Limits, log *zap.Logger, d *deployed) (*component.Template, error) {
-	hosts := wasi.Interfaces(wasi.Config{Line: func(stream, line string) { log.Info(line, zap.String("stream", stream)) }})
+	granted := h.cfg.Grants.For(id)
+	hosts := wasi.Interfaces(wasi.Config{Env: granted.Env, Grants: granted.Grants,
+		Line: func(stream, line string) { log.Info(line, zap.String("stream", stream)) }})
 	known := map[string]bool{}
 	for _, i := range hosts {
 		known[wit.Track(i.Name)] = true

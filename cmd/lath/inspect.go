@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +30,40 @@ type inspected struct {
 	Size    int      `json:"size"`
 	Imports []string `json:"imports"`
 	Exports []string `json:"exports"`
+	Needs   []need   `json:"needs"`
 	WIT     string   `json:"wit"`
+}
+
+// need is what a component can do nothing without, where it tries to.
+type need struct {
+	Interface string `json:"interface"`
+	// By says who gives it: flags of run, or a link.
+	By string `json:"by"`
+}
+
+// needs lists what has to be granted or linked. That an interface is imported
+// does not say that it is used: a C library brings all of them.
+func needs(w *wit.World) []need {
+	grants := []struct{ prefix, by string }{
+		{"wasi:filesystem/preopens", "--dir"},
+		{"wasi:sockets/tcp-create-socket", "--allow-net"},
+		{"wasi:sockets/udp-create-socket", "--allow-net"},
+		{"wasi:sockets/ip-name-lookup", "--allow-net"},
+		{"wasi:http/outgoing-handler", "--allow-http"},
+		{"wasi:config/store", "--config"},
+		{"wasi:keyvalue/", "a link (lath run keeps it in memory)"},
+	}
+	list := []need{}
+	for _, x := range w.Imports {
+		i := slices.IndexFunc(grants, func(g struct{ prefix, by string }) bool { return strings.HasPrefix(x.Name, g.prefix) })
+		switch {
+		case i >= 0:
+			list = append(list, need{x.Name, grants[i].by})
+		case !strings.HasPrefix(x.Name, "wasi:") && needsCode(x):
+			list = append(list, need{x.Name, "a link"})
+		}
+	}
+	return list
 }
 
 func (c *cli) inspect(ctx context.Context, f *transferFlags, arg string) error {
@@ -45,7 +80,12 @@ func (c *cli) inspect(ctx context.Context, f *transferFlags, arg string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", arg, err)
 	}
-	return c.result(inspected{comp.Digest(), len(a.Bytes), names(w.Imports), names(w.Exports), text}, func(out io.Writer) {
-		fmt.Fprintf(out, "// %s, %d bytes\n%s", comp.Digest(), len(a.Bytes), text)
+	seen := inspected{Digest: comp.Digest(), Size: len(a.Bytes), Imports: names(w.Imports), Exports: names(w.Exports), Needs: needs(w), WIT: text}
+	return c.result(seen, func(out io.Writer) {
+		fmt.Fprintf(out, "// %s, %d bytes\n", seen.Digest, seen.Size)
+		for _, n := range seen.Needs {
+			fmt.Fprintf(out, "// %s needs %s\n", n.Interface, n.By)
+		}
+		fmt.Fprint(out, text)
 	})
 }

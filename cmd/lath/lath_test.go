@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,13 +22,31 @@ import (
 	"github.com/lathhost/lath/wit/wave"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// guestCache keeps what the tests compile, which is most of what they do.
+var guestCache string
+
+func TestMain(m *testing.M) {
+	var err error
+	if guestCache, err = os.MkdirTemp("", "lath-test-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(guestCache)
+		os.Exit(code)
+	}))
+}
 
 // runs runs the program in this process.
 func runs(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return runsWith(context.Background(), strings.NewReader(""), args...)
+}
+
+// runsWith runs the program with input, until ctx ends.
+func runsWith(ctx context.Context, stdin io.Reader, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	code = run(context.Background(), args, strings.NewReader(""), &out, &errs)
+	code = run(ctx, args, stdin, &out, &errs)
 	return code, out.String(), errs.String()
 }
 

@@ -114,11 +114,15 @@ func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) 
 	}
 	n.closers = append(n.closers, func() error { images.Close(); return nil })
 
+	policy, err := f.policy()
+	if err != nil {
+		return nil, nil, err
+	}
 	labels := envLabels()
 	maps.Copy(labels, f.labels)
 	h, err := host.New(host.Config{
 		Lattice: f.lattice, Identity: identity, Conn: conn, Runtime: rt, Images: images, Builtins: builtins(),
-		Labels: labels, Version: buildVersion(), Drain: f.drain, Limits: component.Limits{Memory: n.maxMemory}, Log: n.log,
+		Labels: labels, Version: buildVersion(), Drain: f.drain, Limits: component.Limits{Memory: n.maxMemory}, Grants: policy, Log: n.log,
 	})
 	return h, identity, err
 }

@@ -79,12 +79,12 @@ func (c *cli) runGuest(ctx context.Context, f *runFlags, name string, args []str
 		}
 		call = &parsed
 	}
+	if isFile(name) && isCoreModule(name) {
+		return errCoreModule(name)
+	}
 	a, err := c.pull(ctx, &f.source, name)
 	if err != nil {
 		return err
-	}
-	if isCoreModule(a.Bytes) {
-		return errCoreModule(name)
 	}
 	p := &program{cli: c, flags: f, grant: g, name: name, args: args}
 	defer func() { err = errors.Join(err, p.close(context.WithoutCancel(ctx))) }()
@@ -107,9 +107,18 @@ func (c *cli) runGuest(ctx context.Context, f *runFlags, name string, args []str
 	return nil
 }
 
-// isCoreModule: WebAssembly that is not wrapped as a component.
-func isCoreModule(wasm []byte) bool {
-	return strings.HasPrefix(string(wasm[:min(8, len(wasm))]), "\x00asm\x01\x00\x00\x00")
+// isCoreModule says whether a file is WebAssembly that is not wrapped as a
+// component. What cannot be read is not.
+func isCoreModule(file string) bool {
+	const header = "\x00asm\x01\x00\x00\x00"
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var got [len(header)]byte
+	_, err = io.ReadFull(f, got[:])
+	return err == nil && string(got[:]) == header
 }
 
 func errCoreModule(name string) error {
@@ -233,8 +242,8 @@ func (p *program) ended(ctx context.Context, err error) error {
 	case t.Code == trap.Deadline:
 		return fmt.Errorf("%s did not end within %s (--timeout): it was stopped", p.name, p.flags.timeout)
 	}
-	if t.Stack != "" {
-		return fmt.Errorf("%w\n%s", t, strings.TrimRight(t.Stack, "\n"))
+	if stack := fmt.Sprint(t.Stack); stack != "" {
+		return fmt.Errorf("%w\n%s", t, stack)
 	}
 	return t
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lathhost/lath/host"
+	"github.com/lathhost/lath/host/grant"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/natsserver"
 )
@@ -23,6 +24,7 @@ type hostFlags struct {
 	registries                  registryFlags
 	logLevel, logFormat         string
 	maxMemory                   string
+	grants                      string
 	drain, connectTimeout       time.Duration
 	detach                      bool
 
@@ -42,9 +44,22 @@ func (c *cli) upCmd() *cobra.Command {
 process. Other hosts join with "lath host --nats-url". The server listens on this
 machine only and has no authentication; see --listen.
 
+Components have nothing of this machine but what the file of --grants says, by
+component id or the start of one and "*"; of several that match, the longest counts:
+
+  components:
+    counter:
+      dirs: ["./data::/data:ro"]      # HOST[::GUEST][:ro][,quota=SIZE]
+      net: ["tcp://db.internal:5432"] # HOST[:PORT] that sockets may reach
+      http: ["api.example.org"]       # servers that it may send requests to
+      env: {MODE: fast}
+      memory: 64MiB
+      time: 30s                       # of one call
+    "*": {memory: 32MiB}
+
 It runs until a signal or "lath down": it then takes no more calls, finishes those
 that run, and leaves. A second signal ends it at once.`,
-		Example: "  lath up\n  lath up --detach --port 4333 --label zone=lab",
+		Example: "  lath up\n  lath up --detach --port 4333 --label zone=lab\n  lath up --grants grants.yaml",
 		Args:    nargs(0, 0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.runHost(cmd.Context(), f) },
 	}
@@ -65,6 +80,9 @@ func (c *cli) hostCmd() *cobra.Command {
 		Use: "host [flags]", Short: "Start a host that joins a lattice",
 		Long: `Start a host that joins the lattice of a NATS server that runs already: that of
 "lath up" on any machine, or any NATS with JetStream.
+
+Components have nothing of this machine but what the file of --grants says: see
+lath up --help.
 
 It runs until a signal or "lath down": it then takes no more calls, finishes those
 that run, and leaves. A second signal ends it at once.`,
@@ -95,6 +113,8 @@ func (f *hostFlags) add(cmd *cobra.Command) {
 	fromEnv(flags, "allow-file-load", "LATH_ALLOW_FILE_LOAD", "WASMCLOUD_ALLOW_FILE_LOAD")
 	flags.StringVar(&f.maxMemory, "max-memory", "256MiB", "limit of a component's linear memory")
 	fromEnv(flags, "max-memory", "LATH_MAX_MEMORY", "WASMCLOUD_MAX_LINEAR_MEMORY")
+	flags.StringVar(&f.grants, "grants", "", "file that says what components may have of this machine: directories, network, environment, limits (default: nothing); read at the start")
+	fromEnv(flags, "grants", "LATH_GRANTS")
 	flags.DurationVar(&f.drain, "drain", host.DefaultDrain, "how long calls may go on when the host is to end")
 	fromEnv(flags, "drain", "LATH_DRAIN")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -122,7 +142,22 @@ func (f *hostFlags) check() (maxMemory uint64, err error) {
 	if maxMemory, err = humanize.ParseBytes(f.maxMemory); err != nil || maxMemory == 0 {
 		return 0, usagef("--max-memory %q: want a size such as 64MiB", f.maxMemory)
 	}
+	if _, err := f.policy(); err != nil {
+		return 0, err
+	}
 	return maxMemory, f.registries.check()
+}
+
+// policy reads the grants; without a file nothing is granted.
+func (f *hostFlags) policy() (*grant.Policy, error) {
+	if f.grants == "" {
+		return nil, nil
+	}
+	p, err := grant.ReadFile(f.grants)
+	if err != nil {
+		return nil, fmt.Errorf("--grants: %w", err)
+	}
+	return p, nil
 }
 
 func (c *cli) runHost(ctx context.Context, f *hostFlags) error {

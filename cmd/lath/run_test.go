@@ -1,0 +1,240 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/stretchr/testify/require"
+)
+
+// Guests: cat is an example; command and probe are those of WASI's own tests.
+const (
+	catWasm     = "../../examples/cat/cat.wasm"
+	counterWasm = "../../examples/counter/counter.wasm"
+	greeterWasm = "../../examples/greeter/greeter.wasm"
+	typesWasm   = "../../examples/types/types.wasm"
+	commandWasm = "../../host/wasi/testdata/command.wasm"
+	probeWasm   = "../../host/wasi/testdata/probe.wasm"
+)
+
+// guest runs lath run with a cache that all tests share.
+func guest(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	return runs(t, append([]string{"run", "--cache-dir", guestCache}, args...)...)
+}
+
+func TestProgramGetsArgumentsAndEnvironment(t *testing.T) {
+	t.Setenv("LATH_TEST_OWN", "mine")
+	code, out, stderr := guest(t, "--env", "A=1=2", "--env", "B=", "--env", "A=3", "--env", "LATH_TEST_OWN",
+		commandWasm, "show", "--env", "-x", "--", "ä b", "--output", "json", "--help")
+	require.Equal(t, 0, code, stderr)
+	require.Equal(t, "arg command.wasm\narg show\narg --env\narg -x\narg --\narg ä b\narg --output\narg json\narg --help\n"+
+		"env A=3\nenv B=\nenv LATH_TEST_OWN=mine\n", out)
+	require.Empty(t, stderr)
+
+	code, out, _ = guest(t, commandWasm, "--", "show", "--")
+	require.Equal(t, 0, code)
+	require.Equal(t, "arg command.wasm\narg show\narg --\n", out, "one -- after the component is left out, and no variable comes by itself")
+}
+
+func TestProgramsStreamsAndStatusPassThrough(t *testing.T) {
+	t.Parallel()
+	code, out, stderr := guest(t, commandWasm, "hello")
+	require.Equal(t, 0, code)
+	require.Equal(t, "hello out\nno line end", out)
+	require.Equal(t, "hello err\n", stderr)
+
+	for _, c := range []struct {
+		args []string
+		code int
+		err  string
+	}{
+		{[]string{commandWasm, "exit", "0"}, 0, ""},
+		{[]string{commandWasm, "nonsense"}, 1, ""}, // run answers err
+		{[]string{catWasm, "-x"}, 2, "cat: -x: no such option\n"},
+		{[]string{catWasm, "/etc/passwd"}, 1, "cat: /etc/passwd: no directory was granted that holds it\n"},
+	} {
+		code, out, stderr := guest(t, c.args...)
+		require.Equal(t, c.code, code, c.args)
+		require.Empty(t, strings.TrimPrefix(out, "leaving"), c.args)
+		require.Equal(t, c.err, stderr, c.args)
+	}
+}
+
+func TestInputStreamsToOutput(t *testing.T) {
+	t.Parallel()
+	big := bytes.Repeat([]byte("0123456789abcde\n"), 10<<20/16)
+	code, out, stderr := runsWith(t.Context(), bytes.NewReader(big), "run", "--cache-dir", guestCache, "--memory", "1MiB", catWasm)
+	require.Equal(t, 0, code, stderr)
+	require.True(t, bytes.Equal(big, []byte(out)), "%d bytes", len(out))
+
+	// What goes in comes out before more goes in.
+	inRead, in := io.Pipe()
+	outRead, out2 := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(context.Background(), []string{"run", "--cache-dir", guestCache, catWasm}, inRead, out2, io.Discard)
+	}()
+	lines := bufio.NewScanner(outRead)
+	for _, line := range []string{"one", "two"} {
+		_, err := io.WriteString(in, line+"\n")
+		require.NoError(t, err)
+		require.True(t, lines.Scan())
+		require.Equal(t, line, lines.Text())
+	}
+	require.NoError(t, in.Close())
+	require.Equal(t, 0, <-ended)
+}
+
+func TestProgramIsEndedByTimeAndInterrupt(t *testing.T) {
+	t.Parallel()
+	code, out, stderr := guest(t, "--timeout", "50ms", commandWasm, "sleep-long")
+	require.Equal(t, 1, code)
+	require.Equal(t, "sleeping\n", out)
+	require.Contains(t, stderr, "command.wasm did not end within 50ms (--timeout)")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	go func() {
+		_, _ = bufio.NewReader(r).ReadString('\n') // it has begun
+		cancel()
+		_, _ = io.Copy(io.Discard, r)
+	}()
+	var errs bytes.Buffer
+	code = run(ctx, []string{"run", "--cache-dir", guestCache, commandWasm, "sleep-long"}, strings.NewReader(""), w, &errs)
+	require.NoError(t, w.Close())
+	require.Equal(t, exitInterrupted, code)
+	require.Empty(t, errs.String())
+}
+
+func TestTrapsAndLimitsSayWhy(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		err  string
+	}{
+		{[]string{"--invoke", "trap()", typesWasm}, "types.wasm: example:types/failures.trap: unreachable\n"},
+		{[]string{"--memory", "64KiB", commandWasm}, "memory of 2 pages, at most 1"},
+		{[]string{"--handles", "1", commandWasm, "hello"}, "limit exceeded"},
+		{[]string{probeWasm}, "probe.wasm is no program: it does not export wasi:cli/run; call one of its functions with --invoke 'FUNCTION(ARGUMENTS)':\n  mixed: func() -> bool\n"},
+		{[]string{"--invoke", `greet("x")`, greeterWasm}, "imports example:counter/counter, which nothing here carries out\nlink it"},
+		{[]string{"none.wasm"}, "there is no file none.wasm"},
+	} {
+		code, out, stderr := guest(t, c.args...)
+		require.Equal(t, exitFailed, code, c.args)
+		require.Empty(t, out, c.args)
+		require.Contains(t, stderr, c.err, c.args)
+	}
+}
+
+func TestCoreModulesAreRefusedWithWhatToDo(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "old.wasm")
+	require.NoError(t, os.WriteFile(file, []byte("\x00asm\x01\x00\x00\x00"), 0o600))
+	code, _, stderr := guest(t, file)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, stderr, "old.wasm is a core module, not a component")
+	require.Contains(t, stderr, "jco new --wasi-command "+file+" -o old.component.wasm")
+}
+
+func TestInvokePrintsTheResult(t *testing.T) {
+	t.Parallel()
+	code, out, stderr := guest(t, "--invoke", "dice(4)", probeWasm)
+	require.Equal(t, 0, code, stderr)
+	require.Equal(t, "4\n", out)
+
+	// In-memory stores are there for as long as the run.
+	code, out, stderr = guest(t, "--output", "json", "--invoke", `increment("visits")`, counterWasm)
+	require.Equal(t, 0, code, stderr)
+	var got called
+	require.NoError(t, json.Unmarshal([]byte(out), &got))
+	require.Equal(t, "ok(1)", got.WAVE)
+	require.JSONEq(t, `{"ok":1}`, string(got.Result))
+	require.Contains(t, out, `"hops":[]`)
+
+	code, out, stderr = guest(t, "--invoke", `log("one")`, probeWasm)
+	require.Equal(t, 0, code, stderr)
+	require.Empty(t, out)
+	require.Equal(t, "warn: probe: one\n", stderr, "logs go to standard error")
+
+	code, _, stderr = guest(t, "--invoke", `fail-not()`, typesWasm)
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, `no function "fail-not"`)
+}
+
+func TestRefusalsAreSaidOnStandardError(t *testing.T) {
+	t.Parallel()
+	code, out, stderr := guest(t, "--invoke", "fetch()", probeWasm)
+	require.Equal(t, 0, code, stderr)
+	require.Contains(t, out, "not granted")
+	require.Contains(t, stderr, "lath: wasi:http: outgoing HTTP is not granted")
+}
+
+func TestWrongUseOfRun(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		err  string
+	}{
+		{[]string{}, "no component is named: lath run [flags] FILE|REFERENCE"},
+		{[]string{"--dir", "nowhere", catWasm}, `--dir: directory "nowhere"`},
+		{[]string{"--dir", ".::/a", "--dir", "..::/a", catWasm}, "--dir: the guest finds both"},
+		{[]string{"--env", "=x", catWasm}, `--env: "=x": want NAME=VALUE`},
+		{[]string{"--env", "LATH_NOT_SET", catWasm}, "--env: the environment has no variable LATH_NOT_SET"},
+		{[]string{"--config", "x", catWasm}, `--config: "x": want NAME=VALUE`},
+		{[]string{"--memory", "lots", catWasm}, `--memory: "lots": want a size such as 64MiB`},
+		{[]string{"--handles", "-1", catWasm}, "--handles -1: it is negative"},
+		{[]string{"--timeout", "-1s", catWasm}, "--timeout -1s: it is negative"},
+		{[]string{"--cwd", "x", catWasm}, `--cwd "x": want an absolute path`},
+		{[]string{"--allow-net", "a b", catWasm}, "--allow-net: "},
+		{[]string{"--allow-http", "a b", catWasm}, "--allow-http: "},
+		{[]string{"--invoke", "x", typesWasm}, "--invoke: line 1, column 2"},
+		{[]string{"--nonsense", catWasm}, "unknown flag: --nonsense"},
+	} {
+		code, out, stderr := guest(t, c.args...)
+		require.Equal(t, exitUsage, code, c.args)
+		require.Empty(t, out, c.args)
+		require.Contains(t, stderr, c.err, c.args)
+	}
+	code, _, stderr := guest(t, "--output", "json", "--memory", "lots", catWasm)
+	require.Equal(t, exitUsage, code)
+	var e map[string]string
+	require.NoError(t, json.Unmarshal([]byte(stderr), &e))
+	require.Contains(t, e["error"], "--memory")
+}
+
+func TestRunOfAnImage(t *testing.T) {
+	t.Parallel()
+	images := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(images.Close)
+	ref := strings.TrimPrefix(images.URL, "http://") + "/tools/cat:1"
+	code, _, stderr := runs(t, "push", catWasm, ref, "--insecure")
+	require.Equal(t, 0, code, stderr)
+	code, out, stderr := runsWith(t.Context(), strings.NewReader("in"), "run", "--insecure", "--cache-dir", t.TempDir(), ref)
+	require.Equal(t, 0, code, stderr)
+	require.Equal(t, "in", out)
+}
+
+func TestInspectSaysWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	code, out, _ := runs(t, "inspect", catWasm)
+	require.Equal(t, 0, code)
+	require.Contains(t, out, "\n// wasi:filesystem/preopens@0.2.0 needs --dir\n")
+	code, out, _ = runs(t, "inspect", "--output", "json", greeterWasm)
+	require.Equal(t, 0, code)
+	var got inspected
+	require.NoError(t, json.Unmarshal([]byte(out), &got))
+	require.Equal(t, []need{{"example:counter/counter", "a link"}}, got.Needs)
+	_, out, _ = runs(t, "inspect", counterWasm)
+	require.Contains(t, out, "// wasi:keyvalue/store@0.2.0-draft needs a link (lath run keeps it in memory)\n")
+}
