@@ -6,6 +6,7 @@
 //     end succeeds, fails, traps or never returns.
 //   - counter keeps counts in a key-value store.
 //   - greeter greets by the count that counter keeps, and logs what it does.
+//   - notes keeps texts in a directory that the operator of its host grants.
 //   - types exports every value type, a resource, and functions that fail in
 //     every way. types-utf16 and types-latin1 are the same with other string
 //     encodings; relay, relay-utf16 and relay-latin1 import what types exports
@@ -21,7 +22,7 @@ import (
 	"path"
 )
 
-//go:embed cat chain counter greeter types
+//go:embed cat chain counter greeter notes types
 var files embed.FS
 
 // Component returns a built component by its name: "counter", "types-utf16".

@@ -27,7 +27,8 @@ type guest struct {
 }
 
 var guests = []guest{
-	{"cat", "cat", []string{"cat.c"}, "guest", "utf8"},
+	{"cat", "cat", []string{"cat.c", files}, "guest", "utf8"},
+	{"notes", "notes", []string{"notes.c", files}, "guest", "utf8"},
 	{"counter", "counter", []string{"counter.c"}, "guest", "utf8"},
 	{"greeter", "greeter", []string{"greeter.c"}, "guest", "utf8"},
 	{"chain", "chain", []string{"chain.c"}, "guest", "utf8"},
@@ -38,6 +39,9 @@ var guests = []guest{
 	{"relay-utf16", "types", []string{"relay.c"}, "relay", "utf16"},
 	{"relay-latin1", "types", []string{"relay.c"}, "relay", "compact-utf16"},
 }
+
+// files is what guests share that open files.
+const files = "../internal/guest/files.c"
 
 // One core module serves every encoding: it never looks into a string.
 var typesSources = []string{"values.c", "resources.c", "failures.c"}
