@@ -80,7 +80,8 @@ type Config struct {
 // grants nothing: what a guest asks for is refused in words that name the
 // grant.
 type Grants struct {
-	// Dirs are the directories that the guest finds opened.
+	// Dirs are the directories that the guest finds opened. One that is not
+	// there stops the guest: [filesystem.Check] tells before.
 	Dirs []filesystem.Dir
 	// Sockets are the places that wasi:sockets may reach and listen on.
 	Sockets *egress.Rules
@@ -92,7 +93,10 @@ type Grants struct {
 // call. Lines of output that a guest wrote in pieces, to streams opened one
 // after another, become whole under it; end hands out the last line if it has
 // no line end. Without it, a line ends with the stream that it was written to.
-func WithRun(ctx context.Context) (_ context.Context, end func()) { return cli.WithRun(ctx) }
+// The instance's limits on open files count under it.
+func WithRun(ctx context.Context) (_ context.Context, end func()) {
+	return cli.WithRun(filesystem.WithInstance(ctx))
+}
 
 // Interfaces returns all interfaces, for [component.LinkConfig]. They serve any
 // number of instances at a time.
@@ -150,7 +154,7 @@ func operatorInterfaces(cfg Config) []component.HostInterface {
 // refused is said once per function value, not once per try.
 func refusals(cfg Config) []component.HostInterface {
 	refused := once(func(why string) { cfg.Line(Host, why) })
-	net, web, files := sockets.Denied{Refused: refused}, http.Denied{Refused: refused}, filesystem.None{}
+	net, web, files := sockets.Denied{Refused: refused}, http.Denied{Refused: refused}, filesystem.New(cfg.Dirs, refused)
 	return []component.HostInterface{
 		bindfilesystem.Preopens(files), bindfilesystem.Types(files),
 		bindsockets.InstanceNetwork(net), bindsockets.Network(), bindsockets.IPNameLookup(net),
