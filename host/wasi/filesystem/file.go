@@ -122,7 +122,7 @@ func (f *file) Read(_ context.Context, length, offset contract.Filesize) (contra
 	if err := f.mayRead(offset); err != nil {
 		return none, err
 	}
-	n := min(length, maxRead)
+	n := min(length, maxRead, math.MaxInt64-offset)
 	if n > 4<<10 { // worth asking how much there is
 		i, err := fileStat(f.f)
 		if err != nil {

@@ -87,6 +87,10 @@ type reader struct {
 
 // Read implements [goio.Reader].
 func (r *reader) Read(b []byte) (int, error) {
+	b = b[:min(int64(len(b)), math.MaxInt64-r.offset)]
+	if len(b) == 0 {
+		return 0, goio.EOF
+	}
 	n, err := r.f.ReadAt(b, r.offset)
 	r.offset += int64(n)
 	if err == nil || err == goio.EOF { //nolint:errorlint // ReadAt returns it as it is
