@@ -22,6 +22,7 @@ const (
 	DefaultHeartbeat = 30 * time.Second
 	DefaultDrain     = 10 * time.Second
 	DefaultMaxTime   = 10 * time.Minute // v1's --max-execution-time-ms
+	DefaultLogRate   = 256 << 10        // bytes a second
 )
 
 // Config says what a host is. Lattice, Identity, Conn, Runtime and Images are
@@ -51,6 +52,10 @@ type Config struct {
 	LinkTime time.Duration
 	// Limits are those of each component; zero fields mean the defaults.
 	Limits component.Limits
+	// LogRate bounds what each component may write to the log, in bytes a
+	// second, over all its instances; what is more is left out, and counted
+	// there. Default: [DefaultLogRate].
+	LogRate uint64
 	// Grants say what components may have of this machine; nobody in the lattice
 	// can change them. Nil grants nothing.
 	Grants *grant.Policy
@@ -85,6 +90,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.LinkTime <= 0 {
 		c.LinkTime = wrpc.DefaultTimeout
+	}
+	if c.LogRate == 0 {
+		c.LogRate = DefaultLogRate
 	}
 	if c.Version == "" {
 		c.Version = "0.0.0-dev"

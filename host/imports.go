@@ -10,6 +10,7 @@ import (
 
 	"github.com/lathhost/lath/host/capability"
 	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/grant"
 	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/host/wasi"
 	"github.com/lathhost/lath/wit"
@@ -20,7 +21,7 @@ import (
 func (h *Host) link(ctx context.Context, c *component.Component, id string, limits component.Limits, log *zap.Logger, d *deployed) (*component.Template, error) {
 	granted := h.cfg.Grants.For(id)
 	hosts := wasi.Interfaces(wasi.Config{Env: granted.Env, Grants: granted.Grants,
-		Line: func(stream, line string) { log.Info(line, zap.String("stream", stream)) }})
+		Line: newOutput(log, h.logRate(granted)).line})
 	known := map[string]bool{}
 	for _, i := range hosts {
 		known[wit.Track(i.Name)] = true
@@ -49,6 +50,14 @@ func (h *Host) link(ctx context.Context, c *component.Component, id string, limi
 			}
 			return imp.Callee(fn), nil
 		}})
+}
+
+// logRate is how much a component may write to the log, in bytes a second.
+func (h *Host) logRate(g grant.Grant) uint64 {
+	if g.LogRate > 0 {
+		return g.LogRate
+	}
+	return h.cfg.LogRate
 }
 
 // linkable refuses an import that neither the host nor any link can satisfy.
