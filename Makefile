@@ -12,7 +12,7 @@ BENCHTIME ?= 1s
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help conformance interop build demo test race lint fmt generate check-generate fuzz bench cross guests ci clean
+.PHONY: help conformance wasi-suite interop build demo test race lint fmt generate check-generate fuzz bench cross guests ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: ## Print what calls cost beside their floors; with BENCH=regexp, Go bench
 
 conformance: ## Play component-model scripts: SUITE=dir, JCO=folder with npm's @bytecodealliance/jco
 	$(GO) run ./test/conformance -suite '$(SUITE)' $(if $(JCO),-jco '$(JCO)')
+
+wasi-suite: ## Play WASI's own tests: SUITE=dir, JCO=folder with npm's @bytecodealliance/jco
+	$(GO) run ./test/wasi -suite '$(SUITE)' $(if $(JCO),-jco '$(JCO)')
 
 interop: ## Test against wasmCloud's own Go code, named by WASMCLOUD_GO_DIR and WRPC_GO_DIR
 	cd test/interop && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count=1 -v ./...
