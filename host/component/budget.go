@@ -84,14 +84,5 @@ type Usage struct {
 // Usage returns what the instance took so far. Call it while no call runs; the
 // figures stay after Close.
 func (i *Instance) Usage() Usage {
-	return Usage{Ticks: i.ticks(), Memory: i.budget.Stats().Peak, Handles: i.tmpl.limits.Handles - i.slots, HostBytes: i.hostBytes.peak.Load()}
-}
-
-// ticks sums up what the core modules spent.
-func (i *Instance) ticks() uint64 {
-	n := i.spent
-	for _, m := range i.cores {
-		n += m.Ticks()
-	}
-	return n
+	return Usage{Ticks: i.meter.Ticks(), Memory: i.budget.Stats().Peak, Handles: i.tmpl.limits.Handles - i.slots, HostBytes: i.hostBytes.peak.Load()}
 }

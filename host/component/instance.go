@@ -35,7 +35,7 @@ type Instance struct {
 	// when a call first needs it.
 	hostBytes HostBudget
 	hostCtx   *hostContext
-	spent     uint64 // ticks of cores that are closed
+	meter     *engine.Meter // of all cores together
 	inv       Invocation
 	imported  ImportCall
 	frames    [2]frame // of a call and its post-return
@@ -48,7 +48,7 @@ type Instance struct {
 	// a store at a time.
 	token atomic.Bool
 
-	mu      sync.Mutex // guards cores while they are made and closed
+	mu      sync.Mutex // keeps stopped and what the meter was told the same
 	stopped atomic.Bool
 	onDone  func()         // contextDone, as the value that contexts call
 	watch   sync.WaitGroup // onDone, from begin to end
@@ -61,17 +61,9 @@ type callContext struct {
 	inst *Instance
 }
 
-// Instantiated notes a core instance before its start function runs, so that
-// an interruption reaches it there too.
-func (c *callContext) Instantiated(m *engine.Module) {
-	i := c.inst
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.cores = append(i.cores, m)
-	if i.stopped.Load() {
-		m.Interrupt()
-	}
-}
+// Instantiated notes a core instance before its start function runs, which may
+// call the host.
+func (c *callContext) Instantiated(m *engine.Module) { c.inst.cores = append(c.inst.cores, m) }
 
 // coreFunc is a core function that the host calls. A call engine is made when
 // first needed and serves one call at a time; a nested call makes its own.
@@ -108,8 +100,13 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 			c.depth = c.parent.depth + 1
 		}
 	}
+	var err error
+	if i.meter, err = t.rt.engine.NewMeter(); err != nil {
+		return nil, err
+	}
+	i.ctx.Meter = i.meter
 	stop := i.begin(ctx)
-	err := i.instantiate()
+	err = i.instantiate()
 	i.end(stop, err)
 	if err != nil {
 		err = i.fail(err, "start")
@@ -178,9 +175,6 @@ func (i *Instance) Close() error {
 	}
 	defer i.token.Store(false)
 	errs := i.objects.dropAll()
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.spent = i.ticks()
 	for _, m := range slices.Backward(i.cores) {
 		if err := m.Close(context.Background()); err != nil {
 			errs = append(errs, err)
@@ -191,6 +185,7 @@ func (i *Instance) Close() error {
 			errs = append(errs, err)
 		}
 	}
+	i.meter.Close()
 	i.cores, i.memories = nil, nil
 	if i.dead == nil {
 		i.dead = errClosed
@@ -231,9 +226,7 @@ func (i *Instance) end(stop func() bool, err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.stopped.Store(false)
-	for _, m := range i.cores {
-		m.ClearInterrupt()
-	}
+	i.meter.ClearInterrupt()
 }
 
 // contextDone is called when the context of a call has ended.
@@ -247,9 +240,7 @@ func (i *Instance) interrupt() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.stopped.Store(true)
-	for _, m := range i.cores {
-		m.Interrupt()
-	}
+	i.meter.Interrupt()
 }
 
 // fail marks the instance dead and makes err a trap with a place.

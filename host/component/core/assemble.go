@@ -14,7 +14,7 @@ func (w *writer) assemble(code []byte) []byte {
 	out = w.memorySection(out)
 	out = w.vector(out, secTag, 0)
 	out = w.vector(out, secGlobal, len(a.globals), a.globals...)
-	out = w.vector(out, secExport, len(a.exports), a.exports...)
+	out = w.exports(out, a.exports)
 	out = w.elementSection(out)
 	if s := w.m.sections[secDataCount]; s.end > 0 && !w.noData() {
 		out = appendSection(out, secDataCount, w.m.bytes[s.start:s.end])
@@ -51,25 +51,59 @@ func (w *writer) vector(out []byte, id byte, n int, items ...[]byte) []byte {
 		return out
 	}
 	payload := appendU32(nil, uint32(s.count+n))
-	payload = append(payload, w.m.bytes[s.items:s.end]...)
+	payload = w.moved(payload, span{s.items, s.end})
 	for _, item := range items {
 		payload = append(payload, item...)
 	}
 	return appendSection(out, id, payload)
 }
 
-// imports writes the imports under their new names. An imported memory's
-// maximum goes up by the page that its owner's went up.
-func (w *writer) imports(out []byte) []byte {
-	if len(w.m.Imports) == 0 {
+// moved appends a part of the module that is not code to out, with the indices
+// of globals as the meter moves them.
+func (w *writer) moved(out []byte, at span) []byte {
+	if !w.metered {
+		return append(out, w.m.bytes[at.start:at.end]...)
+	}
+	uses := w.m.ownGlobals
+	i, _ := slices.BinarySearchFunc(uses, at.start, func(u globalUse, pos int) int { return u.start - pos })
+	pos := at.start
+	for ; i < len(uses) && uses[i].end <= at.end; i++ {
+		out = append(out, w.m.bytes[pos:uses[i].start]...)
+		out = appendU32(out, w.global(uses[i].index))
+		pos = uses[i].end
+	}
+	return append(out, w.m.bytes[pos:at.end]...)
+}
+
+// exports writes the module's exports and the appended ones.
+func (w *writer) exports(out []byte, appended [][]byte) []byte {
+	n := len(w.m.Exports) + len(appended)
+	if n == 0 {
 		return out
 	}
-	payload := appendU32(nil, uint32(len(w.m.Imports)))
-	for i, imp := range w.m.Imports {
-		name := Name{imp.Module, imp.Field}
-		if w.plan.Imports != nil {
-			name = w.plan.Imports[i]
+	payload := appendU32(nil, uint32(n))
+	for _, e := range w.m.Exports {
+		if e.Kind == KindGlobal {
+			e.Index = w.global(e.Index)
 		}
+		payload = appendU32(append(appendName(payload, e.Name), byte(e.Kind)), e.Index)
+	}
+	for _, b := range appended {
+		payload = append(payload, b...)
+	}
+	return appendSection(out, secExport, payload)
+}
+
+// imports writes the imports under their new names, and those of the meter. An imported memory's
+// maximum goes up by the page that its owner's went up.
+func (w *writer) imports(out []byte) []byte {
+	n := len(w.m.Imports) + w.meterGlobals()
+	if n == 0 {
+		return out
+	}
+	payload := appendU32(nil, uint32(n))
+	for i, imp := range w.m.Imports {
+		name := w.importName(i)
 		payload = appendName(appendName(payload, name.Module), name.Field)
 		if imp.Kind == KindMemory {
 			b := imp.Memory
@@ -79,6 +113,7 @@ func (w *writer) imports(out []byte) []byte {
 		}
 		payload = append(payload, w.m.bytes[imp.desc:imp.end]...)
 	}
+	payload = w.meterImports(payload)
 	return appendSection(out, secImport, payload)
 }
 

@@ -1,9 +1,17 @@
 package core
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // code rewrites all function bodies and returns them encoded.
 func (w *writer) code() ([]byte, error) {
+	if w.metered {
+		if err := w.scan(); err != nil {
+			return nil, err
+		}
+	}
 	s := w.m.sections[secCode]
 	out := make([]byte, 0, (s.end-s.start)+(s.end-s.start)/8)
 	k := walker{w: w}
@@ -15,51 +23,113 @@ func (w *writer) code() ([]byte, error) {
 	return out, nil
 }
 
-// walker rewrites function bodies. Code that stays as it is is copied in runs:
-// what lies between copied and the current instruction is still to be copied.
+// scan reads all function bodies for what must be known before the first is
+// rewritten.
+func (w *writer) scan() error {
+	w.graph.funcs = make([]graphNode, len(w.m.bodies))
+	k := walker{w: w, scanning: true}
+	for i := range w.m.bodies {
+		k.scan(i)
+		if k.err != nil {
+			return k.err
+		}
+	}
+	w.graph.charge()
+	w.metered = k.pays || w.graph.charged
+	return nil
+}
+
+// walker walks over function bodies to rewrite them. Code that stays as it is
+// is copied in runs: what lies between copied and the current instruction is
+// still to be copied.
 type walker struct {
 	reader
-	w *writer
-	a asm // the rewritten code
+	w        *writer
+	scanning bool // writes nothing
+	a        asm  // the rewritten code
 
-	copied int
-	locals int // of the module, parameters included
-	total  int // locals of all functions so far
-	frames []frame
-	run    int // bytes of code since the last payment, on the worst path
-	calls  bool
-	loops  bool
+	copied  int
+	locals  int // of the module, parameters included
+	total   int // locals of all functions so far
+	frames  []frame
+	run     int // bytes of code since the last payment, on the worst path
+	calls   bool
+	loops   bool
+	catches int32      // try_tables that are open
+	node    *graphNode // &none, without a meter
+	none    graphNode
+	pays    bool // some function pays for time
+
+	// Counted by a scan.
+	sets   int // of locals
+	phis   int // at most, that the compiler needs for locals
+	values int // slots of calls and blocks with more than one value
+	area   int // slots of the parameters and results of one call, at most
 }
 
 // frame is one open block.
 type frame struct {
-	kind  byte // opBlock, opLoop, opIf or opElse
-	entry int  // run at the start of an if
-	exit  int  // the worst run of the branches to the block's end
+	kind   byte // opBlock, opLoop, opIf, opElse or opTryTable
+	target bool // of a branch
+	caught bool // the target of a catch clause
+	entry  int  // run at the start of an if
+	exit   int  // the worst run of the branches to the block's end
+	sets   int  // sets at the start
 }
 
-// function appends the rewritten body i to out.
-func (k *walker) function(out []byte, i int) []byte {
+// begin prepares to walk over body i. It returns where its groups of locals
+// and its code are.
+func (k *walker) begin(i int) (groups uint32, first, start int) {
 	m, at := k.w.m, k.w.m.bodies[i]
 	k.reader = reader{b: m.bytes[:at.end], pos: at.start}
 	k.a.b, k.frames = k.a.b[:0], append(k.frames[:0], frame{kind: opBlock})
-	k.run, k.calls, k.loops = 0, false, false
+	k.run, k.calls, k.loops, k.catches = 0, false, false, 0
+	k.sets, k.phis, k.values, k.area = 0, 0, 0, 0
+	k.node = &k.none
+	if k.w.metered {
+		k.node = &k.w.graph.funcs[i]
+	}
+	groups, first = k.declaredLocals(len(m.FuncType(uint32(m.ImportedFuncs + i)).Params))
+	k.copied = k.pos
+	return groups, first, k.pos
+}
 
-	groups, first := k.declaredLocals(len(m.FuncType(uint32(m.ImportedFuncs + i)).Params))
-	start := k.pos
-	k.copied = start
+// walk walks over the code to its end.
+func (k *walker) walk() {
 	for k.err == nil && len(k.frames) > 0 {
 		k.instruction()
 	}
 	if k.err == nil && k.left() > 0 {
 		k.fail(Malformed, k.pos, "code after the end of the function")
 	}
+}
+
+// scan fills in the node of function i.
+func (k *walker) scan(i int) {
+	g := &k.w.graph
+	from := len(g.callees)
+	_, _, start := k.begin(i)
+	k.walk()
+	own := g.callees[from:]
+	slices.Sort(own)
+	g.callees = g.callees[:from+len(slices.Compact(own))]
+	k.node.callees = span{from, len(g.callees)}
+	k.pays = k.pays || k.ticks(k.pos-start) > 0
+	k.node.frame = k.frameOf(k.w.m.FuncType(uint32(k.w.m.ImportedFuncs+i)), k.pos-start)
+}
+
+// function appends the rewritten body i to out.
+func (k *walker) function(out []byte, i int) []byte {
+	groups, first, start := k.begin(i)
+	k.walk()
 	if k.err != nil {
 		return out
 	}
 	k.copyTo(k.pos)
+	k.leave()
 
-	head := k.head(groups, m.bytes[first:start], at.end-start)
+	t := k.w.m.FuncType(uint32(k.w.m.ImportedFuncs + i))
+	head := k.head(t, groups, k.w.m.bytes[first:start], k.pos-start)
 	out = appendU32(out, uint32(len(head)+len(k.a.b)))
 	return append(append(out, head...), k.a.b...)
 }
@@ -89,20 +159,63 @@ func (k *walker) declaredLocals(params int) (groups uint32, first int) {
 	return uint32(n), first
 }
 
-// head makes what stands before the code: the locals, with the loop counter
-// last, and the payment for the call.
-func (k *walker) head(groups uint32, locals []byte, size int) []byte {
-	if k.w.plan.NoChecks {
+// In a function that catches exceptions, locals keep what StackGlobal is
+// in it and ClonesGlobal was before it: whatever an exception goes past gives nothing back.
+const (
+	savedStack = iota
+	savedClones
+	savedLocals
+)
+
+func (k *walker) saved(i int) uint32 { return uint32(k.locals + i) }
+
+// counter is the local that counts passes through loops.
+func (k *walker) counter() uint32 {
+	if k.node.catches > 0 {
+		return k.saved(savedLocals)
+	}
+	return uint32(k.locals)
+}
+
+// head makes what stands before the code: the locals, those of the rewriter
+// last, the payment for the call, and the start of the block that a charged
+// function's code becomes, so that it has one end.
+func (k *walker) head(t *FuncType, groups uint32, locals []byte, size int) []byte {
+	if !k.w.metered {
 		return append(appendU32(nil, groups), locals...)
 	}
+	n := k.counter() - uint32(k.locals)
 	if k.loops {
+		n++
+	}
+	if n > 0 {
 		groups++
 	}
 	a := asm{append(appendU32(nil, groups), locals...)}
-	if k.loops {
-		a.op(1, byte(I32))
+	if n > 0 {
+		a.op(byte(n), byte(I32))
 	}
-	ticks := 0
+	a.enter(k.w, k.ticks(size), k.node.charge)
+	if k.node.catches > 0 {
+		a.getMeter(k.w, globalStack)
+		a.set(k.saved(savedStack))
+		a.getMeter(k.w, globalClones)
+		a.set(k.saved(savedClones))
+		a.payClones(k.w, k.node.catches)
+	}
+	if k.loops {
+		a.resetCounter(k.counter())
+	}
+	if k.node.charge > 0 {
+		a.op(opBlock)
+		a.blockType(k.w, t)
+	}
+	return a.b
+}
+
+// ticks is what a call of the function costs.
+func (k *walker) ticks(size int) int32 {
+	ticks := int32(0)
 	if k.calls {
 		ticks += callEntry
 	}
@@ -112,24 +225,51 @@ func (k *walker) head(groups uint32, locals []byte, size int) []byte {
 	if ticks == 0 && size > leafRun {
 		ticks = leafEntry
 	}
-	if ticks > 0 {
-		a.pay(k.w, int32(ticks))
+	return ticks
+}
+
+// leave ends a charged function.
+func (k *walker) leave() {
+	if k.node.charge > 0 {
+		k.giveBack()
+		k.a.op(opEnd)
 	}
-	if k.loops {
-		a.resetCounter(uint32(k.locals))
+}
+
+// giveBack returns what the function took.
+func (k *walker) giveBack() {
+	if k.node.catches > 0 {
+		k.a.restore(k.w, k.saved(savedStack), globalStack)
+		k.a.restore(k.w, k.saved(savedClones), globalClones)
 	}
-	return a.b
+	k.a.giveBack(k.w, k.node.charge)
+}
+
+// caught restores StackGlobal and ClonesGlobal where an exception may have been
+// caught. At other times it changes nothing.
+func (k *walker) caught() {
+	k.a.restore(k.w, k.saved(savedStack), globalStack)
+	k.a.restore(k.w, k.saved(savedClones), globalClones)
+	k.a.payClones(k.w, k.node.catches)
+}
+
+func (a *asm) restore(w *writer, local uint32, global int) {
+	a.get(local)
+	a.setMeter(w, global)
 }
 
 // copyTo copies the module's code up to pos.
 func (k *walker) copyTo(pos int) {
+	if k.scanning {
+		return
+	}
 	k.a.b = append(k.a.b, k.b[k.copied:pos]...)
 	k.copied = pos
 }
 
 // replace puts what emit writes in the place of the code from start to here.
 func (k *walker) replace(start int, emit func(a *asm)) {
-	if k.err != nil {
+	if k.err != nil || k.scanning {
 		return
 	}
 	k.copyTo(start)
@@ -139,12 +279,16 @@ func (k *walker) replace(start int, emit func(a *asm)) {
 
 // pay writes a payment before the instruction at pos.
 func (k *walker) pay(pos int, ticks int32) {
-	if k.w.plan.NoChecks || k.err != nil {
+	if !k.w.metered || k.err != nil {
+		return
+	}
+	k.run = 0
+	if k.scanning {
+		k.pays = true
 		return
 	}
 	k.copyTo(pos)
 	k.a.pay(k.w, ticks)
-	k.run = 0
 }
 
 // instruction walks over one instruction.
@@ -187,10 +331,13 @@ func (k *walker) unknown(start int) {
 func (k *walker) variable(op byte, start int) {
 	m := k.w.m
 	switch {
-	case op == opLocalGet, op == opLocalSet, op == opLocalTee:
+	case op == opLocalGet:
 		k.index("local", k.locals)
+	case op == opLocalSet, op == opLocalTee:
+		k.index("local", k.locals)
+		k.sets++
 	case op == opGlobalGet, op == opGlobalSet:
-		k.index("global", len(m.Globals))
+		k.global(op, start)
 	case op == opTableGet, op == opTableSet:
 		k.index("table", len(m.Tables))
 		k.w.facts.MutatesTables = k.w.facts.MutatesTables || op == opTableSet
@@ -201,6 +348,13 @@ func (k *walker) variable(op byte, start int) {
 		k.w.facts.MemoryGrow = k.w.facts.MemoryGrow || op == opMemoryGrow
 	default:
 		k.unknown(start)
+	}
+}
+
+func (k *walker) global(op byte, start int) {
+	i := k.index("global", len(k.w.m.Globals))
+	if moved := k.w.global(i); moved != i {
+		k.replace(start, func(a *asm) { a.opIndex(op, moved) })
 	}
 }
 

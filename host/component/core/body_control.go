@@ -3,8 +3,13 @@ package core
 // control walks over control instructions, calls and the parametric ones.
 func (k *walker) control(op byte, start int) {
 	switch op {
-	case opUnreachable, opThrowRef, opReturn:
+	case opUnreachable, opThrowRef:
 		k.run = 0 // what follows is dead until the block's end
+	case opReturn:
+		k.run = 0
+		if k.node.charge > 0 {
+			k.replace(start, k.toEnd)
+		}
 	case opUnreachable + 1, opDrop, opSelect: // and nop
 	case opBlock, opIf, opLoop:
 		k.open(op)
@@ -28,7 +33,7 @@ func (k *walker) control(op byte, start int) {
 		k.branch()
 		k.run = 0
 	case opCall, opCallIndirect, opReturnCall, opReturnCallIndirect:
-		k.callTo(op)
+		k.callTo(op, start)
 	case opSelectTyped:
 		for range k.count("types of select", maxTargets, 1) {
 			k.valType()
@@ -43,17 +48,72 @@ func (k *walker) control(op byte, start int) {
 // maxTargets bounds one br_table. Its bytes bound it too.
 const maxTargets = 1 << 20
 
-func (k *walker) callTo(op byte) {
+func (k *walker) callTo(op byte, start int) {
 	k.calls = true
+	m := k.w.m
+	var t *FuncType
 	if op == opCall || op == opReturnCall {
-		k.index("function", len(k.w.m.Funcs))
+		f := k.index("function", len(m.Funcs))
+		if k.err != nil {
+			return
+		}
+		t = m.FuncType(f)
+		k.callee(int(f) - m.ImportedFuncs)
 	} else {
-		k.index("type", len(k.w.m.Types))
-		k.index("table", len(k.w.m.Tables))
+		i := k.index("type", len(m.Types))
+		k.index("table", len(m.Tables))
+		if k.err != nil {
+			return
+		}
+		t = &m.Types[i]
+		k.callee(-1)
 	}
+	k.area = max(k.area, slots(t.Params)+slots(t.Results))
+	k.severalValues(t.Results)
 	k.run += callRun
 	if op >= opReturnCall {
 		k.run = 0
+		k.returnCall(op, start, t)
+	}
+}
+
+// callee notes a call of own function f, or if that is negative of something
+// that is not known here.
+func (k *walker) callee(f int) {
+	switch g := &k.w.graph; {
+	case !k.scanning:
+	case f < 0:
+		k.node.unknown = true
+	default:
+		g.callees = append(g.callees, uint32(f))
+	}
+}
+
+// severalValues counts the values of a call or block, if they can be out of
+// proportion to its code.
+func (k *walker) severalValues(types []ValType) {
+	if len(types) > 1 {
+		k.values += slots(types)
+	}
+}
+
+// toEnd branches to the end of a charged function.
+func (k *walker) toEnd(a *asm) { a.opIndex(opBr, uint32(len(k.frames)-1)) }
+
+// returnCall gives a function's charge back before a tail call; where that is
+// none to the engine, it becomes a call.
+func (k *walker) returnCall(op byte, start int, t *FuncType) {
+	switch {
+	case k.node.charge == 0 || k.scanning:
+	case t.isTail():
+		k.copyTo(start)
+		k.giveBack()
+	default:
+		k.copyTo(start)
+		k.a.op(op - opReturnCall + opCall)
+		k.copied++
+		k.copyTo(k.pos)
+		k.toEnd(&k.a)
 	}
 }
 
@@ -66,9 +126,13 @@ func (k *walker) blockType() {
 	case b > blockVoid && b < 0x80:
 		k.valType()
 	default:
-		if i := k.sleb(33); i < 0 || i >= int64(len(k.w.m.Types)) {
+		i := k.sleb(33)
+		if i < 0 || i >= int64(len(k.w.m.Types)) {
 			k.fail(Invalid, at, "unknown type %d", i)
+			return
 		}
+		k.severalValues(k.w.m.Types[i].Params)
+		k.severalValues(k.w.m.Types[i].Results)
 	}
 }
 
@@ -77,19 +141,24 @@ func (k *walker) push(kind byte) {
 		k.fail(LimitExceeded, k.pos, "blocks are nested deeper than %d", k.w.m.lim.Nesting)
 		return
 	}
-	k.frames = append(k.frames, frame{kind: kind, entry: k.run})
+	k.frames = append(k.frames, frame{kind: kind, entry: k.run, sets: k.sets})
 }
 
 func (k *walker) open(op byte) {
 	k.blockType()
 	k.push(op)
-	if op != opLoop || k.w.plan.NoChecks || k.err != nil {
+	if op != opLoop || !k.w.metered || k.err != nil {
 		return
 	}
-	k.loops = true
+	k.loops, k.run = true, 0
+	if k.scanning {
+		return
+	}
 	k.copyTo(k.pos)
-	k.a.countPass(k.w, uint32(k.locals))
-	k.run = 0
+	if k.node.catches > 0 { // it may be caught here
+		k.caught()
+	}
+	k.a.countPass(k.w, k.counter())
 }
 
 func (k *walker) elseArm(start int) {
@@ -108,27 +177,58 @@ func (k *walker) close() {
 	switch f.kind {
 	case opIf: // without else: the code may have been skipped
 		k.run = max(k.run, f.exit, f.entry)
-	case opBlock, opElse:
+	case opBlock, opElse, opTryTable:
 		k.run = max(k.run, f.exit)
+	}
+	if f.kind == opTryTable {
+		k.catches--
+	}
+	if f.target || f.kind == opIf || f.kind == opElse {
+		k.phis += min(k.sets-f.sets, k.locals)
+	}
+	if f.caught && k.w.metered && !k.scanning && len(k.frames) > 0 {
+		k.copyTo(k.pos)
+		k.caught()
 	}
 }
 
 // branch reads a label and notes how long the run to it is. A loop pays at its
 // start, so a branch back to it needs no note.
-func (k *walker) branch() {
+func (k *walker) branch() *frame {
 	label := k.index("label", len(k.frames))
 	if k.err != nil {
-		return
+		return &frame{}
 	}
 	f := &k.frames[len(k.frames)-1-int(label)]
+	f.target = true
 	f.exit = max(f.exit, k.run)
+	return f
+}
+
+// payTry pays for a copy of the stack.
+func (k *walker) payTry(start int) {
+	if !k.w.metered || k.scanning {
+		return
+	}
+	k.copyTo(start)
+	k.a.getMeter(k.w, globalBudget)
+	k.a.i32(tryTicks)
+	k.a.op(opI32Sub)
+	k.a.i32(MaxStack)
+	k.a.getMeter(k.w, globalStack)
+	k.a.op(opI32Sub)
+	k.a.i32(memoryShift)
+	k.a.op(opI32ShrU, opI32Sub)
+	k.a.setMeter(k.w, globalBudget)
+	k.a.getMeter(k.w, globalBudget)
+	k.a.checkIfNegative(k.w)
 }
 
 // tryTable counts as a payment, and its catch clauses as branches with the
 // longest run that there may be.
 func (k *walker) tryTable(start int) {
 	k.w.facts.Exceptions = true
-	k.pay(start, tryTicks)
+	k.payTry(start)
 	k.blockType()
 	k.run = maxRun
 	for range k.count("catch clauses", maxTargets, 2) {
@@ -140,8 +240,15 @@ func (k *walker) tryTable(start int) {
 		case kind < 2:
 			k.index("tag", len(k.w.m.Tags))
 		}
-		k.branch()
+		k.branch().caught = true
 	}
 	k.run = 0
-	k.push(opBlock)
+	k.push(opTryTable)
+	k.catches++
+	if k.scanning {
+		k.node.catches = max(k.node.catches, k.catches)
+	}
+	if k.catches > maxCatches {
+		k.fail(LimitExceeded, start, "more than %d try_table inside each other", maxCatches)
+	}
 }

@@ -9,55 +9,54 @@ func (k *walker) misc(start int) {
 	m, f := k.w.m, &k.w.facts
 	op := k.u32()
 	switch op {
-	case miscMemoryInit, miscTableInit, miscTableCopy, miscTableGrow, miscTableFill:
-		k.pay(start, bulkTicks)
-	}
-	switch op {
 	case 0, 1, 2, 3, 4, 5, 6, miscTruncLast:
-	case miscMemoryInit:
-		k.index("data segment", len(m.data))
-		k.memory()
-		f.MemoryInit = true
 	case miscDataDrop:
 		k.index("data segment", len(m.data))
 		f.DropsSegments = true
-	case miscMemoryCopy:
-		k.memory()
-		k.memory()
-		k.chunked(start, funcCopy)
-	case miscMemoryFill:
-		k.memory()
-		k.chunked(start, funcFill)
-	case miscTableInit:
-		k.index("element segment", len(m.elements))
-		k.index("table", len(m.Tables))
-		f.MutatesTables = true
 	case miscElemDrop:
 		k.index("element segment", len(m.elements))
 		f.DropsSegments = true
-	case miscTableCopy:
-		k.index("table", len(m.Tables))
-		k.index("table", len(m.Tables))
-		f.MutatesTables = true
-	case miscTableGrow, miscTableFill:
+	case miscTableGrow:
+		k.pay(start, growTicks)
 		k.index("table", len(m.Tables))
 		f.MutatesTables = true
 	case miscTableSize:
 		k.index("table", len(m.Tables))
+	case miscMemoryInit, miscMemoryCopy, miscMemoryFill, miscTableInit, miscTableCopy, miscTableFill:
+		k.bulk(op, start)
 	default:
 		k.unknown(start)
 	}
 }
 
-// chunked replaces a bulk memory instruction by a call.
-func (k *walker) chunked(start, f int) {
-	if k.w.plan.NoChecks {
-		return
+// bulk replaces a bulk instruction by a call.
+func (k *walker) bulk(op uint32, start int) {
+	m, f := k.w.m, &k.w.facts
+	b := bulk{op: op}
+	switch op {
+	case miscMemoryInit:
+		b.x = k.index("data segment", len(m.data))
+		k.memory()
+		f.MemoryInit = true
+	case miscMemoryCopy:
+		k.memory()
+		k.memory()
+	case miscMemoryFill:
+		k.memory()
+	case miscTableInit:
+		b.x = k.index("element segment", len(m.elements))
+		b.y = k.index("table", len(m.Tables))
+	case miscTableCopy:
+		b.x = k.index("table", len(m.Tables))
+		b.y = k.index("table", len(m.Tables))
+	case miscTableFill:
+		b.x = k.index("table", len(m.Tables))
 	}
-	k.replace(start, func(a *asm) {
-		a.call(k.w, f)
-		k.w.charged = true
-	})
+	f.MutatesTables = f.MutatesTables || b.table()
+	if k.w.metered {
+		k.pays = true
+		k.replace(start, func(a *asm) { a.opIndex(opCall, k.w.bulkFunc(b)) })
+	}
 }
 
 // vector walks over an instruction after opVecPrefix.

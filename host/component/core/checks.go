@@ -3,7 +3,8 @@ package core
 // How checks work. A guest pays into a budget for what it runs: loops for each
 // pass, functions for each call, long runs of code for their length. Whoever
 // uses the budget up calls $check, which leaves native code by a memory.grow of
-// 0 pages, so that the Go runtime can preempt it, and then reads the stop flag.
+// 0 pages, so that the Go runtime can preempt it, and then reads what the host
+// says in the meter.
 //
 // Loops pay by a local counter, that they flush into the budget now and then;
 // everything else pays directly. What a guest can run without paying is
@@ -22,32 +23,39 @@ const (
 	maxRun     = 1024 // bytes of code without a payment
 	runTicks   = 64   // ticks for maxRun bytes
 	callRun    = 128  // what a call counts for, in bytes
-	bulkTicks  = 1024 // ticks for table.* and memory.init
+	growTicks  = 1024 // ticks for table.grow
 	tryTicks   = 64   // ticks for try_table, which copies the stack
-
-	chunk     = 1 << 20 // the most bytes that memory.copy and .fill do at once
-	freeBulk  = 4096    // bytes that they do without a payment
-	bulkShift = 8       // ticks per byte, as a shift
 )
 
-// The appended functions, by their distance from the module's own.
+// The appended functions, by their distance from the module's own. Those for
+// bulk instructions follow; see bulk.go.
 const (
 	funcCheck = iota
 	funcFlush
-	funcCopy
-	funcFill
 	checkFuncs
 )
 
-// The appended globals, likewise.
-const (
-	globalStop = iota
-	globalTicks
-	globalBudget
-)
+func (w *writer) appendedFunc(i int) uint32 { return uint32(len(w.m.Funcs) + i) }
 
-func (w *writer) appendedFunc(i int) uint32   { return uint32(len(w.m.Funcs) + i) }
-func (w *writer) appendedGlobal(i int) uint32 { return uint32(len(w.m.Globals) + i) }
+// appendedType returns the index of a function type, which is appended if it is
+// new.
+func (w *writer) appendedType(params, results []ValType) uint32 {
+	enc := appendU32([]byte{0x60}, uint32(len(params)))
+	for _, t := range params {
+		enc = append(enc, byte(t))
+	}
+	enc = appendU32(enc, uint32(len(results)))
+	for _, t := range results {
+		enc = append(enc, byte(t))
+	}
+	i, ok := w.typeIndex[string(enc)]
+	if !ok {
+		i = uint32(len(w.m.Types) + len(w.types))
+		w.typeIndex[string(enc)] = i
+		w.types = append(w.types, enc)
+	}
+	return i
+}
 
 // asm assembles code.
 type asm struct{ b []byte }
@@ -58,31 +66,72 @@ func (a *asm) i32(v int32)               { a.b = appendI32(append(a.b, opI32Cons
 func (a *asm) get(local uint32)          { a.opIndex(opLocalGet, local) }
 func (a *asm) set(local uint32)          { a.opIndex(opLocalSet, local) }
 func (a *asm) misc(op byte, imm ...byte) { a.op(opMiscPrefix, op); a.op(imm...) }
-func (a *asm) getBudget(w *writer)       { a.opIndex(opGlobalGet, w.appendedGlobal(globalBudget)) }
-func (a *asm) setBudget(w *writer)       { a.opIndex(opGlobalSet, w.appendedGlobal(globalBudget)) }
+func (a *asm) i64(v int32)               { a.b = appendI32(append(a.b, opI64Const), v) }
+func (a *asm) getMeter(w *writer, g int) { a.opIndex(opGlobalGet, w.meterGlobal(g)) }
+func (a *asm) setMeter(w *writer, g int) { a.opIndex(opGlobalSet, w.meterGlobal(g)) }
 func (a *asm) call(w *writer, f int)     { a.opIndex(opCall, w.appendedFunc(f)) }
 func (a *asm) ifThen(body func())        { a.op(opIf, blockVoid); body(); a.op(opEnd) }
-func (a *asm) checkIfOverspent(w *writer) {
-	a.getBudget(w)
+
+// checkIf calls $check if the value on the stack is negative.
+func (a *asm) checkIfNegative(w *writer) {
 	a.i32(0)
 	a.op(opI32LtS)
 	a.ifThen(func() { a.call(w, funcCheck) })
 }
 
+// spend takes an amount from a global of the meter.
+func (a *asm) spend(w *writer, global int, amount int32) {
+	a.getMeter(w, global)
+	a.i32(amount)
+	a.op(opI32Sub)
+	a.setMeter(w, global)
+}
+
 // pay takes ticks from the budget.
 func (a *asm) pay(w *writer, ticks int32) {
-	w.charged = true
-	a.getBudget(w)
-	a.i32(ticks)
-	a.op(opI32Sub)
-	a.setBudget(w)
-	a.checkIfOverspent(w)
+	a.spend(w, globalBudget, ticks)
+	a.getMeter(w, globalBudget)
+	a.checkIfNegative(w)
+}
+
+// enter pays for a call, in time and stack, with one check for both.
+func (a *asm) enter(w *writer, ticks, charge int32) {
+	if ticks > 0 {
+		a.spend(w, globalBudget, ticks)
+	}
+	if charge > 0 {
+		a.spend(w, globalStack, charge)
+	}
+	switch {
+	case ticks > 0 && charge > 0:
+		a.getMeter(w, globalBudget)
+		a.getMeter(w, globalStack)
+		a.op(opI32Or)
+	case ticks > 0:
+		a.getMeter(w, globalBudget)
+	case charge > 0:
+		a.getMeter(w, globalStack)
+	default:
+		return
+	}
+	a.checkIfNegative(w)
+}
+
+// blockType is the type of a block with the results of t.
+func (a *asm) blockType(w *writer, t *FuncType) {
+	switch len(t.Results) {
+	case 0:
+		a.op(blockVoid)
+	case 1:
+		a.op(byte(t.Results[0]))
+	default:
+		a.b = appendI32(a.b, int32(w.appendedType(nil, t.Results)))
+	}
 }
 
 // countPass pays for one pass through a loop. The local counter counts down
 // from flushEvery.
 func (a *asm) countPass(w *writer, counter uint32) {
-	w.charged = true
 	a.get(counter)
 	a.i32(1)
 	a.op(opI32Sub)
@@ -110,28 +159,23 @@ func function(f func(a *asm)) []byte {
 // appended decides what to append and encodes it.
 func (w *writer) appended() *additions {
 	a := &additions{}
-	void := uint32(len(w.m.Types))
-	if w.charged || len(w.checked) > 0 {
-		a.types = append(a.types, []byte{0x60, 0, 0})
-	}
-	if w.charged {
-		a.types = append(a.types, []byte{0x60, 3, byte(I32), byte(I32), byte(I32), 0})
-		a.funcs = append(a.funcs, void, void, void+1, void+1)
-		a.bodies = append(a.bodies, function(w.checkBody), function(w.flushBody), function(w.copyBody), function(w.fillBody))
-		a.globals = append(a.globals,
-			[]byte{byte(I32), 1, opI32Const, 0, opEnd},
-			[]byte{byte(I64), 1, opI64Const, 0, opEnd},
-			append(appendI32([]byte{byte(I32), 1, opI32Const}, CheckPeriod), opEnd))
-		for i, name := range []string{StopGlobal, TicksGlobal, BudgetGlobal} {
-			a.export(name, KindGlobal, w.appendedGlobal(i))
+	if w.metered {
+		a.funcs = append(a.funcs, w.void(), w.void())
+		a.bodies = append(a.bodies, function(w.checkBody), function(w.flushBody))
+		for _, b := range w.bulks {
+			a.funcs = append(a.funcs, b.typ)
+			a.bodies = append(a.bodies, function(func(a *asm) { a.bulkBody(w, b.bulk) }))
 		}
 	}
 	for _, g := range w.facts.MutableGlobals {
-		a.export(g.Name, KindGlobal, g.Index)
+		a.export(g.Name, KindGlobal, w.global(g.Index))
 	}
-	w.start(a, void)
+	w.start(a)
+	a.types = w.types
 	return a
 }
+
+func (w *writer) void() uint32 { return w.appendedType(nil, nil) }
 
 func (a *additions) export(name string, kind Kind, index uint32) {
 	a.exports = append(a.exports, appendU32(append(appendName(nil, name), byte(kind)), index))
@@ -139,11 +183,11 @@ func (a *additions) export(name string, kind Kind, index uint32) {
 
 // start exports the start function, behind the checks of element segments if
 // there are any.
-func (w *writer) start(a *additions, void uint32) {
+func (w *writer) start(a *additions) {
 	switch {
 	case len(w.checked) > 0:
 		index := uint32(len(w.m.Funcs) + len(a.funcs))
-		a.funcs = append(a.funcs, void)
+		a.funcs = append(a.funcs, w.void())
 		a.bodies = append(a.bodies, function(w.startBody))
 		a.export(StartFunc, KindFunc, index)
 	case w.m.HasStart:
@@ -155,14 +199,25 @@ func (w *writer) start(a *additions, void uint32) {
 func (w *writer) checkBody(a *asm) {
 	a.i32(0)
 	a.op(opMemoryGrow, 0, opDrop)
-	a.opIndex(opGlobalGet, w.appendedGlobal(globalTicks))
+	a.getMeter(w, globalLeft)
 	a.i32(CheckPeriod)
-	a.getBudget(w)
-	a.op(opI32Sub, opI64ExtendI32U, opI64Add)
-	a.opIndex(opGlobalSet, w.appendedGlobal(globalTicks))
+	a.getMeter(w, globalBudget)
+	a.op(opI32Sub, opI64ExtendI32U, opI64Sub)
+	a.setMeter(w, globalLeft)
 	a.i32(CheckPeriod)
-	a.setBudget(w)
-	a.opIndex(opGlobalGet, w.appendedGlobal(globalStop))
+	a.setMeter(w, globalBudget)
+	a.getMeter(w, globalStop)
+	a.getMeter(w, globalLeft)
+	a.i64(0)
+	a.op(opI64LtS, opI32Or)
+	a.getMeter(w, globalStack)
+	a.i32(0)
+	a.op(opI32LtS, opI32Or)
+	if w.facts.Exceptions {
+		a.getMeter(w, globalClones)
+		a.i32(0)
+		a.op(opI32LtS, opI32Or)
+	}
 	a.ifThen(func() { a.op(opUnreachable) })
 }
 
@@ -172,9 +227,9 @@ func (w *writer) flushBody(a *asm) { a.pay(w, flushEvery) }
 // not fit its table, then runs the module's start function.
 func (w *writer) startBody(a *asm) {
 	for _, e := range w.checked {
-		a.op(w.m.bytes[e.expr.start:e.expr.end]...)
+		a.b = w.moved(a.b, e.expr)
 		a.op(opI64ExtendI32U)
-		a.b = appendI32(append(a.b, opI64Const), int32(e.count))
+		a.i64(int32(e.count))
 		a.op(opI64Add, opMiscPrefix)
 		a.opIndex(miscTableSize, e.table)
 		a.op(opI64ExtendI32U, opI64GtU)
@@ -187,121 +242,4 @@ func (w *writer) startBody(a *asm) {
 	if w.m.HasStart {
 		a.opIndex(opCall, w.m.Start)
 	}
-}
-
-// The parameters of memory.copy and memory.fill.
-const (
-	argDst = iota
-	argSrc // fill: the value
-	argLen
-)
-
-// payBulk pays for argLen bytes.
-func (a *asm) payBulk(w *writer) {
-	a.get(argLen)
-	a.i32(freeBulk)
-	a.op(opI32GtU)
-	a.ifThen(func() {
-		a.getBudget(w)
-		a.get(argLen)
-		a.i32(bulkShift)
-		a.op(opI32ShrU, opI32Sub)
-		a.setBudget(w)
-		a.checkIfOverspent(w)
-	})
-}
-
-// copyBody is memory.copy in chunks. What does not fit memory is left to one
-// instruction, which traps before it writes anything.
-func (w *writer) copyBody(a *asm) {
-	copyAll := func() { a.get(argDst); a.get(argSrc); a.get(argLen); a.misc(miscMemoryCopy, 0, 0) }
-	a.bulk(w, copyAll, []uint32{argDst, argSrc}, func() {
-		a.get(argDst)
-		a.get(argSrc)
-		a.op(opI32LeU)
-		a.op(opIf, blockVoid)
-		a.chunks(w, func() {
-			a.get(argDst)
-			a.get(argSrc)
-			a.i32(chunk)
-			a.misc(miscMemoryCopy, 0, 0)
-			a.advance(argDst, opI32Add)
-			a.advance(argSrc, opI32Add)
-			a.advance(argLen, opI32Sub)
-		})
-		a.op(opElse)
-		a.chunks(w, func() { // from the end, so that nothing is overwritten before it is read
-			a.advance(argLen, opI32Sub)
-			a.sum(argDst, argLen)
-			a.sum(argSrc, argLen)
-			a.i32(chunk)
-			a.misc(miscMemoryCopy, 0, 0)
-		})
-		a.op(opEnd)
-	})
-}
-
-// fillBody is memory.fill in chunks.
-func (w *writer) fillBody(a *asm) {
-	fillAll := func() { a.get(argDst); a.get(argSrc); a.get(argLen); a.misc(miscMemoryFill, 0) }
-	a.bulk(w, fillAll, []uint32{argDst}, func() {
-		a.chunks(w, func() {
-			a.get(argDst)
-			a.get(argSrc)
-			a.i32(chunk)
-			a.misc(miscMemoryFill, 0)
-			a.advance(argDst, opI32Add)
-			a.advance(argLen, opI32Sub)
-		})
-	})
-}
-
-// bulk pays, splits what is long and inside memory, and does the rest at once.
-func (a *asm) bulk(w *writer, all func(), addresses []uint32, split func()) {
-	a.payBulk(w)
-	a.get(argLen)
-	a.i32(chunk)
-	a.op(opI32GtU)
-	a.ifThen(func() {
-		a.op(opBlock, blockVoid)
-		for _, addr := range addresses {
-			a.outOfMemory(addr)
-			a.op(opBrIf, 0)
-		}
-		split()
-		a.op(opEnd)
-	})
-	all()
-}
-
-// outOfMemory tells whether argLen bytes at an address reach beyond memory.
-func (a *asm) outOfMemory(addr uint32) {
-	a.get(addr)
-	a.op(opI64ExtendI32U)
-	a.get(argLen)
-	a.op(opI64ExtendI32U, opI64Add)
-	a.op(opMemorySize, 0, opI64ExtendI32U, opI64Const, 16, opI64Shl, opI64GtU)
-}
-
-// chunks repeats body, which does one chunk, until one or less is left.
-func (a *asm) chunks(w *writer, body func()) {
-	a.op(opLoop, blockVoid)
-	body()
-	a.call(w, funcCheck)
-	a.get(argLen)
-	a.i32(chunk)
-	a.op(opI32GtU, opBrIf, 0, opEnd)
-}
-
-func (a *asm) advance(local uint32, op byte) {
-	a.get(local)
-	a.i32(chunk)
-	a.op(op)
-	a.set(local)
-}
-
-func (a *asm) sum(x, y uint32) {
-	a.get(x)
-	a.get(y)
-	a.op(opI32Add)
 }

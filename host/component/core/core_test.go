@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -264,14 +265,14 @@ func TestFacts(t *testing.T) {
 	}{
 		"nothing":   {module(memory1), nil, core.Facts{}},
 		"leaf":      {module(voidType, oneFunc, body()), nil, core.Facts{}},
-		"loop":      {module(voidType, oneFunc, body(0x03, 0x40, 0x0b)), nil, core.Facts{Checked: true, HiddenMemory: true}},
-		"call":      {module(voidType, oneFunc, memory1, body(0x10, 0)), nil, core.Facts{Checked: true}},
+		"loop":      {module(voidType, oneFunc, body(0x03, 0x40, 0x0b)), nil, core.Facts{Metered: true, HiddenMemory: true}},
+		"call":      {module(voidType, oneFunc, memory1, body(0x10, 0)), nil, core.Facts{Metered: true}},
 		"start":     {module(voidType, oneFunc, sec(8, 0), body()), nil, core.Facts{Start: true}},
 		"table.set": {module(voidType, oneFunc, table1, body(0x41, 0, 0xd0, 0x70, 0x26, 0)), []string{"writes to a table"}, core.Facts{MutatesTables: true}},
 		"memory.init": {
 			module(voidType, oneFunc, memory1, sec(12, 1), body(0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 8, 0, 0), sec(11, 1, 1, 0)),
 			[]string{"uses memory.init"},
-			core.Facts{MemoryInit: true, Checked: true},
+			core.Facts{MemoryInit: true, Metered: true},
 		},
 		"data.drop": {
 			module(voidType, oneFunc, memory1, sec(12, 1), body(0xfc, 9, 0), sec(11, 1, 1, 0)),
@@ -462,11 +463,20 @@ func FuzzRewriteTwice(f *testing.F) {
 		}
 		again, err := core.Parse(r.Bytes, core.Limits{})
 		require.NoError(t, err)
+		meter := len(again.Imports) - len(m.Imports)
+		require.Contains(t, []int{0, 4, 5}, meter)
+		for _, imp := range again.Imports[len(m.Imports):] {
+			require.Equal(t, core.MeterModule, imp.Module)
+		}
 		requirePrefix(t, m.Types, again.Types)
 		requirePrefix(t, m.Funcs, again.Funcs)
-		requirePrefix(t, m.Globals, again.Globals)
+		requirePrefix(t, m.Globals, slices.Delete(again.Globals, m.ImportedGlobals, m.ImportedGlobals+meter))
+		for i, e := range again.Exports {
+			if e.Kind == core.KindGlobal && int(e.Index) >= m.ImportedGlobals {
+				again.Exports[i].Index -= uint32(meter)
+			}
+		}
 		requirePrefix(t, m.Exports, again.Exports)
-		require.Len(t, again.Imports, len(m.Imports))
 		if r.Data == nil || r.Facts.MemoryInit || r.Facts.DropsSegments {
 			require.Equal(t, m.Data, again.Data)
 		}

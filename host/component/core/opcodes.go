@@ -43,12 +43,16 @@ const (
 	opI32LtU             = 0x49
 	opI32GtU             = 0x4b
 	opI32LeU             = 0x4d
+	opI64LtS             = 0x53
 	opI64GtU             = 0x56
 	opI32Add             = 0x6a
 	opI32Sub             = 0x6b
-	opI32And             = 0x71
+	opI32Mul             = 0x6c
+	opI32Or              = 0x72
+	opI32Shl             = 0x74
 	opI32ShrU            = 0x76
 	opI64Add             = 0x7c
+	opI64Sub             = 0x7d
 	opI64Shl             = 0x86
 	opI64ExtendI32U      = 0xad
 	opI64Extend32S       = 0xc4

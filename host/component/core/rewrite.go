@@ -6,17 +6,9 @@ import (
 )
 
 // The names of what [Rewrite] exports. A module that exports a name starting
-// with [ReservedPrefix] itself is refused.
+// with [ReservedPrefix] itself, or imports from a module so named, is refused.
 const (
 	ReservedPrefix = "\x00lath."
-	// StopGlobal is a mutable i32. Once the host sets it to 1, the guest traps
-	// as unreachable at its next check.
-	StopGlobal = ReservedPrefix + "stop"
-	// TicksGlobal is a mutable i64: the budget spent in finished periods.
-	TicksGlobal = ReservedPrefix + "ticks"
-	// BudgetGlobal is a mutable i32: what is left of the period's budget. The
-	// ticks spent so far are TicksGlobal + CheckPeriod - BudgetGlobal.
-	BudgetGlobal = ReservedPrefix + "budget"
 	// StartFunc is a function to call once after instantiation, exported if the
 	// module has a start function or element segments that need a check.
 	StartFunc = ReservedPrefix + "start"
@@ -68,7 +60,7 @@ type GlobalExport struct {
 
 // Facts is what [Rewrite] learned about a module.
 type Facts struct {
-	Checked        bool // has StopGlobal, TicksGlobal and BudgetGlobal
+	Metered        bool // imports the meter; see [MeterModule]
 	Start          bool // has StartFunc
 	HiddenMemory   bool // has no memory but an added one of 0 pages
 	MutableGlobals []GlobalExport
@@ -126,7 +118,12 @@ type writer struct {
 	refFuncs []uint32 // the hidden table's functions, by slot
 	checked  []element
 
-	charged bool // some body calls an appended function
+	metered   bool // imports the meter and has checks
+	graph     callGraph
+	types     [][]byte // appended ones
+	typeIndex map[string]uint32
+	bulks     []bulkFunc
+	bulkIndex map[bulk]uint32
 }
 
 // prepare checks the plan and decides what the sections before code need.
@@ -140,16 +137,31 @@ func (w *writer) prepare() error {
 			return refuse(Unsupported, "export name %q is reserved", e.Name)
 		}
 	}
+	for i, imp := range m.Imports {
+		if strings.HasPrefix(w.importName(i).Module, ReservedPrefix) {
+			return refuse(Unsupported, "import of %q is reserved", imp.Module)
+		}
+	}
 	if err := w.capTables(); err != nil {
 		return err
 	}
 	if own := m.ownMemory(); own != nil && own.Min > w.maxPages() {
 		return refuse(LimitExceeded, "memory of %d pages, at most %d are allowed", own.Min, w.maxPages())
 	}
+	w.metered = !w.plan.NoChecks && len(m.bodies) > 0
 	w.hidden = make(map[uint32]uint32)
+	w.typeIndex, w.bulkIndex = make(map[string]uint32), make(map[bulk]uint32)
 	w.stripData()
 	w.pickChecks()
 	return nil
+}
+
+// importName returns the name that import i gets.
+func (w *writer) importName(i int) Name {
+	if w.plan.Imports != nil {
+		return w.plan.Imports[i]
+	}
+	return Name{w.m.Imports[i].Module, w.m.Imports[i].Field}
 }
 
 func refuse(reason Reason, format string, args ...any) *Error {
@@ -250,9 +262,9 @@ func (w *writer) pickChecks() {
 // gatherFacts fills in what the sections tell.
 func (w *writer) gatherFacts() {
 	f, m := &w.facts, w.m
-	f.Checked = w.charged
+	f.Metered = w.metered
 	f.Start = m.HasStart || len(w.checked) > 0
-	f.HiddenMemory = w.charged && len(m.Memories) == 0
+	f.HiddenMemory = w.metered && len(m.Memories) == 0
 	reason := func(yes bool, text string) {
 		if yes {
 			f.Reasons = append(f.Reasons, text)

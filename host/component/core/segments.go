@@ -30,7 +30,7 @@ func (p *parser) constExpr() (v constValue, body span) {
 			p.skip(8)
 		case opI32Add, opI32Add + 1, opI32Add + 2, opI64Add, opI64Add + 1, opI64Add + 2:
 		case opGlobalGet:
-			p.index("global", len(p.m.Globals))
+			p.constGlobal()
 		case opRefNull:
 			p.heapType()
 		case opRefFunc:
@@ -45,6 +45,16 @@ func (p *parser) constExpr() (v constValue, body span) {
 		}
 	}
 	return constValue{}, body
+}
+
+// constGlobal reads a global's index and notes where it stands, for the rewriter
+// to move it.
+func (p *parser) constGlobal() {
+	at := p.pos
+	i := p.index("global", len(p.m.Globals))
+	if p.err == nil && int(i) >= p.m.ImportedGlobals {
+		p.m.ownGlobals = append(p.m.ownGlobals, globalUse{span{at, p.pos}, i})
+	}
 }
 
 // element is what the rewriter needs to know of an element segment.

@@ -143,6 +143,15 @@ type Module struct {
 	elements []element
 	data     []dataSegment
 	funcName []funcName
+	// ownGlobals are the places outside of code that name a global of the
+	// module's own by its index.
+	ownGlobals []globalUse
+}
+
+// globalUse is the operand of a global.get in a constant expression.
+type globalUse struct {
+	span
+	index uint32
 }
 
 // span is a range of the module's bytes.

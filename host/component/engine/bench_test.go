@@ -90,7 +90,7 @@ func BenchmarkCollect(b *testing.B) {
 			done := make(chan error, 1)
 			f := m.Func(export)
 			go func() { done <- f.Call(engine.NewContext(context.Background()), nil) }()
-			for m.Ticks() == 0 {
+			for m.Meter().Ticks() == 0 {
 				runtime.Gosched()
 			}
 			for b.Loop() {

@@ -29,7 +29,7 @@ type Func struct {
 // with, or one for what the guest did.
 func (f *Func) Call(ctx context.Context, stack []uint64) error {
 	if err := f.fn.CallWithStack(ctx, stack); err != nil {
-		return asTrap(err)
+		return f.m.meter.explain(asTrap(err))
 	}
 	return nil
 }

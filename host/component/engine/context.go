@@ -26,6 +26,10 @@ type CallContext struct {
 	// Base is what the call is bound to; nil means no deadline and no end.
 	Base context.Context
 
+	// Meter is what the modules that are instantiated share; nil gives each one
+	// its own. It does not matter to calls.
+	Meter *Meter
+
 	// values holds what wazero looks up during an instantiation, else nil.
 	values context.Context
 }

@@ -49,6 +49,8 @@ type Engine struct {
 	workers int
 	slots   chan struct{}
 
+	meterCode wazero.CompiledModule
+
 	ctx    context.Context // done when the engine is closed
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // compiles
@@ -56,6 +58,7 @@ type Engine struct {
 	mu     sync.Mutex
 	closed bool
 	codes  map[[sha256.Size]byte]*compilation
+	meters []*meterGlobals // spare ones
 }
 
 // New makes an engine. Close it.
@@ -83,6 +86,10 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	e.runtime = wazero.NewRuntimeWithConfig(e.ctx, rc)
+	var err error
+	if e.meterCode, err = compileMeter(e.ctx, e.runtime); err != nil {
+		return nil, errors.Join(err, e.Close(ctx))
+	}
 	return e, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -26,13 +25,10 @@ var ErrMemory = errors.New("no linear memory for the instance")
 // wazero lets go of a memory when the first instance that sees it is closed,
 // and the others can no longer grow it.
 type Module struct {
-	inst api.Module
-	mem  *memory.Linear
-
-	mu     sync.Mutex // guards the globals against each other, not the guest
-	stop   api.MutableGlobal
-	ticks  api.Global
-	budget api.Global
+	inst  api.Module
+	mem   *memory.Linear
+	meter *Meter
+	own   bool // meter is this module's alone
 }
 
 // Instantiate makes an instance and runs its start function, with ctx itself
@@ -49,18 +45,23 @@ type Module struct {
 func (e *Engine) Instantiate(
 	ctx Context, code *Code, resolve func(module string) Importable, newMemory func(min, max uint64) *memory.Linear,
 ) (*Module, error) {
-	m := &Module{}
 	cc := ctx.callContext()
+	m := &Module{meter: cc.Meter}
+	if m.meter == nil {
+		var err error
+		if m.meter, err = e.NewMeter(); err != nil {
+			return nil, err
+		}
+		m.own = true
+	}
 	cc.values = experimental.WithMemoryAllocator(
-		experimental.WithImportResolver(context.Background(), resolver(resolve)), m.allocator(newMemory))
+		experimental.WithImportResolver(context.Background(), m.resolver(resolve)), m.allocator(newMemory))
 	err := m.instantiate(ctx, e, code)
 	cc.values = nil
 	if err != nil {
+		m.closeMeter()
 		return nil, err
 	}
-	m.stop, _ = m.inst.ExportedGlobal(core.StopGlobal).(api.MutableGlobal)
-	m.ticks = m.inst.ExportedGlobal(core.TicksGlobal)
-	m.budget = m.inst.ExportedGlobal(core.BudgetGlobal)
 	ctx.Instantiated(m)
 	if start := m.Func(core.StartFunc); start != nil {
 		if err := start.Call(ctx, nil); err != nil {
@@ -70,8 +71,11 @@ func (e *Engine) Instantiate(
 	return m, nil
 }
 
-func resolver(resolve func(string) Importable) experimental.ImportResolver {
+func (m *Module) resolver(resolve func(string) Importable) experimental.ImportResolver {
 	return func(name string) api.Module {
+		if name == core.MeterModule {
+			return m.meter.g.inst
+		}
 		if resolve == nil {
 			return nil
 		}
@@ -153,44 +157,29 @@ func (m *Module) Global(name string) *Global {
 	return &Global{g}
 }
 
-// Interrupt makes the guest trap as unreachable at its next check. It may be
-// called from any goroutine, also after Close, and does not wait. It does
-// nothing if the module has no checks, because it runs nothing long.
-//
-// The guest may be past its last check, so a call may still end well. A host
-// function that it is in is not woken: that is its context's task.
-func (m *Module) Interrupt() { m.setStop(1) }
+// Meter returns the meter that the module was instantiated with.
+func (m *Module) Meter() *Meter { return m.meter }
 
-// ClearInterrupt takes an [Module.Interrupt] back, for the next call.
-func (m *Module) ClearInterrupt() { m.setStop(0) }
+// Interrupt is [Meter.Interrupt].
+func (m *Module) Interrupt() { m.meter.Interrupt() }
 
-func (m *Module) setStop(v uint64) {
-	if m.stop == nil {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.stop.Set(v)
-}
-
-// Ticks returns about how many passes through loops and calls of functions the
-// guest has made. Call it while the guest is not running.
-func (m *Module) Ticks() uint64 {
-	if m.ticks == nil || m.budget == nil {
-		return 0
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.ticks.Get() + uint64(int64(core.CheckPeriod)-int64(int32(m.budget.Get())))
-}
+// ClearInterrupt is [Meter.ClearInterrupt].
+func (m *Module) ClearInterrupt() { m.meter.ClearInterrupt() }
 
 // Close takes the instance out of the engine. See [Module] for what else must
 // be closed with it, and close its memory after it. No guest may be running.
 func (m *Module) Close(ctx context.Context) error {
+	m.closeMeter()
 	if err := m.inst.Close(ctx); err != nil {
 		return fmt.Errorf("close core instance: %w", err)
 	}
 	return nil
+}
+
+func (m *Module) closeMeter() {
+	if m.own {
+		m.meter.Close()
+	}
 }
 
 func (m *Module) instance() api.Module {

@@ -23,7 +23,7 @@ func runEndless(t *testing.T, m *engine.Module, export string) {
 	f := m.Func(export)
 	require.NotNil(t, f)
 	go func() { done <- f.Call(engine.NewContext(context.Background()), args) }()
-	for m.Ticks() == 0 {
+	for m.Meter().Ticks() == 0 {
 		runtime.Gosched()
 	}
 	for range 3 {
@@ -76,7 +76,7 @@ func TestInterruptBeforeTheCallAndAfterIt(t *testing.T) {
 		require.NoError(t, err)
 	}
 	// Each call makes 250 passes, and pays ahead for what it does not count.
-	require.Greater(t, m.Ticks(), uint64(100*32))
+	require.Greater(t, m.Meter().Ticks(), uint64(100*32))
 }
 
 func TestTicksGrowWithWork(t *testing.T) {
@@ -85,10 +85,10 @@ func TestTicksGrowWithWork(t *testing.T) {
 	w.byName["host"] = hostModule(t, w)
 	m := w.must(testdata(t, "bench"), core.Plan{})
 	for _, n := range []uint64{1_000, 1_000_000} {
-		before := m.Ticks()
+		before := m.Meter().Ticks()
 		_, err := call(t.Context(), m, "spin", n)
 		require.NoError(t, err)
-		require.InDelta(t, n, m.Ticks()-before, float64(n)/2)
+		require.InDelta(t, n, m.Meter().Ticks()-before, float64(n)/2)
 	}
 }
 

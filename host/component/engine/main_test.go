@@ -97,7 +97,11 @@ func call(ctx context.Context, m *engine.Module, name string, args ...uint64) ([
 	f := m.Func(name)
 	stack := make([]uint64, max(f.Slots(), len(args)))
 	copy(stack, args)
-	return stack, f.Call(ctx, stack)
+	err := f.Call(ctx, stack)
+	if err != nil {
+		m.Meter().Unwind()
+	}
+	return stack, err
 }
 
 func testdata(t testing.TB, name string) []byte {
