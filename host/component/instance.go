@@ -89,6 +89,7 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 	i := &Instance{tmpl: t, comps: make([]compInst, len(t.plan.Instances)), cores: make([]*engine.Module, 0, len(t.plan.Cores)),
 		funcs: make([]coreFunc, len(t.refs.list)), guests: make([]abi.Guest, len(t.guests.list))}
 	i.ctx.inst, i.inv.inst, i.onDone = i, i, i.contextDone
+	i.ctx.Symbols = (*symbols)(t)
 	i.budget, i.slots = memory.NewBudget(t.limits.Memory, t.rt.budget), t.limits.Handles
 	i.peer.slots = &i.slots
 	i.hostBytes.limit = t.limits.HostBytes

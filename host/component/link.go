@@ -39,6 +39,10 @@ type LinkConfig struct {
 	// the world. Nil: every import must be covered by Host.
 	Import func(iface string, fn *wit.Func) (Callee, error)
 	Limits Limits
+	// Debug has the frames of traps tell source files and lines, where the
+	// component comes with line tables (DWARF). Compiling then takes longer, as
+	// do traps.
+	Debug bool
 }
 
 // ErrNoImport is wrapped by errors of [Component.Link] about imports that
@@ -60,8 +64,10 @@ type Template struct {
 	exports  []*Export
 	refs     refTable
 	guests   guestTable
+	debug    []debugInfo           // by core module; nil: no frame tells its source
 	programs *abi.Compiler         // used by Link alone
 	dtors    map[*wit.Resource]int // destructors, in refs
+	idle     []func()              // of the host interfaces that it was linked to
 }
 
 // Link satisfies the component's imports, rewrites its core modules and
@@ -79,7 +85,7 @@ func (c *Component) Link(ctx context.Context, cfg LinkConfig) (*Template, error)
 	if err != nil {
 		return nil, err
 	}
-	t := &Template{rt: c.rt, name: cfg.Name, digest: c.digest, limits: limits, plan: plan, programs: abi.NewCompiler()}
+	t := &Template{rt: c.rt, name: cfg.Name, digest: c.digest, limits: limits, plan: plan, programs: abi.NewCompiler(), idle: idleFuncs(cfg.Host)}
 	if err := t.countParts(); err != nil {
 		return nil, err
 	}
@@ -97,6 +103,16 @@ func (c *Component) Link(ctx context.Context, cfg LinkConfig) (*Template, error)
 		return nil, errors.Join(err, t.Close(context.WithoutCancel(ctx)))
 	}
 	return t, nil
+}
+
+// idleFuncs returns the [HostInterface].Idle functions that there are.
+func idleFuncs(hosts []HostInterface) (idle []func()) {
+	for i := range hosts {
+		if hosts[i].Idle != nil {
+			idle = append(idle, hosts[i].Idle)
+		}
+	}
+	return idle
 }
 
 // Name returns the component's id.
@@ -120,6 +136,9 @@ func (t *Template) Close(ctx context.Context) error {
 	}
 	if t.host != nil {
 		errs = append(errs, t.host.Close(ctx))
+	}
+	for _, idle := range t.idle {
+		idle()
 	}
 	return errors.Join(errs...)
 }
@@ -198,7 +217,7 @@ func (t *Template) compileSite(ctx context.Context, i int, names []core.Name, gr
 	m := t.plan.Modules[n]
 	entries, _ := m.TableEntries()
 	rw, err := core.Rewrite(m, core.Plan{Imports: names, StripData: true,
-		MaxMemory: t.limits.Memory, MaxTable: max(uint32(entries)+growth, 1), KeepNames: true})
+		MaxMemory: t.limits.Memory, MaxTable: max(uint32(entries)+growth, 1)})
 	if err != nil {
 		return err
 	}
@@ -211,7 +230,7 @@ func (t *Template) compileSite(ctx context.Context, i int, names []core.Name, gr
 		}
 	}
 	t.images[i] = images[n]
-	t.codes[i], err = t.rt.engine.Compile(ctx, rw.Bytes)
+	t.codes[i], err = t.rt.engine.Compile(ctx, engine.Mark(rw.Bytes, uint32(n), t.debug != nil))
 	return err
 }
 

@@ -167,7 +167,7 @@ func (w *Workload) outcome(ctx context.Context, e *component.Export, err error) 
 	}
 	meta, _ := wrpc.MetaFromContext(ctx)
 	w.cfg.Log.Warn("call failed", zap.String("interface", e.Interface), zap.String("function", e.Type.Name),
-		zap.String("caller", meta.SourceID), zap.String("trace", meta.TraceParent), zap.Error(t), zap.String("stack", t.Stack))
+		zap.String("caller", meta.SourceID), zap.String("trace", meta.TraceParent), zap.Error(t), zap.String("stack", t.Stack.String()))
 	code := wrpc.Trap
 	switch t.Code {
 	case trap.Deadline:

@@ -2,12 +2,10 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/lathhost/lath/host/component/trap"
 )
@@ -26,12 +24,18 @@ type Func struct {
 // functions that the guest calls, unchanged.
 //
 // The error is always a [*trap.Error]: the one that a host function panicked
-// with, or one for what the guest did.
+// with, or one for what the guest did. Its stack is told by the Symbols of a
+// ctx that is a [Context]; see [Mark].
 func (f *Func) Call(ctx context.Context, stack []uint64) error {
-	if err := f.fn.CallWithStack(ctx, stack); err != nil {
-		return f.m.meter.explain(asTrap(err))
+	err := f.fn.CallWithStack(ctx, stack)
+	if err == nil {
+		return nil
 	}
-	return nil
+	var symbols Symbols
+	if c, ok := ctx.(Context); ok {
+		symbols = c.callContext().Symbols
+	}
+	return f.m.meter.explain(asTrap(symbols, err))
 }
 
 // Clone returns another call engine for the same function.
@@ -63,50 +67,6 @@ var traps = map[string]trap.Code{
 	"integer overflow":            trap.IntegerOverflow,
 	"integer divide by zero":      trap.DivideByZero,
 	"stack overflow":              trap.StackOverflow,
-}
-
-// The parts of wazero's error texts.
-const (
-	wasmPrefix  = "wasm error: "
-	stackMarker = "\nwasm stack trace:\n\t"
-	recovered   = " (recovered by wazero)"
-)
-
-// asTrap converts an error of wazero.
-func asTrap(err error) *trap.Error {
-	msg, stack := err.Error(), ""
-	if i := strings.LastIndex(msg, stackMarker); i >= 0 {
-		msg, stack = msg[:i], msg[i+len(stackMarker):]
-	}
-	if t := trap.As(err); t != nil {
-		c := *t // it may be shared
-		c.Stack = joinStacks(c.Stack, stack)
-		return &c
-	}
-	if _, ok := errors.AsType[*sys.ExitError](err); ok {
-		return &trap.Error{Code: trap.Poisoned, Msg: "the instance is closed"}
-	}
-	if text, ok := strings.CutPrefix(msg, wasmPrefix); ok || traps[msg] != "" {
-		code, known := traps[text]
-		if !known {
-			return &trap.Error{Code: trap.Other, Msg: text, Stack: stack}
-		}
-		return &trap.Error{Code: code, Stack: stack}
-	}
-	return &trap.Error{Code: trap.Host, Msg: strings.TrimSuffix(msg, recovered), Stack: stack, Err: err}
-}
-
-// maxStack bounds the text of a chain of stacks.
-const maxStack = 16 << 10
-
-func joinStacks(inner, outer string) string {
-	switch {
-	case outer == "" || len(inner)+len(outer) > maxStack:
-		return inner
-	case inner == "":
-		return outer
-	}
-	return inner + "\n\t" + outer
 }
 
 // instantiateError converts an error of an instantiation without start

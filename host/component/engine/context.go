@@ -25,6 +25,8 @@ type Context interface {
 type CallContext struct {
 	// Base is what the call is bound to; nil means no deadline and no end.
 	Base context.Context
+	// Symbols name the frames of traps' stacks; nil leaves them without names.
+	Symbols Symbols
 
 	// Meter is what the modules that are instantiated share; nil gives each one
 	// its own. It does not matter to calls.

@@ -67,7 +67,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Interpreter {
 		rc = wazero.NewRuntimeConfigInterpreter()
 	}
-	rc = rc.WithCoreFeatures(features).WithDebugInfoEnabled(false)
+	rc = rc.WithCoreFeatures(features).WithDebugInfoEnabled(true) // modules have none but that of Mark
 	e := &Engine{
 		workers: max(cfg.CompileWorkers, 1),
 		slots:   make(chan struct{}, max(cfg.Compiles, 1)),

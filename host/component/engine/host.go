@@ -115,8 +115,8 @@ func Recovered(r any) *trap.Error {
 		if t := trap.As(r); t != nil {
 			return t
 		}
-		return &trap.Error{Code: trap.Host, Msg: r.Error(), Err: r, Stack: string(debug.Stack())}
+		return &trap.Error{Code: trap.Host, Msg: r.Error(), Err: r, GoStack: string(debug.Stack())}
 	default:
-		return &trap.Error{Code: trap.Host, Msg: fmt.Sprint(r), Stack: string(debug.Stack())}
+		return &trap.Error{Code: trap.Host, Msg: fmt.Sprint(r), GoStack: string(debug.Stack())}
 	}
 }

@@ -51,7 +51,11 @@ func (w *world) load(ctx engine.Context, wasm []byte, plan core.Plan) (*engine.M
 }
 
 func (w *world) instantiate(ctx engine.Context, r *core.Rewritten, plan core.Plan) (*engine.Module, error) {
-	code, err := w.engine.Compile(ctx, r.Bytes)
+	wasm := r.Bytes
+	if !plan.KeepNames {
+		wasm = engine.Mark(wasm, 1, false)
+	}
+	code, err := w.engine.Compile(ctx, wasm)
 	if err != nil {
 		return nil, err
 	}

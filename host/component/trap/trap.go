@@ -54,8 +54,17 @@ type Error struct {
 	Component, Func string
 	// ExitStatus counts for Code Exit.
 	ExitStatus int
-	// Stack is the guest's core stack, for the owner's eyes only.
-	Stack string
+	// Stack is the guest's backtrace, innermost frame first, at most
+	// [MaxFrames]. Stack, GoStack and Stderr are for the eyes of the
+	// component's owner only, and no part of the text of Error.
+	Stack Stack
+	// GoStack is where the host itself failed, for Code Host.
+	GoStack string
+	// Stderr are the last lines that the guest wrote to standard error.
+	Stderr []string
+	// Trace is the id of the trace that the call belongs to, 32 hexadecimal
+	// digits, or empty.
+	Trace string
 	Err   error
 }
 
