@@ -13,6 +13,11 @@ type HostInterface struct {
 	Name      string
 	Resources []*wit.Resource
 	Funcs     []HostFunc
+	// Idle, if not nil, is called when a template that was linked to the
+	// interface is closed: what is kept for calls to come, such as connections,
+	// can be let go. It may be called several times, also while instances of
+	// other templates run.
+	Idle func()
 }
 
 // HostFunc is one function of a [HostInterface].
