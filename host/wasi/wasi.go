@@ -2,6 +2,7 @@ package wasi
 
 import (
 	"context"
+	"crypto/x509"
 	goio "io"
 	"sync"
 
@@ -72,6 +73,9 @@ type Config struct {
 	// it is asked on every call of the guest's, and the map must not be
 	// written to afterwards. Default: no settings.
 	ConfigValues func() map[string]string
+	// HTTPRoots are the authorities that the certificates of HTTP servers must
+	// come from. Default: the system's.
+	HTTPRoots *x509.CertPool
 
 	Grants
 }
@@ -106,7 +110,7 @@ func Interfaces(cfg Config) []component.HostInterface {
 	}
 	var all []component.HostInterface
 	for _, part := range [][]component.HostInterface{
-		ioInterfaces(), clockInterfaces(), randomInterfaces(), cliInterfaces(cfg), operatorInterfaces(cfg), refusals(cfg),
+		ioInterfaces(), clockInterfaces(), randomInterfaces(), cliInterfaces(cfg), operatorInterfaces(cfg), refusals(cfg), httpInterfaces(cfg),
 	} {
 		all = append(all, part...)
 	}
@@ -154,20 +158,39 @@ func operatorInterfaces(cfg Config) []component.HostInterface {
 // refused is said once per function value, not once per try.
 func refusals(cfg Config) []component.HostInterface {
 	refused := once(func(why string) { cfg.Line(Host, why) })
-	net, web, files := sockets.Denied{Refused: refused}, http.Denied{Refused: refused}, filesystem.New(cfg.Dirs, refused)
+	net, files := sockets.Denied{Refused: refused}, filesystem.New(cfg.Dirs, refused)
 	return []component.HostInterface{
 		bindfilesystem.Preopens(files), bindfilesystem.Types(files),
 		bindsockets.InstanceNetwork(net), bindsockets.Network(), bindsockets.IPNameLookup(net),
 		bindsockets.TCP(), bindsockets.TCPCreateSocket(net), bindsockets.UDP(), bindsockets.UDPCreateSocket(net),
-		bindhttp.Types(web), bindhttp.OutgoingHandler(web),
 	}
 }
 
-// once passes each text on once; there are as many as this package's texts.
+// httpInterfaces keep connections of their own, for the component's instances
+// alone, until the template is closed.
+func httpInterfaces(cfg Config) []component.HostInterface {
+	refused := once(func(why string) { cfg.Line(Host, why) })
+	web := http.New(http.Config{Rules: cfg.HTTP, Roots: cfg.HTTPRoots, Refused: refused})
+	types, outgoing := bindhttp.Types(web), bindhttp.OutgoingHandler(web)
+	outgoing.Idle = web.CloseIdle
+	return []component.HostInterface{types, outgoing}
+}
+
+// maxSaid bounds the texts of [once], which guests have a part in.
+const maxSaid = 100
+
+// once passes each text on once, and after [maxSaid] of them none any more.
 func once(say func(string)) func(string) {
-	var said sync.Map
+	var mu sync.Mutex
+	said := map[string]bool{}
 	return func(text string) {
-		if _, before := said.LoadOrStore(text, true); !before {
+		mu.Lock()
+		fresh := !said[text] && len(said) < maxSaid
+		if fresh {
+			said[text] = true
+		}
+		mu.Unlock()
+		if fresh {
 			say(text)
 		}
 	}

@@ -1,0 +1,118 @@
+package http
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/lathhost/lath/host/wasi/egress"
+	contract "github.com/lathhost/lath/wit/wasi/http"
+)
+
+const (
+	// maxHeaderBytes bounds the headers of a response.
+	maxHeaderBytes = 128 << 10
+	// idleTime is how long a connection waits for another request.
+	idleTime = 30 * time.Second
+	// streamWindow and connWindow are what HTTP/2 keeps of what a guest does not
+	// read, of one response and of one connection's responses together.
+	streamWindow = 256 << 10
+	connWindow   = 4 << 20
+)
+
+// dialer makes connections to what rules allow, whatever a name resolves to at
+// the moment.
+type dialer struct {
+	rules    *egress.Rules
+	roots    *x509.CertPool
+	resolver *net.Resolver
+}
+
+// transport returns a transport of the dialer's own: no proxy from the
+// environment, no cookies, no compression that the guest did not ask for.
+func (d *dialer) transport() *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	return &http.Transport{
+		DialContext:            d.dial,
+		DialTLSContext:         d.dialTLS,
+		Protocols:              protocols,
+		DisableCompression:     true,
+		MaxIdleConns:           100,
+		MaxIdleConnsPerHost:    16,
+		IdleConnTimeout:        idleTime,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: streamWindow, MaxReceiveBufferPerConnection: connWindow},
+	}
+}
+
+// exchangeKey is the key of the [exchange] that a connection is made for. The
+// transport keeps the values of its context, and neither end nor deadline.
+type exchangeKey struct{}
+
+// connecting returns the context of making a connection, which ends with the
+// exchange that it is for or after its time for connecting.
+func connecting(ctx context.Context) (context.Context, context.CancelFunc) {
+	ex, ok := ctx.Value(exchangeKey{}).(*exchange)
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	both, cancel := context.WithTimeoutCause(ex.ctx, ex.connect, code(contract.ErrorCodeConnectionTimeout))
+	stop := context.AfterFunc(ctx, cancel)
+	return both, func() { stop(); cancel() }
+}
+
+// dial connects without TLS.
+func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := connecting(ctx)
+	defer cancel()
+	return d.connect(ctx, network, addr)
+}
+
+func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	nd := net.Dialer{Resolver: d.resolver, ControlContext: d.rules.Control(host)}
+	conn, err := nd.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, whyEnded(ctx, err)
+	}
+	return conn, nil
+}
+
+// dialTLS connects with TLS and finds out which protocol is spoken.
+func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := connecting(ctx)
+	defer cancel()
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := d.connect(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	conn := tls.Client(raw, &tls.Config{
+		ServerName: host, RootCAs: d.roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+	})
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close() // the handshake's error counts
+		return nil, whyEnded(ctx, err)
+	}
+	return conn, nil
+}
+
+// whyEnded returns the cause of ctx, if it has ended, or else err.
+func whyEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}

@@ -1,0 +1,306 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/component/trap"
+	"github.com/lathhost/lath/host/wasi"
+	wasihttp "github.com/lathhost/lath/host/wasi/http"
+	"github.com/lathhost/lath/wit"
+	contract "github.com/lathhost/lath/wit/wasi/http"
+)
+
+// handler is the interface that is called. Every 0.2.x serves.
+const handler = "wasi:http/incoming-handler@0.2.0"
+
+// Options configure a [Handler]. Zero fields mean the defaults.
+type Options struct {
+	// Time bounds one call of the component, from the request's arrival to the
+	// guest's end, bodies included. Default: 30 s.
+	Time time.Duration
+	// Linger is how long a guest may go on when its client has gone away.
+	// Default: 1 s.
+	Linger time.Duration
+	// Calls bounds the calls that run at a time. A request beyond is answered
+	// with 503 at once. Default: 256.
+	Calls int
+	// HeaderBytes bounds the names and values of a request's headers. A request
+	// with more is answered with 431. Default: 64 KiB.
+	HeaderBytes int
+	// Failed is told how calls failed, a guest's trap among them; the client is
+	// told only that they did. It is called by many goroutines at a time.
+	// Default: nobody is told.
+	Failed func(r *http.Request, err error)
+}
+
+func (o Options) withDefaults() Options {
+	if o.Time <= 0 {
+		o.Time = 30 * time.Second
+	}
+	if o.Linger <= 0 {
+		o.Linger = time.Second
+	}
+	if o.Calls <= 0 {
+		o.Calls = 256
+	}
+	if o.HeaderBytes <= 0 {
+		o.HeaderBytes = 64 << 10
+	}
+	if o.Failed == nil {
+		o.Failed = func(*http.Request, error) {}
+	}
+	return o
+}
+
+// Handler answers requests by a component. It is safe for concurrent use.
+type Handler struct {
+	tmpl   *component.Template
+	export *component.Export
+	opts   Options
+	slots  chan struct{}
+
+	mu     sync.Mutex
+	closed bool
+	guests sync.WaitGroup
+	ctx    context.Context // ends with Close
+	stop   context.CancelFunc
+}
+
+// NewHandler makes a handler of a component, which must export
+// wasi:http/incoming-handler and have its wasi:http from [wasi.Interfaces].
+// Close it before the template.
+func NewHandler(tmpl *component.Template, opts Options) (*Handler, error) {
+	e := tmpl.Export(handler, "handle")
+	if e == nil {
+		return nil, fmt.Errorf("component %s serves no HTTP: it does not export %s", tmpl.Name(), handler)
+	}
+	want := []*wit.Resource{contract.IncomingRequestResource, contract.ResponseOutparamResource}
+	for i, t := range e.Type.ParamTypes() {
+		if len(e.Type.Params) != len(want) || t.Kind != wit.KindOwn || t.Resource != want[i] {
+			return nil, fmt.Errorf("component %s: %s has other types than the host's", tmpl.Name(), handler)
+		}
+	}
+	h := &Handler{tmpl: tmpl, export: e, opts: opts.withDefaults()}
+	h.slots = make(chan struct{}, h.opts.Calls)
+	h.ctx, h.stop = context.WithCancel(context.Background())
+	return h, nil
+}
+
+// Close ends the calls that run and waits for them; later requests are answered
+// with 503. For a gentle end, shut the server down first.
+func (h *Handler) Close() {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.stop()
+	h.guests.Wait()
+}
+
+// admit takes a place for a call.
+func (h *Handler) admit() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	select {
+	case h.slots <- struct{}{}:
+		h.guests.Add(1)
+		return true
+	default:
+		return false
+	}
+}
+
+func (h *Handler) leave() {
+	<-h.slots
+	h.guests.Done()
+}
+
+// ServeHTTP implements [http.Handler]. The response goes out as the guest
+// writes it; the guest may go on after it, until its time is over. It panics
+// with [http.ErrAbortHandler] where a response has begun and cannot be
+// completed.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case headerBytes(r) > h.opts.HeaderBytes:
+		refuse(w, http.StatusRequestHeaderFieldsTooLarge)
+		return
+	case !h.admit():
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusServiceUnavailable)
+		return
+	}
+	deadline := time.Now().Add(h.opts.Time)
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(deadline.Add(h.opts.Linger)) // a client that never reads; tests' writers know none
+	call := wasihttp.NewCall(w, r)
+	g := h.start(call, r, deadline)
+	err := call.Answer(g.over)
+	if err != nil {
+		err = g.cause(err)
+	}
+	call.Detach()
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	g.unwatch() // served: the client may go
+	_ = rc.SetWriteDeadline(time.Time{})
+}
+
+// fail tells the client, as far as it can be told.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	h.opts.Failed(r, err)
+	if errors.Is(err, wasihttp.ErrAborted) || errors.Is(err, wasihttp.ErrClientGone) {
+		panic(http.ErrAbortHandler)
+	}
+	refuse(w, status(err))
+}
+
+func refuse(w http.ResponseWriter, status int) { http.Error(w, http.StatusText(status), status) }
+
+// guest is one call of the component.
+type guest struct {
+	over    chan struct{}
+	err     error // after over
+	unwatch func()
+}
+
+// cause waits for a guest that gave no answer, or not a whole one, and returns
+// why: its trap, if it ended by one.
+func (g *guest) cause(err error) error {
+	if errors.Is(err, wasihttp.ErrClientGone) {
+		return err
+	}
+	if !errors.Is(err, wasihttp.ErrAborted) && !errors.Is(err, wasihttp.ErrNoAnswer) {
+		return err // the guest's own error code
+	}
+	<-g.over
+	return errors.Join(err, g.err)
+}
+
+// start begins the call on a goroutine, since the guest may outlive the
+// request's response.
+func (h *Handler) start(call *wasihttp.Call, r *http.Request, deadline time.Time) *guest {
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(r.Context()), deadline)
+	stopClosed := context.AfterFunc(h.ctx, cancel)
+	g := &guest{over: make(chan struct{}), unwatch: h.afterGone(r.Context(), cancel)}
+	go func() {
+		defer h.leave()
+		defer cancel()
+		defer stopClosed()
+		defer g.unwatch()
+		defer close(g.over)
+		g.err = h.run(ctx, call)
+	}()
+	return g
+}
+
+// afterGone ends a guest some time after its client went away, until that is
+// not watched any more: the context of a request ends when it was served, too.
+func (h *Handler) afterGone(request context.Context, cancel func()) (stop func()) {
+	var mu sync.Mutex
+	var late *time.Timer
+	stopped := false
+	unwatch := context.AfterFunc(request, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !stopped {
+			late = time.AfterFunc(h.opts.Linger, cancel)
+		}
+	})
+	return func() {
+		unwatch()
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		if late != nil {
+			late.Stop()
+		}
+	}
+}
+
+// run calls a pristine instance.
+func (h *Handler) run(ctx context.Context, call *wasihttp.Call) (err error) {
+	ctx, end := wasi.WithRun(ctx)
+	defer end()
+	i, err := h.tmpl.Take(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, i.Close()) }()
+	params, err := i.AppendOwn(nil, contract.IncomingRequestResource, call.Request())
+	if err != nil {
+		return err
+	}
+	if params, err = i.AppendOwn(params, contract.ResponseOutparamResource, call.Outparam()); err != nil {
+		return err
+	}
+	_, err = i.Call(ctx, h.export, params, nil)
+	return err
+}
+
+// headerBytes counts what the guest may keep of a request.
+func headerBytes(r *http.Request) int {
+	n := len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v)
+		}
+	}
+	return n
+}
+
+// status is what the client is told of a call that failed before its response
+// began.
+func status(err error) int {
+	if t := trap.As(err); t != nil {
+		switch t.Code {
+		case trap.Deadline:
+			return http.StatusGatewayTimeout
+		case trap.Cancelled:
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusInternalServerError
+	}
+	c, ok := errors.AsType[contract.ErrorCode](err)
+	if !ok {
+		return http.StatusInternalServerError
+	}
+	return codeStatus(c.Tag)
+}
+
+// codeStatus is the status that goes with a guest's error code (RFC 9209,
+// section 2.3).
+func codeStatus(tag contract.ErrorCodeTag) int {
+	switch tag {
+	case contract.ErrorCodeHTTPRequestDenied:
+		return http.StatusForbidden
+	case contract.ErrorCodeHTTPRequestLengthRequired:
+		return http.StatusLengthRequired
+	case contract.ErrorCodeHTTPRequestBodySize:
+		return http.StatusRequestEntityTooLarge
+	case contract.ErrorCodeHTTPRequestMethodInvalid, contract.ErrorCodeHTTPRequestURIInvalid:
+		return http.StatusBadRequest
+	case contract.ErrorCodeHTTPRequestURITooLong:
+		return http.StatusRequestURITooLong
+	case contract.ErrorCodeHTTPRequestHeaderSectionSize, contract.ErrorCodeHTTPRequestHeaderSize,
+		contract.ErrorCodeHTTPRequestTrailerSectionSize, contract.ErrorCodeHTTPRequestTrailerSize:
+		return http.StatusRequestHeaderFieldsTooLarge
+	case contract.ErrorCodeDNSTimeout, contract.ErrorCodeConnectionTimeout, contract.ErrorCodeConnectionReadTimeout,
+		contract.ErrorCodeConnectionWriteTimeout, contract.ErrorCodeHTTPResponseTimeout:
+		return http.StatusGatewayTimeout
+	case contract.ErrorCodeDestinationUnavailable, contract.ErrorCodeConnectionLimitReached:
+		return http.StatusServiceUnavailable
+	case contract.ErrorCodeInternalError, contract.ErrorCodeConfigurationError:
+		return http.StatusInternalServerError
+	}
+	return http.StatusBadGateway
+}
