@@ -169,7 +169,12 @@ func slotsOf(w *wit.Type) []**wit.Type {
 		entry.Fields = slices.Clone(entry.Fields)
 		w.Elem = &entry
 		return []**wit.Type{&entry.Fields[0].Type, &entry.Fields[1].Type}
-	case wit.KindList, wit.KindFixedList, wit.KindStream, wit.KindFuture:
+	case wit.KindStream, wit.KindFuture:
+		if w.Elem == nil { // which carries nothing
+			return nil
+		}
+		return []**wit.Type{&w.Elem}
+	case wit.KindList, wit.KindFixedList:
 		return []**wit.Type{&w.Elem}
 	}
 	w.Fields, w.Cases = slices.Clone(w.Fields), slices.Clone(w.Cases)
