@@ -74,15 +74,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	rows, err := choose(all, o.rows)
-	if err != nil {
-		return err
-	}
+	rows := choose(all, o.rows)
 	m := measurement{rounds: o.rounds, slice: o.slice}
 	if err := m.run(ctx, rows); err != nil {
 		return err
 	}
-	report := newReport(m, rows)
+	bars, err := b.sandbox(ctx, o.rows, o.rounds)
+	if err != nil {
+		return err
+	}
+	if len(rows)+len(bars) == 0 {
+		return fmt.Errorf("no row matches %q", o.rows)
+	}
+	report := newReport(m, rows, bars)
 	if _, err := io.WriteString(stdout, report.text()); err != nil || o.json == "" {
 		return err
 	}

@@ -27,6 +27,11 @@ func TestEveryRowAnswersRight(t *testing.T) {
 	require.NoError(t, err)
 	var r report
 	require.NoError(t, json.Unmarshal(b, &r))
+	require.Len(t, r.Bars, len(hostile)+5+11)
+	for _, b := range r.Bars {
+		require.Positive(t, b.Value, b.Name)
+		require.Contains(t, out.String(), b.Name)
+	}
 	for _, l := range r.Rows {
 		require.NotEmpty(t, l.Samples, l.Name)
 		if l.Floor != "" {
@@ -50,12 +55,8 @@ func TestChooseKeepsWhatRowsAreComparedTo(t *testing.T) {
 	in, out := &row{group: "g", name: "in", floor: floor}, &row{group: "g", name: "out", floor: floor}
 	step := &row{group: "g", name: "= step", floor: floor, of: out, less: in}
 	all := []*row{floor, in, out, step, other}
-	got, err := choose(all, regexp.MustCompile("^g: = step"))
-	require.NoError(t, err)
-	require.Equal(t, []*row{floor, in, out, step}, got)
-	got, err = choose(all, nil)
-	require.NoError(t, err)
-	require.Equal(t, all, got)
-	_, err = choose(all, regexp.MustCompile("none"))
-	require.Error(t, err)
+	require.Equal(t, []*row{floor, in, out, step}, choose(all, regexp.MustCompile("^g: = step")))
+	require.Equal(t, all, choose(all, nil))
+	require.Empty(t, choose(all, regexp.MustCompile("none")))
+	require.ErrorContains(t, run(t.Context(), []string{"-row", "none at all"}, t.Output(), t.Output()), "no row matches")
 }

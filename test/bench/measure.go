@@ -41,9 +41,9 @@ func (s sample) minus(o sample) sample {
 
 // choose returns the rows that match and all that they are compared to, in
 // their order.
-func choose(rows []*row, match *regexp.Regexp) ([]*row, error) {
+func choose(rows []*row, match *regexp.Regexp) []*row {
 	if match == nil {
-		return rows, nil
+		return rows
 	}
 	want := map[*row]bool{}
 	var add func(r *row)
@@ -60,10 +60,7 @@ func choose(rows []*row, match *regexp.Regexp) ([]*row, error) {
 			add(r)
 		}
 	}
-	if len(want) == 0 {
-		return nil, fmt.Errorf("no row matches %q", match)
-	}
-	return slices.DeleteFunc(slices.Clone(rows), func(r *row) bool { return !want[r] }), nil
+	return slices.DeleteFunc(slices.Clone(rows), func(r *row) bool { return !want[r] })
 }
 
 // measurement is how rows are measured.

@@ -18,6 +18,7 @@ type report struct {
 	Slice   string    `json:"slice"`
 	Took    string    `json:"took"`
 	Rows    []line    `json:"rows"`
+	Bars    []bar     `json:"bars"`
 }
 
 // line is one row of the report.
@@ -34,9 +35,9 @@ type line struct {
 	Floors  []sample `json:"floor_samples,omitempty"`
 }
 
-func newReport(m measurement, rows []*row) *report {
+func newReport(m measurement, rows []*row, bars []bar) *report {
 	r := &report{Machine: thisMachine(), When: time.Now().UTC().Truncate(time.Second), Rounds: m.rounds,
-		Slice: m.slice.String(), Took: m.took.Round(100 * time.Millisecond).String()}
+		Slice: m.slice.String(), Took: m.took.Round(100 * time.Millisecond).String(), Bars: bars}
 	for _, row := range rows {
 		if len(row.samples) == 0 {
 			continue // a floor of nothing that was chosen
@@ -80,8 +81,45 @@ func (r *report) text() string {
 		t.AppendRow(table.Row{"  " + l.Name, duration(l.Nanos.Median), duration(l.Nanos.Min) + " – " + duration(l.Nanos.Max),
 			number(whole(l.Allocs)), number(whole(l.Bytes)), ratio, ratioSpread})
 	}
-	return fmt.Sprintf("%s\n%d rounds of %s for each row and its floor, %s in all; medians, spreads from least to most\n\n%s\n",
-		r.Machine, r.Rounds, r.Slice, r.Took, t.Render())
+	return fmt.Sprintf("%s\n%d rounds of %s for each row and its floor, %s in all; medians, spreads from least to most\n\n%s\n%s",
+		r.Machine, r.Rounds, r.Slice, r.Took, t.Render(), r.barsText())
+}
+
+// barsText prints the figures that have a bar, the worst of all rounds.
+func (r *report) barsText() string {
+	if len(r.Bars) == 0 {
+		return ""
+	}
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Options.DrawBorder = false
+	t.Style().Options.SeparateColumns = false
+	t.Style().Format.Header = text.FormatDefault
+	t.AppendHeader(table.Row{"the worst", "", "", "bar", ""})
+	right := []table.ColumnConfig{}
+	for n := 2; n <= 4; n++ {
+		right = append(right, table.ColumnConfig{Number: n, Align: text.AlignRight})
+	}
+	t.SetColumnConfigs(right)
+	group := ""
+	for _, b := range r.Bars {
+		if b.Group != group {
+			if group = b.Group; t.Length() > 0 {
+				t.AppendSeparator()
+			}
+			t.AppendRow(table.Row{strings.ToUpper(group)})
+		}
+		value, of, limit, verdict := duration(b.Value), "", "≤ "+duration(b.Bar), "falls short"
+		if b.Alone > 0 {
+			value, limit = number(b.Value)+" ×", "≤ "+number(b.Bar)+" ×"
+			of = duration(b.Beside) + " / " + duration(b.Alone)
+		}
+		if b.holds() {
+			verdict = "holds"
+		}
+		t.AppendRow(table.Row{"  " + b.Name, value, of, limit, verdict})
+	}
+	return "\n" + t.Render() + "\n"
 }
 
 // whole takes away what the runtime allocates beside the measured calls.

@@ -52,7 +52,7 @@ func refused(guest, text string) []attack {
 // attacks are all of them, by what they are after.
 var attacks = map[string][][]attack{
 	"time": {
-		endless("cpu", "tail()", "branches()", "fill()", "copy()", "table-fill()", "table-copy()", "ref()", "throw()", "deep-throw()", "tries()"),
+		endless("cpu", "tree()", "tail()", "branches()", "fill()", "copy()", "table-fill()", "table-copy()", "ref()", "throw()", "deep-throw()", "tries()"),
 		endless("loops", "spin()", "dtor()"),
 		{{guest: "start", ends: soon, code: trap.Deadline}},
 		{{guest: "postreturn", calls: calls("run(3)"), ends: soon, code: trap.Deadline}},

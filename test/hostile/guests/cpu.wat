@@ -14,6 +14,12 @@
     (func $wide (export "wide") (result i64)
       (local i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64)
       (i64.add (local.tee 0 (call $wide)) (i64.add (local.get 5) (call $wide))))
+    ;; calls itself without end, never deep
+    (func $tree (param i32)
+      (if (local.get 0) (then
+        (call $tree (i32.sub (local.get 0) (i32.const 1)))
+        (call $tree (i32.sub (local.get 0) (i32.const 1))))))
+    (func (export "tree") (call $tree (i32.const 100)))
     (func $tail (export "tail") (return_call $tail))
     (func (export "branches") (loop $l (br_table $l $l $l (i32.const 1))))
     ;; 256 MiB, again and again
@@ -62,6 +68,7 @@
   (func (export "mutual") (canon lift (core func $m "mutual")))
   (func (export "indirect") (canon lift (core func $m "indirect")))
   (func (export "wide") (result u64) (canon lift (core func $m "wide")))
+  (func (export "tree") (canon lift (core func $m "tree")))
   (func (export "tail") (canon lift (core func $m "tail")))
   (func (export "branches") (canon lift (core func $m "branches")))
   (func (export "fill") (canon lift (core func $m "fill")))

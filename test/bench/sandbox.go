@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/component/trap"
+	"github.com/lathhost/lath/host/wasi"
+	"github.com/lathhost/lath/test/hostile/guests"
+)
+
+// The bars of the sandbox.
+const (
+	overrunBar   = 50 * time.Millisecond
+	neighbourBar = 2.0
+	pauseBar     = 20 * time.Millisecond
+)
+
+// How the sandbox is measured.
+const (
+	hostileTime    = 10 * time.Millisecond  // the deadline of hostile calls
+	neighbourSlice = 200 * time.Millisecond // the neighbour alone, then as long beside a guest
+	pausesPerRound = 4
+)
+
+// Groups of bars.
+var (
+	overrunGroup   = fmt.Sprintf("time past a deadline of %v, until all is given back", hostileTime)
+	neighbourGroup = "a neighbour's p99: a caller for each core, whose calls follow each other, alone and beside one hostile guest"
+	pauseGroup     = "longest runtime.GC() beside one hostile guest"
+)
+
+// bar is a figure with a bound that it should keep.
+type bar struct {
+	Group string  `json:"group"`
+	Name  string  `json:"name"`
+	Value float64 `json:"value"` // nanoseconds, or a ratio
+	Bar   float64 `json:"bar"`
+	// Alone and Beside are the p99 that a ratio is of, in nanoseconds.
+	Alone  float64   `json:"alone,omitempty"`
+	Beside float64   `json:"beside,omitempty"`
+	All    []float64 `json:"all,omitempty"` // Value is the worst of them
+}
+
+func (b bar) holds() bool { return b.Value <= b.Bar }
+
+// hostile are the calls that the sandbox is measured with: what a guest does
+// until it is stopped.
+var hostile = []struct {
+	guest, fn string
+	params    []byte
+	what      string
+	// neighbours are asked about these, the garbage collector about those.
+	neighbour, pause bool
+}{
+	{"cpu", "branches", nil, "an endless loop", true, true},
+	{"cpu", "tree", nil, "endless calls", false, true},
+	{"cpu", "tail", nil, "endless tail calls", false, true},
+	{"cpu", "fill", nil, "memory.fill of 256 MB", true, true},
+	{"cpu", "copy", nil, "memory.copy of 256 MB", false, true},
+	{"cpu", "table-fill", nil, "table.fill of 900,000 entries", false, true},
+	{"cpu", "grow", nil, "memory.grow", true, true},
+	{"cpu", "deep-throw", nil, "exceptions through 1,000 frames", false, true},
+	{"loops", "dtor", nil, "an endless destructor", false, false},
+	{"storms", "clock", nil, "host calls: the clock", true, true},
+	{"storms", "random", binary.AppendUvarint(nil, 1_000_000), "host calls: a megabyte of random bytes", false, true},
+	{"storms", "environment", nil, "host calls: 1,000 variables", false, false},
+	{"storms", "flood", []byte{'\n'}, "output: endless lines", true, true},
+	{"storms", "poll", binary.AppendUvarint(nil, 60_000), "host calls: a poll of 60,000", false, false},
+}
+
+// sandbox measures what hostile guests can do to others.
+func (b *bed) sandbox(ctx context.Context, match *regexp.Regexp, rounds int) ([]bar, error) {
+	s := sandbox{b: b, match: match, rounds: rounds, templates: map[string]*component.Template{}}
+	for _, part := range []func(context.Context) error{s.overruns, s.neighbours, s.pauses} {
+		if err := part(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s.bars, nil
+}
+
+type sandbox struct {
+	b         *bed
+	match     *regexp.Regexp
+	rounds    int
+	templates map[string]*component.Template
+	bars      []bar
+}
+
+func (s *sandbox) wants(group, name string) bool {
+	return s.match == nil || s.match.MatchString(group+": "+name)
+}
+
+// call returns one call of a hostile guest, on an instance of its own, which
+// returns when all that it took is given back.
+func (s *sandbox) call(ctx context.Context, guest, fn string, params []byte) (func(context.Context) error, error) {
+	t := s.templates[guest]
+	if t == nil {
+		wasm, err := guests.Component(guest)
+		if err != nil {
+			return nil, err
+		}
+		c, err := s.b.rt.Compile(wasm)
+		if err != nil {
+			return nil, err
+		}
+		env := map[string]string{}
+		for i := range 1000 {
+			env[fmt.Sprint("VARIABLE_", i)] = "value"
+		}
+		if t, err = s.b.link(ctx, c, component.LinkConfig{Name: guest, Host: wasi.Interfaces(wasi.Config{Env: env})}); err != nil {
+			return nil, err
+		}
+		s.templates[guest] = t
+	}
+	e := t.Export("", fn)
+	return func(ctx context.Context) error {
+		_, err := t.Call(ctx, e, params, nil)
+		if t := trap.As(err); t == nil || t.Code != trap.Deadline && t.Code != trap.Cancelled {
+			return fmt.Errorf("%w: %s ended with %w", errWrong, fn, err)
+		}
+		return nil
+	}, nil
+}
+
+// overruns measures how long after its deadline a call returns.
+func (s *sandbox) overruns(ctx context.Context) error {
+	for _, h := range hostile {
+		if !s.wants(overrunGroup, h.what) {
+			continue
+		}
+		call, err := s.call(ctx, h.guest, h.fn, h.params)
+		if err != nil {
+			return err
+		}
+		all := make([]float64, s.rounds)
+		for i := range all {
+			deadline := time.Now().Add(hostileTime)
+			limited, cancel := context.WithDeadline(ctx, deadline)
+			err := call(limited)
+			all[i] = float64(time.Since(deadline))
+			cancel()
+			if err != nil {
+				return err
+			}
+		}
+		s.bars = append(s.bars, bar{Group: overrunGroup, Name: h.what, Value: slices.Max(all), Bar: float64(overrunBar), All: all})
+	}
+	return nil
+}
+
+// beside does something while a hostile guest runs.
+func (s *sandbox) beside(ctx context.Context, call func(context.Context) error, do func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- call(ctx) }()
+	err := do()
+	select {
+	case early := <-ended:
+		return errors.Join(err, fmt.Errorf("the hostile guest ended early: %w", early))
+	default:
+	}
+	cancel()
+	return errors.Join(err, <-ended)
+}
+
+// neighbours measures calls of a well-behaved component, by as many callers as
+// there are cores, which keeps all of them busy: alone, and with a hostile
+// guest as one more that wants them, in turns.
+func (s *sandbox) neighbours(ctx context.Context) error {
+	for _, h := range hostile {
+		if !h.neighbour || !s.wants(neighbourGroup, h.what) {
+			continue
+		}
+		call, err := s.call(ctx, h.guest, h.fn, h.params)
+		if err != nil {
+			return err
+		}
+		var alone, beside []time.Duration
+		for range s.rounds {
+			more, err := s.b.askNeighbour(ctx)
+			if err != nil {
+				return err
+			}
+			alone = append(alone, more...)
+			err = s.beside(ctx, call, func() (err error) {
+				more, err = s.b.askNeighbour(ctx)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			beside = append(beside, more...)
+		}
+		r := bar{Group: neighbourGroup, Name: h.what, Bar: neighbourBar, Alone: p99(alone), Beside: p99(beside)}
+		r.Value = r.Beside / r.Alone
+		s.bars = append(s.bars, r)
+	}
+	return nil
+}
+
+func p99(all []time.Duration) float64 {
+	slices.Sort(all)
+	return float64(all[len(all)*99/100])
+}
+
+// askNeighbour calls types, each time on an instance of its own, and returns
+// how long each call took.
+func (b *bed) askNeighbour(ctx context.Context) ([]time.Duration, error) {
+	p := payloads[0]
+	callers := runtime.GOMAXPROCS(0)
+	took, errs := make([][]time.Duration, callers), make([]error, callers)
+	var all sync.WaitGroup
+	for i := range callers {
+		all.Go(func() {
+			call := b.wholeCall(b.types.Export(valuesInterface, p.fn), p)
+			for end := time.Now().Add(neighbourSlice); errs[i] == nil && time.Now().Before(end); {
+				began := time.Now()
+				errs[i] = call(ctx, 1)
+				took[i] = append(took[i], time.Since(began))
+			}
+		})
+	}
+	all.Wait()
+	return slices.Concat(took...), errors.Join(errs...)
+}
+
+// pauses measures whole collections beside a hostile guest, which must let the
+// world stop.
+func (s *sandbox) pauses(ctx context.Context) error {
+	for _, h := range hostile {
+		if !h.pause || !s.wants(pauseGroup, h.what) {
+			continue
+		}
+		call, err := s.call(ctx, h.guest, h.fn, h.params)
+		if err != nil {
+			return err
+		}
+		var all []float64
+		err = s.beside(ctx, call, func() error {
+			for range s.rounds * pausesPerRound {
+				began := time.Now()
+				runtime.GC()
+				all = append(all, float64(time.Since(began)))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		s.bars = append(s.bars, bar{Group: pauseGroup, Name: h.what, Value: slices.Max(all), Bar: float64(pauseBar), All: all})
+	}
+	return nil
+}
