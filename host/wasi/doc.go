@@ -4,8 +4,9 @@
 //
 // One value of an interface serves every 0.2.x version of it, also where one
 // component mixes versions: the identity of a resource type belongs to the
-// contract, not to a version. What a component may not do is refused, in words
-// where WASI has room for them: files, sockets and HTTP, for now.
+// contract, not to a version. Of files and the network, a component reaches what
+// it was granted: see [Grants]. The rest is refused, in words that name the
+// missing grant.
 //
 // The package knows neither lattice nor log.
 package wasi

@@ -24,9 +24,9 @@ func TestRefusalsAnswerInsteadOfTrapping(t *testing.T) {
 	t.Parallel()
 	g := load(t, "testdata/probe.wasm")
 	for _, c := range []struct{ call, out, line string }{
-		{"tcp()", "2", "host: wasi:sockets: a TCP socket is not granted: this host has no grant for sockets yet"},
-		{"udp()", "2", "host: wasi:sockets: a UDP socket is not granted: this host has no grant for sockets yet"},
-		{`resolve("example.com")`, "2", "host: wasi:sockets: name look-up is not granted: this host has no grant for sockets yet"},
+		{"tcp()", "2", "host: wasi:sockets: tcp is not granted; grant it by --allow-net HOST:PORT"},
+		{"udp()", "2", "host: wasi:sockets: udp is not granted; grant it by --allow-net udp://HOST:PORT"},
+		{`resolve("example.com")`, "2", "host: wasi:sockets: the name example.com is not granted; grant it by --allow-net example.com"},
 		{"fetch()", `"outgoing HTTP is not granted: this host has no grant for it yet"`,
 			"host: wasi:http: outgoing HTTP is not granted: this host has no grant for it yet"},
 	} {

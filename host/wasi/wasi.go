@@ -87,7 +87,8 @@ type Grants struct {
 	// Dirs are the directories that the guest finds opened. One that is not
 	// there stops the guest: [filesystem.Check] tells before.
 	Dirs []filesystem.Dir
-	// Sockets are the places that wasi:sockets may reach and listen on.
+	// Sockets are the places that wasi:sockets may reach, and those that it may
+	// listen on: see [egress.Rules.Addr] and [egress.Rules.Listen].
 	Sockets *egress.Rules
 	// HTTP are the servers that wasi:http may send requests to.
 	HTTP *egress.Rules
@@ -110,7 +111,7 @@ func Interfaces(cfg Config) []component.HostInterface {
 	}
 	var all []component.HostInterface
 	for _, part := range [][]component.HostInterface{
-		ioInterfaces(), clockInterfaces(), randomInterfaces(), cliInterfaces(cfg), operatorInterfaces(cfg), refusals(cfg), httpInterfaces(cfg),
+		ioInterfaces(), clockInterfaces(), randomInterfaces(), cliInterfaces(cfg), operatorInterfaces(cfg), grantedInterfaces(cfg), httpInterfaces(cfg),
 	} {
 		all = append(all, part...)
 	}
@@ -154,11 +155,11 @@ func operatorInterfaces(cfg Config) []component.HostInterface {
 	return []component.HostInterface{versioned, unversioned, bindconfig.Store(config.Store{Values: cfg.ConfigValues})}
 }
 
-// refusals are the interfaces that components may link and not use. What was
-// refused is said once per function value, not once per try.
-func refusals(cfg Config) []component.HostInterface {
+// grantedInterfaces reach what is granted of files and the network. What they
+// refuse is said once per component, not once per try.
+func grantedInterfaces(cfg Config) []component.HostInterface {
 	refused := once(func(why string) { cfg.Line(Host, why) })
-	net, files := sockets.Denied{Refused: refused}, filesystem.New(cfg.Dirs, refused)
+	net, files := sockets.New(cfg.Sockets, refused), filesystem.New(cfg.Dirs, refused)
 	return []component.HostInterface{
 		bindfilesystem.Preopens(files), bindfilesystem.Types(files),
 		bindsockets.InstanceNetwork(net), bindsockets.Network(), bindsockets.IPNameLookup(net),

@@ -65,7 +65,7 @@ func (r *Rules) Name(proto Proto, name string) error {
 	if ip, err := netip.ParseAddr(name); err == nil {
 		return r.address(proto, ip)
 	}
-	canonical, err := canonicalName(name)
+	canonical, err := CanonicalName(name)
 	if err != nil {
 		return &DeniedError{What: "the name " + quote(name), Why: err.Error()}
 	}
@@ -94,7 +94,7 @@ func (r *Rules) address(proto Proto, ip netip.Addr) error {
 // [DeniedError].
 func (r *Rules) Addr(proto Proto, addr netip.AddrPort, name string) error {
 	p := placeOf(addr.Addr())
-	if canonical, err := canonicalName(name); err == nil {
+	if canonical, err := CanonicalName(name); err == nil {
 		name = canonical
 	} else {
 		name = "" // allows nothing, and is no word for a message

@@ -148,7 +148,7 @@ func (r *rule) setHost(host string) error {
 		return fmt.Errorf("%s is no address", quote(host))
 	}
 	name, below := strings.CutPrefix(host, "*.")
-	name, err := canonicalName(name)
+	name, err := CanonicalName(name)
 	r.name, r.below = name, below
 	return err
 }
@@ -171,9 +171,9 @@ func (r *rule) setNetwork(host string) error {
 	return nil
 }
 
-// canonicalName returns a name in lower case and without its last dot. What
-// some resolvers read as an address is no name.
-func canonicalName(s string) (string, error) {
+// CanonicalName returns a name in lower case and without its last dot. It fails
+// for what is no name in ASCII, and for what some resolvers read as an address.
+func CanonicalName(s string) (string, error) {
 	name := strings.TrimSuffix(s, ".")
 	if name == "" || len(name) > 253 {
 		return "", fmt.Errorf("a name has 1 to 253 letters, not %d", len(name))
