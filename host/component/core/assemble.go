@@ -19,7 +19,7 @@ func (w *writer) assemble(code []byte) []byte {
 	if s := w.m.sections[secDataCount]; s.end > 0 && !w.noData() {
 		out = appendSection(out, secDataCount, w.m.bytes[s.start:s.end])
 	}
-	out = codeSection(out, len(w.m.bodies), code, a.bodies)
+	out = w.codeSection(out, code, a.bodies)
 	out = w.dataSection(out)
 	if w.plan.KeepNames && (w.m.Name != "" || len(w.m.funcName) > 0) {
 		out = w.m.appendNames(out)
@@ -165,11 +165,15 @@ func (w *writer) elementSection(out []byte) []byte {
 
 func (w *writer) hiddenTable() uint32 { return uint32(len(w.m.Tables)) }
 
-func codeSection(out []byte, n int, code []byte, appended [][]byte) []byte {
+func (w *writer) codeSection(out []byte, code []byte, appended [][]byte) []byte {
+	n := len(w.m.bodies)
 	if n+len(appended) == 0 {
 		return out
 	}
 	head := appendU32(nil, uint32(n+len(appended)))
+	if w.plan.KeepOffsets {
+		w.offsets.finish(len(head), len(code))
+	}
 	size := len(head) + len(code)
 	for _, b := range appended {
 		size += len(b)

@@ -58,7 +58,8 @@ type walker struct {
 	catches int32      // try_tables that are open
 	node    *graphNode // &none, without a meter
 	none    graphNode
-	pays    bool // some function pays for time
+	pays    bool      // some function pays for time
+	runs    []codeRun // of the function, for Plan.KeepOffsets
 
 	// Counted by a scan.
 	sets   int // of locals
@@ -131,6 +132,7 @@ func (k *walker) function(out []byte, i int) []byte {
 	t := k.w.m.FuncType(uint32(k.w.m.ImportedFuncs + i))
 	head := k.head(t, groups, k.w.m.bytes[first:start], k.pos-start)
 	out = appendU32(out, uint32(len(head)+len(k.a.b)))
+	k.placed(len(out), len(head), start)
 	return append(append(out, head...), k.a.b...)
 }
 
@@ -263,6 +265,7 @@ func (k *walker) copyTo(pos int) {
 	if k.scanning {
 		return
 	}
+	k.note(pos)
 	k.a.b = append(k.a.b, k.b[k.copied:pos]...)
 	k.copied = pos
 }

@@ -31,6 +31,8 @@ type Plan struct {
 	// MaxTable is the most entries that the module's own tables may have
 	// together. 0 means [DefaultMaxTable].
 	MaxTable uint32
+	// KeepOffsets makes Rewritten.Offsets.
+	KeepOffsets bool
 	// KeepNames keeps the names of functions for stack traces.
 	KeepNames bool
 	// StripData takes active data out of the module into Rewritten.Data, where
@@ -88,6 +90,9 @@ type Rewritten struct {
 	// Data is what was stripped, later segments over earlier ones; nil if
 	// nothing was.
 	Data []Segment
+	// Offsets leads from the code to that of the module; nil without
+	// Plan.KeepOffsets.
+	Offsets *Offsets
 }
 
 // Rewrite makes the module that is compiled in m's place. Every error is an
@@ -103,7 +108,11 @@ func Rewrite(m *Module, plan Plan) (*Rewritten, error) {
 	}
 	w.facts.RefFuncs = len(w.refFuncs)
 	w.gatherFacts()
-	return &Rewritten{Bytes: w.assemble(code), Facts: w.facts, Data: w.stripped}, nil
+	r := &Rewritten{Bytes: w.assemble(code), Facts: w.facts, Data: w.stripped}
+	if plan.KeepOffsets {
+		r.Offsets = &w.offsets
+	}
+	return r, nil
 }
 
 // writer holds one rewrite.
@@ -124,6 +133,7 @@ type writer struct {
 	typeIndex map[string]uint32
 	bulks     []bulkFunc
 	bulkIndex map[bulk]uint32
+	offsets   Offsets
 }
 
 // prepare checks the plan and decides what the sections before code need.
