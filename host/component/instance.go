@@ -200,9 +200,11 @@ var errRunning = errors.New("the instance is running a call: it takes one at a t
 
 var errClosed = &trap.Error{Code: trap.Poisoned, Msg: "instance was closed"}
 
-// begin attaches a call's context. Its end is told what it returned.
+// begin attaches a call's context and gives it its CPU time. Its end is told
+// what it returned.
 func (i *Instance) begin(ctx context.Context) (stop func() bool) {
 	i.ctx.Base, i.hostCtx = ctx, nil
+	i.meter.SetTickLimit(uint64(i.tmpl.limits.CPU))
 	if ctx.Done() == nil {
 		return nil
 	}
@@ -319,8 +321,8 @@ func (i *Instance) guest(n int) *abi.Guest {
 
 // maxNesting bounds the calls of a store that wait for each other, as when a
 // component calls itself through its own export. Each takes stack of the host,
-// whose end would be that of the process, and a core stack, which may grow to
-// 50 MB.
+// whose end would be that of the process, and the least that a core stack has;
+// what they take beyond that, the meter counts for all of them together.
 const maxNesting = 50
 
 // callCore calls a core function; stack holds its parameters and then its

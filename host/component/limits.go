@@ -12,6 +12,14 @@ import (
 // instance trap its guest with [trap.Limit], or tell it in the words that
 // WebAssembly has for that (memory.grow and table.grow return -1).
 type Limits struct {
+	// CPU bounds what guest code may run in one call, making an instance being
+	// a call of its own. It is counted, not timed, so that it does not depend
+	// on what else the machine does: in ticks, for which a nanosecond each is
+	// the nominal price. A tick is about one pass through a small loop or one
+	// call; long code and bulk instructions cost more. All core modules of the
+	// instance draw on it, the host's work for them does not. The guest traps
+	// with [trap.Limit] at most some thousand ticks later. Default: 1 minute.
+	CPU time.Duration
 	// Memory bounds the linear memories of one instance together, in bytes.
 	// Default: 256 MiB.
 	Memory uint64
@@ -49,6 +57,7 @@ type Limits struct {
 
 // The defaults of [Limits].
 const (
+	defaultCPU           = time.Minute
 	defaultMemory        = 256 << 20
 	defaultTableElements = 1_000_000
 	defaultHandles       = 100_000
@@ -62,6 +71,7 @@ const (
 )
 
 func (l Limits) withDefaults() Limits {
+	orDefault(&l.CPU, defaultCPU)
 	orDefault(&l.Memory, defaultMemory)
 	orDefault(&l.TableElements, defaultTableElements)
 	orDefault(&l.Handles, defaultHandles)

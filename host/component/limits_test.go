@@ -124,3 +124,32 @@ func TestChildCallsItsParent(t *testing.T) {
 	requireTrap(t, err, "family", trap.Handle)
 	require.ErrorContains(t, err, "borrow handles still remain", "the calls in between did not make it forget")
 }
+
+func TestCPULimit(t *testing.T) {
+	t.Parallel()
+	rt := newRuntime(t)
+	limits := component.Limits{CPU: time.Millisecond}
+	for guest, fn := range map[string]string{"loops": "spin", "cpu": "tree"} {
+		tm := hostile(t, rt, guest, component.LinkConfig{Limits: limits})
+		i, err := tm.Take(t.Context())
+		require.NoError(t, err)
+		_, err = i.Call(t.Context(), tm.Export("", fn), nil, nil)
+		requireTrap(t, err, guest, trap.Limit)
+		require.ErrorContains(t, err, "more than 1000000 ticks of CPU time")
+		require.InDelta(t, 1_000_000, i.Usage().Ticks, 100_000)
+		require.NoError(t, i.Close())
+	}
+	_, err := hostile(t, rt, "start", component.LinkConfig{Limits: limits}).Take(t.Context())
+	requireTrap(t, err, "start", trap.Limit)
+
+	// Each call has it anew, however many there are on an instance.
+	tm := hostile(t, rt, "recursion", component.LinkConfig{Limits: component.Limits{CPU: 1000}})
+	i, err := tm.Take(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, i.Close()) }()
+	for range 200 {
+		_, err = callOn(t, i, tm, "run(40)")
+		require.NoError(t, err)
+	}
+	require.Greater(t, i.Usage().Ticks, uint64(1000))
+}

@@ -52,16 +52,18 @@ func refused(guest, text string) []attack {
 // attacks are all of them, by what they are after.
 var attacks = map[string][][]attack{
 	"time": {
-		endless("cpu", "tree()", "tail()", "branches()", "fill()", "copy()", "table-fill()", "table-copy()", "ref()", "throw()", "deep-throw()", "tries()"),
+		endless("cpu", "tree()", "tail()", "branches()", "fill()", "copy()", "table-fill()", "table-copy()", "ref()", "throw()", "deep-throw()"),
 		endless("loops", "spin()", "dtor()"),
 		{{guest: "start", ends: soon, code: trap.Deadline}},
 		{{guest: "postreturn", calls: calls("run(3)"), ends: soon, code: trap.Deadline}},
 		{{guest: "realloc", calls: calls("set(3, 0)", `hostile:test/self.take("x")`), ends: soon, code: trap.Deadline}},
 		{{guest: "objects", calls: calls("run(5)"), ends: soon, code: trap.Deadline}},
+		{{guest: "cpu", calls: calls("tree()"), limits: component.Limits{CPU: time.Millisecond}, code: trap.Limit, text: "ticks of CPU time"}},
+		{{guest: "storms", calls: calls("clock()"), limits: component.Limits{CPU: time.Millisecond}, code: trap.Limit, text: "ticks of CPU time"}},
 		traps(trap.Other, "cpu", "uncaught()"),
 	},
 	"stack": {
-		traps(trap.StackOverflow, "cpu", "recurse()", "mutual()", "indirect()", "wide()"),
+		traps(trap.StackOverflow, "cpu", "recurse()", "mutual()", "indirect()", "wide()", "tries()"),
 		{{guest: "start-recursion", code: trap.StackOverflow}},
 		traps(trap.StackOverflow, "recursion", "run(4000000000)"),
 		traps(trap.StackOverflow, "dtor-recursion", "run()"),
