@@ -13,6 +13,7 @@ import (
 	"github.com/lathhost/lath/host/grant"
 	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/host/wasi"
+	"github.com/lathhost/lath/host/wasi/filesystem"
 	"github.com/lathhost/lath/wit"
 )
 
@@ -20,6 +21,9 @@ import (
 // adapters of capabilities, and for the rest by links.
 func (h *Host) link(ctx context.Context, c *component.Component, id string, limits component.Limits, log *zap.Logger, d *deployed) (*component.Template, error) {
 	granted := h.cfg.Grants.For(id)
+	if err := filesystem.Check(granted.Dirs); err != nil {
+		return nil, err
+	}
 	hosts := wasi.Interfaces(wasi.Config{Env: granted.Env, Grants: granted.Grants,
 		Line: newOutput(log, h.logRate(granted)).line})
 	known := map[string]bool{}

@@ -87,13 +87,18 @@ func (c *cli) runGuest(ctx context.Context, f *runFlags, name string, args []str
 		return err
 	}
 	p := &program{cli: c, flags: f, grant: g, name: name, args: args}
-	defer func() { err = errors.Join(err, p.close(context.WithoutCancel(ctx))) }()
+	defer func() {
+		err = errors.Join(err, p.close(context.WithoutCancel(ctx)))
+		if _, own := errors.AsType[*guestEnd](err); err != nil && !own && ctx.Err() != nil {
+			err = &guestEnd{exitInterrupted} // whatever it kept from being done
+		}
+	}()
 	if err := p.load(ctx, a.Bytes, call); err != nil {
 		return err
 	}
 	data, took, err := p.call(ctx)
 	if err != nil {
-		return p.ended(ctx, err)
+		return p.ended(err)
 	}
 	out, err := answer(p.fn, data, took)
 	switch {
@@ -174,7 +179,7 @@ func (p *program) load(ctx context.Context, wasm []byte, call *wave.Call) error 
 	if err != nil {
 		return err
 	}
-	p.tmpl, err = comp.Link(ctx, component.LinkConfig{Name: p.id(), Host: hosts, Limits: p.grant.limits})
+	p.tmpl, err = comp.Link(ctx, component.LinkConfig{Name: p.id(), Host: hosts, Limits: p.grant.limits, Debug: p.flags.debug})
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -227,7 +232,7 @@ func (p *program) call(ctx context.Context) (results []byte, took time.Duration,
 }
 
 // ended says how a guest ended that did not return.
-func (p *program) ended(ctx context.Context, err error) error {
+func (p *program) ended(err error) error {
 	t := trap.As(err)
 	switch {
 	case t != nil && t.Code == trap.Exit:
@@ -235,17 +240,14 @@ func (p *program) ended(ctx context.Context, err error) error {
 			return nil
 		}
 		return &guestEnd{t.ExitStatus}
-	case ctx.Err() != nil:
-		return &guestEnd{exitInterrupted}
 	case t == nil:
 		return err
 	case t.Code == trap.Deadline:
 		return fmt.Errorf("%s did not end within %s (--timeout): it was stopped", p.name, p.flags.timeout)
 	}
-	if stack := fmt.Sprint(t.Stack); stack != "" {
-		return fmt.Errorf("%w\n%s", t, stack)
-	}
-	return t
+	shown := *t
+	shown.Stderr = nil // it was seen when it was written
+	return errors.New(trap.Format(&shown))
 }
 
 func (p *program) close(ctx context.Context) error {

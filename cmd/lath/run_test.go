@@ -115,6 +115,9 @@ func TestProgramIsEndedByTimeAndInterrupt(t *testing.T) {
 	require.NoError(t, w.Close())
 	require.Equal(t, exitInterrupted, code)
 	require.Empty(t, errs.String())
+	code, out, stderr = runsWith(ctx, strings.NewReader(""), "run", "--cache-dir", t.TempDir(), commandWasm)
+	require.Equal(t, exitInterrupted, code, "nor does it begin: %s%s", out, stderr)
+	require.Empty(t, stderr)
 }
 
 func TestTrapsAndLimitsSayWhy(t *testing.T) {
@@ -123,7 +126,7 @@ func TestTrapsAndLimitsSayWhy(t *testing.T) {
 		args []string
 		err  string
 	}{
-		{[]string{"--invoke", "trap()", typesWasm}, "types.wasm: example:types/failures.trap: unreachable\n"},
+		{[]string{"--invoke", "trap()", typesWasm}, "error: types.wasm: example:types/failures.trap: unreachable\nbacktrace, innermost first:\n    example:types/failures#trap (module 0)\n"},
 		{[]string{"--memory", "64KiB", commandWasm}, "memory of 2 pages, at most 1"},
 		{[]string{"--handles", "1", commandWasm, "hello"}, "limit exceeded"},
 		{[]string{probeWasm}, "probe.wasm is no program: it does not export wasi:cli/run; call one of its functions with --invoke 'FUNCTION(ARGUMENTS)':\n  mixed: func() -> bool\n"},
@@ -174,10 +177,20 @@ func TestInvokePrintsTheResult(t *testing.T) {
 
 func TestRefusalsAreSaidOnStandardError(t *testing.T) {
 	t.Parallel()
-	code, out, stderr := guest(t, "--invoke", "fetch()", probeWasm)
+	for _, c := range []struct{ call, grant string }{
+		{"tcp()", "--allow-net HOST:PORT"},
+		{`resolve("example.com")`, "--allow-net example.com"},
+	} {
+		code, out, stderr := guest(t, "--invoke", c.call, probeWasm)
+		require.Equal(t, 0, code, stderr)
+		require.Equal(t, "2\n", out, "access-denied")
+		require.Contains(t, stderr, "lath: wasi:sockets: ")
+		require.Contains(t, stderr, c.grant)
+	}
+	code, out, stderr := guest(t, "--allow-net", "tcp://127.0.0.1:1", "--invoke", "tcp()", probeWasm)
 	require.Equal(t, 0, code, stderr)
-	require.Contains(t, out, "not granted")
-	require.Contains(t, stderr, "lath: wasi:http: outgoing HTTP is not granted")
+	require.Equal(t, "0\n", out)
+	require.Empty(t, stderr)
 }
 
 func TestWrongUseOfRun(t *testing.T) {
@@ -187,7 +200,7 @@ func TestWrongUseOfRun(t *testing.T) {
 		err  string
 	}{
 		{[]string{}, "no component is named: lath run [flags] FILE|REFERENCE"},
-		{[]string{"--dir", "nowhere", catWasm}, `--dir: directory "nowhere"`},
+		{[]string{"--dir", "nowhere", catWasm}, "nowhere, granted as /nowhere"},
 		{[]string{"--dir", ".::/a", "--dir", "..::/a", catWasm}, "--dir: the guest finds both"},
 		{[]string{"--env", "=x", catWasm}, `--env: "=x": want NAME=VALUE`},
 		{[]string{"--env", "LATH_NOT_SET", catWasm}, "--env: the environment has no variable LATH_NOT_SET"},

@@ -23,6 +23,7 @@ type runFlags struct {
 	memory          string
 	handles         int
 	timeout         time.Duration
+	debug           bool
 }
 
 func (f *runFlags) add(cmd *cobra.Command) {
@@ -38,6 +39,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.IntVar(&f.handles, "handles", 0, "limit of the handles that it has open (default 100000)")
 	flags.DurationVar(&f.timeout, "timeout", 0, "limit of its time on the clock (default none)")
 	flags.StringVar(&f.invoke, "invoke", "", "function to call instead of wasi:cli/run, with its arguments in WAVE; its result is printed")
+	flags.BoolVar(&f.debug, "debug", false, "show source files and lines in traps, where the component has them (DWARF); slower to start")
 	f.source.add(cmd)
 }
 

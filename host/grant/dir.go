@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -25,7 +24,7 @@ import (
 //
 // # Errors
 //
-// Text that is not of that form, and a HOST that is no directory now.
+// Text that is not of that form, and a HOST that cannot be opened as a directory now.
 func ParseDir(text, base string) (filesystem.Dir, error) {
 	d := filesystem.Dir{Write: true}
 	host, guest, named := strings.Cut(text, "::")
@@ -56,7 +55,7 @@ func ParseDir(text, base string) (filesystem.Dir, error) {
 	if d.Host = host; !filepath.IsAbs(host) {
 		d.Host = filepath.Join(base, host)
 	}
-	return d, isDir(d.Host, text)
+	return d, filesystem.Check([]filesystem.Dir{d})
 }
 
 // AddDir appends a directory, unless the guest would find two at one path.
@@ -110,17 +109,6 @@ func readOptions(d *filesystem.Dir, options string) error {
 	}
 	if !d.Write && d.Quota > 0 {
 		return errors.New("a quota bounds nothing that is only read")
-	}
-	return nil
-}
-
-func isDir(host, text string) error {
-	info, err := os.Stat(host)
-	if err != nil {
-		return fmt.Errorf("directory %q: %w", text, err)
-	}
-	if !info.IsDir() {
-		return fmt.Errorf("directory %q: %s is a file", text, host)
 	}
 	return nil
 }
