@@ -151,3 +151,24 @@ func bigModule(b *testing.B) []byte {
 	}
 	return section(out, 10, code)
 }
+
+// BenchmarkMeter is what a meter costs: to give a call its time, and to make
+// one for a store.
+func BenchmarkMeter(b *testing.B) {
+	w := newWorld(b, engine.Config{})
+	m, err := w.engine.NewMeter()
+	require.NoError(b, err)
+	b.Run("limit", func(b *testing.B) {
+		for b.Loop() {
+			m.SetTickLimit(1_000_000)
+		}
+	})
+	m.Close()
+	b.Run("make", func(b *testing.B) {
+		for b.Loop() {
+			m, err := w.engine.NewMeter()
+			require.NoError(b, err)
+			m.Close()
+		}
+	})
+}

@@ -103,14 +103,18 @@ func (m *Meter) sinceLimit() uint64 {
 	return m.limit - m.g.left.Get() + uint64(period)
 }
 
-// SetTickLimit lets guests spend n ticks from now on. Who spends more traps with
-// [trap.Limit] at its next check, some thousand ticks later. A limit above
+// SetTickLimit lets guests spend n ticks from now on, or core.CheckPeriod less.
+// Who spends more traps with [trap.Limit] at its next check. A limit above
 // math.MaxInt64 is none.
 func (m *Meter) SetTickLimit(n uint64) {
-	m.spent += m.sinceLimit()
-	m.limit = min(n, math.MaxInt64)
-	m.g.left.Set(m.limit)
-	m.g.budget.Set(core.CheckPeriod)
+	n = min(n, math.MaxInt64)
+	left := m.g.left.Get()
+	if left == n && m.limit == n {
+		return // most calls end before their first check
+	}
+	m.spent += m.limit - left
+	m.limit = n
+	m.g.left.Set(n)
 }
 
 // Unwind gives back the stack that calls which trapped have kept. Trapped code is
