@@ -51,21 +51,25 @@ func functionName(m *core.Module, function uint32) string {
 
 // debugInfo leads from the code of one module to its source.
 type debugInfo struct {
-	offsets originals
+	offsets *core.Offsets
 	lines   *source.Table
 }
 
-// originals leads from offsets in the code section that was compiled to those in
-// the module's own.
-type originals interface{ Original(uint32) uint32 }
+// keep keeps what a module that was rewritten needs; every place where it is
+// instantiated has the same code.
+func (d *debugInfo) keep(m *core.Module, rw *core.Rewritten) {
+	if d.offsets == nil {
+		d.offsets, d.lines = rw.Offsets, source.New(m.Custom)
+	}
+}
 
 // locate tells where a frame was; offset is the one in the code section that
 // was compiled.
 func (d *debugInfo) locate(f *trap.Frame, offset uint32) {
-	if d.offsets == nil || offset == 0 {
+	at, ok := d.offsets.Original(offset)
+	if !ok || offset == 0 {
 		return
 	}
-	at := d.offsets.Original(offset)
 	f.Offset = at
 	if p, ok := d.lines.Find(at); ok {
 		f.File, f.Line, f.Column = trap.Name(p.File), p.Line, p.Column

@@ -96,6 +96,9 @@ func (c *Component) Link(ctx context.Context, cfg LinkConfig) (*Template, error)
 	tooLong := fmt.Errorf("compiling took more than %v", limits.CompileTime)
 	ctx, cancel := context.WithTimeoutCause(ctx, limits.CompileTime, tooLong)
 	defer cancel()
+	if cfg.Debug {
+		t.debug = make([]debugInfo, len(plan.Modules))
+	}
 	if err := t.compile(ctx); err != nil {
 		if context.Cause(ctx) == tooLong {
 			err = tooLong
@@ -217,7 +220,7 @@ func (t *Template) compileSite(ctx context.Context, i int, names []core.Name, gr
 	m := t.plan.Modules[n]
 	entries, _ := m.TableEntries()
 	rw, err := core.Rewrite(m, core.Plan{Imports: names, StripData: true,
-		MaxMemory: t.limits.Memory, MaxTable: max(uint32(entries)+growth, 1)})
+		MaxMemory: t.limits.Memory, MaxTable: max(uint32(entries)+growth, 1), KeepOffsets: t.debug != nil})
 	if err != nil {
 		return err
 	}
@@ -230,6 +233,9 @@ func (t *Template) compileSite(ctx context.Context, i int, names []core.Name, gr
 		}
 	}
 	t.images[i] = images[n]
+	if t.debug != nil {
+		t.debug[n].keep(m, rw)
+	}
 	t.codes[i], err = t.rt.engine.Compile(ctx, engine.Mark(rw.Bytes, uint32(n), t.debug != nil))
 	return err
 }
