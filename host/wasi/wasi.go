@@ -103,6 +103,11 @@ func WithRun(ctx context.Context) (_ context.Context, end func()) {
 	return cli.WithRun(filesystem.WithInstance(ctx))
 }
 
+// LastLines returns the last lines that the guest of a context of [WithRun]
+// wrote to [Stderr], at most 20 and 4 KiB; see [Config].Line for what is in
+// them. It returns nil where Config has a Stderr.
+func LastLines(ctx context.Context) []string { return cli.LastLines(ctx) }
+
 // Interfaces returns all interfaces, for [component.LinkConfig]. They serve any
 // number of instances at a time.
 func Interfaces(cfg Config) []component.HostInterface {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/lathhost/lath/lattice"
@@ -207,7 +208,7 @@ func cleanDetail(s string) string {
 		}
 	}
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsGraphic(r) { // it could drive a terminal, or turn text around
 			return ' '
 		}
 		return r

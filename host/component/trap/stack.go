@@ -69,25 +69,23 @@ func (f Frame) String() string {
 // Stack is a backtrace, innermost frame first.
 type Stack []Frame
 
-// String returns a line per frame, without a line end after the last; what
-// would make it longer than [MaxStackText] is left out, and the last line says
-// so.
-func (s Stack) String() string {
+// Lines returns a line per frame. What would make them longer than
+// [MaxStackText] together is left out, and the last line says so.
+func (s Stack) Lines() []string {
 	const more = "..."
-	var b strings.Builder
-	for i, f := range s {
+	lines, size := make([]string, 0, len(s)), 0
+	for _, f := range s {
 		line := f.String()
-		if i > 0 {
-			line = "\n" + line
+		if size += len(line) + len("\n"); size+len(more) > MaxStackText {
+			return append(lines, more)
 		}
-		if b.Len()+len(line)+len("\n")+len(more) > MaxStackText {
-			b.WriteString("\n" + more)
-			break
-		}
-		b.WriteString(line)
+		lines = append(lines, line)
 	}
-	return b.String()
+	return lines
 }
+
+// String returns Lines, joined by line ends.
+func (s Stack) String() string { return strings.Join(s.Lines(), "\n") }
 
 // Join returns the frames of inner, which were called by those of outer.
 func Join(inner, outer Stack) Stack {

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	goio "io"
 	"strings"
 	"testing"
@@ -77,6 +78,41 @@ func TestLinesEndWithTheirStreamOrTheirRun(t *testing.T) {
 	endB()
 	endB()
 	require.Equal(t, []string{"stderr: a: one two", "stderr: b: no end"}, got)
+}
+
+func TestTheLastLinesOfStderrAreKept(t *testing.T) {
+	t.Parallel()
+	logged := 0
+	out := cli.NewOutput(cli.Sinks{Line: func(string, string) { logged++ }})
+	require.Nil(t, cli.LastLines(t.Context()))
+	ctx, end := cli.WithRun(t.Context())
+	defer end()
+	require.Nil(t, cli.LastLines(ctx))
+	for i := range 50 {
+		write(ctx, t, out, fmt.Sprintf("line %d\n", i)).Drop()
+	}
+	s, err := out.GetStdout(ctx)
+	require.NoError(t, err)
+	require.NoError(t, s.BlockingWriteAndFlush(ctx, []byte("something else\n")))
+	s.Drop()
+	write(ctx, t, out, "no end").Drop()
+	got := cli.LastLines(ctx)
+	require.Len(t, got, 20)
+	require.Equal(t, "line 31", got[0])
+	require.Equal(t, []string{"line 49", "no end"}, got[18:])
+	require.Equal(t, 52, logged)
+
+	for range 6 {
+		write(ctx, t, out, strings.Repeat("\u00e9", 1000)+"\n").Drop()
+	}
+	got = cli.LastLines(ctx)
+	require.Len(t, got, 3)
+	require.Equal(t, strings.Repeat("\u00e9", 512)+"...", got[0])
+
+	other, endOther := cli.WithRun(ctx)
+	defer endOther()
+	write(other, t, out, "mine\n").Drop()
+	require.Equal(t, []string{"mine"}, cli.LastLines(other), "a call in a call has its own")
 }
 
 func TestInput(t *testing.T) {

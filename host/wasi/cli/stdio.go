@@ -116,6 +116,7 @@ type run struct {
 	mu      sync.Mutex
 	writers map[runStream]*lines.Writer
 	raw     map[*io.Drain]struct{}
+	last    tail // of standard error
 }
 
 type runStream struct {
@@ -139,10 +140,36 @@ func (r *run) writer(o *Output, stream string) *lines.Writer {
 	k := runStream{o, stream}
 	w := r.writers[k]
 	if w == nil {
-		w = lines.NewWriter(func(s string) { o.line(stream, s) })
+		emit := func(s string) { o.line(stream, s) }
+		if stream == Stderr {
+			emit = func(s string) {
+				r.last.add(s)
+				o.line(stream, s)
+			}
+		}
+		w = lines.NewWriter(emit)
 		r.writers[k] = w
 	}
 	return w
+}
+
+// LastLines returns the last lines that the guest of ctx's run wrote to standard
+// error, at most 20 and 4 KiB, each of them valid UTF-8 without control
+// characters other than tab. A line that has no end yet ends here. It returns
+// nil where the writers of [Sinks] took them, or without [WithRun].
+func LastLines(ctx context.Context) []string {
+	r, ok := ctx.Value(runKey{}).(*run)
+	if !ok {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k, w := range r.writers {
+		if k.name == Stderr {
+			w.End()
+		}
+	}
+	return r.last.list()
 }
 
 // drains notes what end waits for.
