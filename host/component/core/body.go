@@ -62,20 +62,24 @@ type walker struct {
 	runs    []codeRun // of the function, for Plan.KeepOffsets
 
 	// Counted by a scan.
-	sets   int // of locals
-	phis   int // at most, that the compiler needs for locals
-	values int // slots of calls and blocks with more than one value
-	area   int // slots of the parameters and results of one call, at most
+	sets       int // of locals
+	phis       int // at most, that the compiler needs for locals
+	values     int // slots of calls and blocks with more than one value
+	ops        operands
+	hasVectors bool
+	area       int // slots of the parameters and results of one call, at most
 }
 
 // frame is one open block.
 type frame struct {
-	kind   byte // opBlock, opLoop, opIf, opElse or opTryTable
-	target bool // of a branch
-	caught bool // the target of a catch clause
-	entry  int  // run at the start of an if
-	exit   int  // the worst run of the branches to the block's end
-	sets   int  // sets at the start
+	kind            byte // opBlock, opLoop, opIf, opElse or opTryTable
+	target          bool // of a branch
+	caught          bool // the target of a catch clause
+	entry           int  // run at the start of an if
+	exit            int  // the worst run of the branches to the block's end
+	sets            int  // sets at the start
+	height          int  // of the operands below the block
+	params, results int  // how many values it takes and leaves
 }
 
 // begin prepares to walk over body i. It returns where its groups of locals
@@ -85,7 +89,7 @@ func (k *walker) begin(i int) (groups uint32, first, start int) {
 	k.reader = reader{b: m.bytes[:at.end], pos: at.start}
 	k.a.b, k.frames = k.a.b[:0], append(k.frames[:0], frame{kind: opBlock})
 	k.run, k.calls, k.loops, k.catches = 0, false, false, 0
-	k.sets, k.phis, k.values, k.area = 0, 0, 0, 0
+	k.sets, k.phis, k.values, k.area, k.ops, k.hasVectors = 0, 0, 0, 0, operands{}, false
 	k.node = &k.none
 	if k.w.metered {
 		k.node = &k.w.graph.funcs[i]
@@ -116,7 +120,7 @@ func (k *walker) scan(i int) {
 	g.callees = g.callees[:from+len(slices.Compact(own))]
 	k.node.callees = span{from, len(g.callees)}
 	k.pays = k.pays || k.ticks(k.pos-start) > 0
-	k.node.frame = k.frameOf(k.w.m.FuncType(uint32(k.w.m.ImportedFuncs+i)), k.pos-start)
+	k.node.frame = k.frameOf(k.w.m.FuncType(uint32(k.w.m.ImportedFuncs + i)))
 }
 
 // function appends the rewritten body i to out.
@@ -300,7 +304,8 @@ func (k *walker) instruction() {
 	if k.run > maxRun {
 		k.pay(start, runTicks)
 	}
-	switch op := k.byte(); {
+	op := k.byte()
+	switch {
 	case op <= opTryTable:
 		k.control(op, start)
 	case op <= opMemoryGrow:
@@ -318,6 +323,9 @@ func (k *walker) instruction() {
 		k.atomic(start)
 	default:
 		k.unknown(start)
+	}
+	if k.scanning && op > opTryTable {
+		k.ops.move(plainEffect(op))
 	}
 	k.run += k.pos - start
 }

@@ -10,7 +10,11 @@ func (k *walker) control(op byte, start int) {
 		if k.node.charge > 0 {
 			k.replace(start, k.toEnd)
 		}
-	case opUnreachable + 1, opDrop, opSelect: // and nop
+	case opUnreachable + 1: // nop
+	case opDrop:
+		k.ops.move(-1)
+	case opSelect:
+		k.ops.move(-2)
 	case opBlock, opIf, opLoop:
 		k.open(op)
 	case opElse:
@@ -25,6 +29,7 @@ func (k *walker) control(op byte, start int) {
 		k.branch()
 		k.run = 0
 	case opBrIf:
+		k.ops.move(-1)
 		k.branch()
 	case opBrTable:
 		for range k.count("branch targets", maxTargets, 1) {
@@ -38,6 +43,7 @@ func (k *walker) control(op byte, start int) {
 		for range k.count("types of select", maxTargets, 1) {
 			k.valType()
 		}
+		k.ops.move(-2)
 	case opTryTable:
 		k.tryTable(start)
 	default:
@@ -67,9 +73,10 @@ func (k *walker) callTo(op byte, start int) {
 		}
 		t = &m.Types[i]
 		k.callee(-1)
+		k.ops.move(-1)
 	}
 	k.area = max(k.area, slots(t.Params)+slots(t.Results))
-	k.severalValues(t.Results)
+	k.ops.call(len(t.Params), len(t.Results))
 	k.run += callRun
 	if op >= opReturnCall {
 		k.run = 0
@@ -86,14 +93,6 @@ func (k *walker) callee(f int) {
 		k.node.unknown = true
 	default:
 		g.callees = append(g.callees, uint32(f))
-	}
-}
-
-// severalValues counts the values of a call or block, if they can be out of
-// proportion to its code.
-func (k *walker) severalValues(types []ValType) {
-	if len(types) > 1 {
-		k.values += slots(types)
 	}
 }
 
@@ -117,36 +116,46 @@ func (k *walker) returnCall(op byte, start int, t *FuncType) {
 	}
 }
 
-func (k *walker) blockType() {
+// blockType reads how many values a block takes and leaves.
+func (k *walker) blockType() (params, results int) {
 	at := k.pos
 	b := k.b[min(at, len(k.b)-1)]
 	switch {
 	case b == blockVoid:
 		k.pos++
+		return 0, 0
 	case b > blockVoid && b < 0x80:
 		k.valType()
-	default:
-		i := k.sleb(33)
-		if i < 0 || i >= int64(len(k.w.m.Types)) {
-			k.fail(Invalid, at, "unknown type %d", i)
-			return
-		}
-		k.severalValues(k.w.m.Types[i].Params)
-		k.severalValues(k.w.m.Types[i].Results)
+		return 0, 1
 	}
+	i := k.sleb(33)
+	if i < 0 || i >= int64(len(k.w.m.Types)) {
+		k.fail(Invalid, at, "unknown type %d", i)
+		return 0, 0
+	}
+	t := &k.w.m.Types[i]
+	k.values += slots(t.Params) + slots(t.Results)
+	return len(t.Params), len(t.Results)
 }
 
-func (k *walker) push(kind byte) {
+// push opens a block.
+func (k *walker) push(kind byte, params, results int) {
 	if len(k.frames) > k.w.m.lim.Nesting {
 		k.fail(LimitExceeded, k.pos, "blocks are nested deeper than %d", k.w.m.lim.Nesting)
 		return
 	}
-	k.frames = append(k.frames, frame{kind: kind, entry: k.run, sets: k.sets})
+	k.frames = append(k.frames, frame{
+		kind: kind, entry: k.run, sets: k.sets,
+		height: max(k.ops.height-params, 0), params: params, results: results,
+	})
 }
 
 func (k *walker) open(op byte) {
-	k.blockType()
-	k.push(op)
+	if op == opIf {
+		k.ops.move(-1)
+	}
+	params, results := k.blockType()
+	k.push(op, params, results)
 	if op != opLoop || !k.w.metered || k.err != nil {
 		return
 	}
@@ -169,11 +178,13 @@ func (k *walker) elseArm(start int) {
 	}
 	f.kind, f.exit = opElse, max(f.exit, k.run)
 	k.run = f.entry
+	k.ops.reset(f.height + f.params)
 }
 
 func (k *walker) close() {
 	f := k.frames[len(k.frames)-1]
 	k.frames = k.frames[:len(k.frames)-1]
+	k.ops.reset(f.height + f.results)
 	switch f.kind {
 	case opIf: // without else: the code may have been skipped
 		k.run = max(k.run, f.exit, f.entry)
@@ -229,7 +240,7 @@ func (k *walker) payTry(start int) {
 func (k *walker) tryTable(start int) {
 	k.w.facts.Exceptions = true
 	k.payTry(start)
-	k.blockType()
+	params, results := k.blockType()
 	k.run = maxRun
 	for range k.count("catch clauses", maxTargets, 2) {
 		at := k.pos
@@ -243,7 +254,7 @@ func (k *walker) tryTable(start int) {
 		k.branch().caught = true
 	}
 	k.run = 0
-	k.push(opTryTable)
+	k.push(opTryTable, params, results)
 	k.catches++
 	if k.scanning {
 		k.node.catches = max(k.node.catches, k.catches)

@@ -8,6 +8,7 @@ package core
 func (k *walker) misc(start int) {
 	m, f := k.w.m, &k.w.facts
 	op := k.u32()
+	k.ops.move(miscEffect(op))
 	switch op {
 	case 0, 1, 2, 3, 4, 5, 6, miscTruncLast:
 	case miscDataDrop:
@@ -66,6 +67,8 @@ func (k *walker) vector(start int) {
 		k.unknown(start)
 		return
 	}
+	k.hasVectors = true
+	k.ops.move(vecEffect(op))
 	switch {
 	case op <= vecStore, op == vecLoad32Zero, op == vecLoad64Zero:
 		k.memArg()
@@ -85,7 +88,9 @@ func (k *walker) vector(start int) {
 // memory, which is refused, so that it traps.
 func (k *walker) atomic(start int) {
 	k.w.facts.Atomics = true
-	switch op := k.byte(); {
+	op := k.byte()
+	k.ops.move(atomicEffect(op))
+	switch {
 	case op == atomicFence:
 		if k.byte() != 0 {
 			k.unknown(start)

@@ -28,7 +28,7 @@ const (
 	// hardly any of them is spilled in code that was not made for it.
 	frameBase  = 112 // bytes
 	slotSize   = 8
-	codeShare  = 2  // bytes of code for a byte of stack
+	setShare   = 4  // sets of locals for a slot
 	phiShare   = 16 // phis for a slot
 	maxFrame   = 1 << 28
 	firstStack = 10240 // what the engine's stacks begin with; they double
@@ -140,9 +140,13 @@ func (t *FuncType) isTail() bool {
 }
 
 // frameOf estimates the frame of a function that the walker has just seen.
-func (k *walker) frameOf(t *FuncType, size int) int32 {
-	n := slots(t.Params) + slots(t.Results) + k.area + k.values + k.phis/phiShare
-	return int32(min(frameBase+slotSize*n+size/codeShare, maxFrame))
+func (k *walker) frameOf(t *FuncType) int32 {
+	n := k.ops.spilled + k.sets/setShare + k.phis/phiShare
+	if k.hasVectors {
+		n *= 2
+	}
+	n += slots(t.Params) + slots(t.Results) + k.area + k.values
+	return int32(min(frameBase+slotSize*n, maxFrame))
 }
 
 // giveBack returns a function's charge.
