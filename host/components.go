@@ -217,6 +217,9 @@ func (h *Host) limits(id string, l *lattice.ComponentLimits) (component.Limits, 
 	if g.Memory > 0 {
 		limits.Memory = g.Memory
 	}
+	if g.CPU > 0 {
+		limits.CPU = g.CPU
+	}
 	if g.Time > 0 {
 		maxTime = min(maxTime, g.Time)
 	}

@@ -16,7 +16,7 @@ import (
 func TestCommandsCannotLiftWhatAGrantBounds(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "grants.yaml")
-	require.NoError(t, os.WriteFile(file, []byte("components: {bound: {memory: 4MiB, time: 2s, log-rate: 1KiB}}"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte("components: {bound: {memory: 4MiB, cpu: 1s, time: 2s, log-rate: 1KiB}}"), 0o600))
 	policy, err := grant.ReadFile(file)
 	require.NoError(t, err)
 	h := &Host{cfg: Config{Limits: component.Limits{Memory: 1 << 20}, MaxTime: time.Minute, LogRate: 5, Grants: policy}}
@@ -38,6 +38,9 @@ func TestCommandsCannotLiftWhatAGrantBounds(t *testing.T) {
 		require.Equal(t, c.memory, limits.Memory, c)
 		require.Equal(t, c.time, maxTime, c)
 	}
+	limits, _, err := h.limits("bound", nil)
+	require.NoError(t, err)
+	require.Equal(t, time.Second, limits.CPU)
 	require.Equal(t, uint64(1<<10), h.logRate(policy.For("bound")))
 	require.Equal(t, uint64(5), h.logRate(policy.For("free")))
 }

@@ -128,6 +128,7 @@ func TestTrapsAndLimitsSayWhy(t *testing.T) {
 	}{
 		{[]string{"--invoke", "trap()", typesWasm}, "error: types.wasm: example:types/failures.trap: unreachable\nbacktrace, innermost first:\n    example:types/failures#trap (module 0)\n"},
 		{[]string{"--memory", "64KiB", commandWasm}, "memory of 2 pages, at most 1"},
+		{[]string{"--cpu", "10ms", "--invoke", "spin()", typesWasm}, "types.wasm: example:types/failures.spin: limit exceeded"},
 		{[]string{"--handles", "1", commandWasm, "hello"}, "limit exceeded"},
 		{[]string{probeWasm}, "probe.wasm is no program: it does not export wasi:cli/run; call one of its functions with --invoke 'FUNCTION(ARGUMENTS)':\n  mixed: func() -> bool\n"},
 		{[]string{"--invoke", `greet("x")`, greeterWasm}, "imports example:counter/counter, which nothing here carries out\nlink it"},
@@ -207,6 +208,7 @@ func TestWrongUseOfRun(t *testing.T) {
 		{[]string{"--config", "x", catWasm}, `--config: "x": want NAME=VALUE`},
 		{[]string{"--memory", "lots", catWasm}, `--memory: "lots": want a size such as 64MiB`},
 		{[]string{"--handles", "-1", catWasm}, "--handles -1: it is negative"},
+		{[]string{"--cpu", "-1s", catWasm}, "--cpu -1s: it is negative"},
 		{[]string{"--timeout", "-1s", catWasm}, "--timeout -1s: it is negative"},
 		{[]string{"--cwd", "x", catWasm}, `--cwd "x": want an absolute path`},
 		{[]string{"--allow-net", "a b", catWasm}, "--allow-net: "},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"path"
 	"strings"
 	"time"
@@ -22,21 +23,22 @@ type runFlags struct {
 	cwd, invoke     string
 	memory          string
 	handles         int
-	timeout         time.Duration
+	timeout, cpu    time.Duration
 	debug           bool
 }
 
 func (f *runFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVar(&f.dirs, "dir", nil, "directory that it may use, HOST[::GUEST][:ro][,quota=SIZE]; repeatable")
-	flags.StringArrayVar(&f.env, "env", nil, "environment variable, NAME=VALUE, or NAME for that of this process; repeatable")
+	flags.StringArrayVar(&f.dirs, "dir", nil, "`directory` that it may use, HOST[::GUEST][:ro|:quota=SIZE]; repeatable")
+	flags.StringArrayVar(&f.env, "env", nil, "environment `variable`, NAME=VALUE, or NAME for that of this process; repeatable")
 	flags.StringVar(&f.cwd, "cwd", "", "directory to start in, as it sees it (wasi:cli/environment)")
-	flags.StringArrayVar(&f.net, "allow-net", nil, "place that its sockets may reach or listen on, [tcp://|udp://]HOST[:PORT|:FIRST-LAST]; repeatable")
-	flags.StringArrayVar(&f.http, "allow-http", nil, "server that it may send HTTP requests to, HOST[:PORT]; repeatable")
-	flags.StringArrayVar(&f.config, "config", nil, "setting of wasi:config/store, NAME=VALUE; repeatable")
+	flags.StringArrayVar(&f.net, "allow-net", nil, "`place` that its sockets may reach or listen on, [tcp://|udp://]HOST[:PORT|:FIRST-LAST]; repeatable")
+	flags.StringArrayVar(&f.http, "allow-http", nil, "`server` that it may send HTTP requests to, HOST[:PORT]; repeatable")
+	flags.StringArrayVar(&f.config, "config", nil, "`setting` of wasi:config/store, NAME=VALUE; repeatable")
 	flags.StringVar(&f.memory, "memory", "256MiB", "limit of its linear memory")
 	flags.IntVar(&f.handles, "handles", 0, "limit of the handles that it has open (default 100000)")
+	flags.DurationVar(&f.cpu, "cpu", 0, "limit of the work of its code, counted as processor time whatever else the machine does (default none)")
 	flags.DurationVar(&f.timeout, "timeout", 0, "limit of its time on the clock (default none)")
 	flags.StringVar(&f.invoke, "invoke", "", "function to call instead of wasi:cli/run, with its arguments in WAVE; its result is printed")
 	flags.BoolVar(&f.debug, "debug", false, "show source files and lines in traps, where the component has them (DWARF); slower to start")
@@ -95,7 +97,13 @@ func (f *runFlags) limits() (l component.Limits, err error) {
 	if f.timeout < 0 {
 		return l, fmt.Errorf("--timeout %s: it is negative", f.timeout)
 	}
-	l.Handles = f.handles
+	if f.cpu < 0 {
+		return l, fmt.Errorf("--cpu %s: it is negative", f.cpu)
+	}
+	l.Handles, l.CPU = f.handles, f.cpu
+	if f.cpu == 0 {
+		l.CPU = math.MaxInt64 // who started it is there to stop it
+	}
 	return l, nil
 }
 

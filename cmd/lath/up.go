@@ -49,12 +49,14 @@ component id or the start of one and "*"; of several that match, the longest cou
 
   components:
     counter:
-      dirs: ["./data::/data:ro"]      # HOST[::GUEST][:ro][,quota=SIZE]
+      dirs: ["./data::/data:ro"]      # HOST[::GUEST][:ro|:quota=SIZE]
       net: ["tcp://db.internal:5432"] # HOST[:PORT] that sockets may reach
       http: ["api.example.org"]       # servers that it may send requests to
       env: {MODE: fast}
       memory: 64MiB
-      time: 30s                       # of one call
+      cpu: 10s                        # of one call, counted as lath run --cpu
+      time: 30s                       # of one call, on the clock
+      log-rate: 64KiB                 # a second
     "*": {memory: 32MiB}
 
 It runs until a signal or "lath down": it then takes no more calls, finishes those

@@ -17,8 +17,8 @@ type Grant struct {
 	// Memory bounds the linear memories of an instance together, in bytes.
 	// 0: the host's bound.
 	Memory uint64
-	// CPU bounds the processor time of one call, Time its time on the clock.
-	// 0: the host's bound.
+	// CPU bounds the work of one call, as component.Limits does; Time bounds its
+	// time on the clock. 0: the host's bound.
 	CPU, Time time.Duration
 	// LogRate bounds what goes to the log, in bytes a second, over all
 	// instances. 0: the host's bound.
