@@ -26,6 +26,14 @@
 // context; rows with "no deadline" show what is left without it. "link" is the
 // product's whole way: router, admission, hops, contexts.
 //
+// A second table says what hostile guests can do to others: how long after its
+// deadline a call of theirs goes on, what a neighbour's calls take beside them,
+// how long a garbage collection must wait. Each figure is the worst of all
+// rounds and has a bar, and ends with whether it holds. The neighbour is called
+// by as many callers as there are cores, without a pause, so that all cores are
+// busy before the guest wants its share; its p99 is over all rounds, and so is
+// that alone, measured in turns. These need a machine that does nothing else.
+//
 // Slow is not a failure. A call that gives a wrong answer is: every answer is
 // checked, and the program then ends with status 1.
 //

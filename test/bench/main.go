@@ -79,7 +79,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err := m.run(ctx, rows); err != nil {
 		return err
 	}
-	bars, err := b.sandbox(ctx, o.rows, o.rounds)
+	bars, err := b.sandbox(ctx, o)
 	if err != nil {
 		return err
 	}

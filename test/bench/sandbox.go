@@ -14,6 +14,7 @@ import (
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/component/trap"
 	"github.com/lathhost/lath/host/wasi"
+	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/test/hostile/guests"
 )
 
@@ -26,15 +27,16 @@ const (
 
 // How the sandbox is measured.
 const (
-	hostileTime    = 10 * time.Millisecond  // the deadline of hostile calls
-	neighbourSlice = 200 * time.Millisecond // the neighbour alone, then as long beside a guest
-	pausesPerRound = 4
+	hostileTime     = 10 * time.Millisecond // the deadline of hostile calls
+	neighbourSlices = 8                     // for the neighbour alone, then as many beside a guest
+	pausesPerRound  = 4
 )
 
 // Groups of bars.
 var (
 	overrunGroup   = fmt.Sprintf("time past a deadline of %v, until all is given back", hostileTime)
 	neighbourGroup = "a neighbour's p99: a caller for each core, whose calls follow each other, alone and beside one hostile guest"
+	natsGroup      = "the same across NATS"
 	pauseGroup     = "longest runtime.GC() beside one hostile guest"
 )
 
@@ -78,8 +80,13 @@ var hostile = []struct {
 }
 
 // sandbox measures what hostile guests can do to others.
-func (b *bed) sandbox(ctx context.Context, match *regexp.Regexp, rounds int) ([]bar, error) {
-	s := sandbox{b: b, match: match, rounds: rounds, templates: map[string]*component.Template{}}
+func (b *bed) sandbox(ctx context.Context, o options) ([]bar, error) {
+	client, err := wrpc.NewClient(b.caller, wrpc.ClientConfig{})
+	if err != nil {
+		return nil, err
+	}
+	b.later(client.Close)
+	s := sandbox{b: b, client: client, match: o.rows, rounds: o.rounds, slice: neighbourSlices * o.slice, templates: map[string]*component.Template{}}
 	for _, part := range []func(context.Context) error{s.overruns, s.neighbours, s.pauses} {
 		if err := part(ctx); err != nil {
 			return nil, err
@@ -90,8 +97,10 @@ func (b *bed) sandbox(ctx context.Context, match *regexp.Regexp, rounds int) ([]
 
 type sandbox struct {
 	b         *bed
+	client    *wrpc.Client
 	match     *regexp.Regexp
 	rounds    int
+	slice     time.Duration
 	templates map[string]*component.Template
 	bars      []bar
 }
@@ -159,54 +168,67 @@ func (s *sandbox) overruns(ctx context.Context) error {
 }
 
 // beside does something while a hostile guest runs.
-func (s *sandbox) beside(ctx context.Context, call func(context.Context) error, do func() error) error {
+func beside(ctx context.Context, call func(context.Context) error, do func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- call(ctx) }()
 	err := do()
-	select {
-	case early := <-ended:
-		return errors.Join(err, fmt.Errorf("the hostile guest ended early: %w", early))
-	default:
+	if len(ended) > 0 {
+		err = errors.Join(err, fmt.Errorf("%w: the hostile guest ended early", errWrong))
 	}
 	cancel()
 	return errors.Join(err, <-ended)
 }
 
 // neighbours measures calls of a well-behaved component, by as many callers as
-// there are cores, which keeps all of them busy: alone, and with a hostile
-// guest as one more that wants them, in turns.
+// there are cores, which keeps all of them busy: alone, and with hostile guests
+// that want them too, in turns.
 func (s *sandbox) neighbours(ctx context.Context) error {
-	for _, h := range hostile {
-		if !h.neighbour || !s.wants(neighbourGroup, h.what) {
-			continue
-		}
-		call, err := s.call(ctx, h.guest, h.fn, h.params)
-		if err != nil {
-			return err
-		}
-		var alone, beside []time.Duration
-		for range s.rounds {
-			more, err := s.b.askNeighbour(ctx)
+	p := payloads[0]
+	inProcess := func() func(context.Context, int) error {
+		return s.b.wholeCall(s.b.types.Export(valuesInterface, p.fn), p)
+	}
+	across := func() func(context.Context, int) error { return invoke(s.client, p) }
+	for _, g := range []struct {
+		group  string
+		caller func() func(context.Context, int) error
+	}{{neighbourGroup, inProcess}, {natsGroup, across}} {
+		for _, h := range hostile {
+			if !h.neighbour || !s.wants(g.group, h.what) {
+				continue
+			}
+			call, err := s.call(ctx, h.guest, h.fn, h.params)
 			if err != nil {
 				return err
 			}
-			alone = append(alone, more...)
-			err = s.beside(ctx, call, func() (err error) {
-				more, err = s.b.askNeighbour(ctx)
-				return err
-			})
-			if err != nil {
+			r := bar{Group: g.group, Name: h.what, Bar: neighbourBar}
+			if r.Alone, r.Beside, err = s.p99s(ctx, call, g.caller); err != nil {
 				return err
 			}
-			beside = append(beside, more...)
+			r.Value = r.Beside / r.Alone
+			s.bars = append(s.bars, r)
 		}
-		r := bar{Group: neighbourGroup, Name: h.what, Bar: neighbourBar, Alone: p99(alone), Beside: p99(beside)}
-		r.Value = r.Beside / r.Alone
-		s.bars = append(s.bars, r)
 	}
 	return nil
+}
+
+// p99s measures a neighbour alone and beside a hostile guest, in turns.
+func (s *sandbox) p99s(ctx context.Context, call func(context.Context) error, caller func() func(context.Context, int) error) (_, _ float64, err error) {
+	var alone, crowded []time.Duration
+	for range s.rounds {
+		if alone, err = askNeighbour(ctx, s.slice, alone, caller); err != nil {
+			return 0, 0, err
+		}
+		err = beside(ctx, call, func() (err error) {
+			crowded, err = askNeighbour(ctx, s.slice, crowded, caller)
+			return err
+		})
+		if err != nil {
+			return 0, 0, err
+		}
+	}
+	return p99(alone), p99(crowded), nil
 }
 
 func p99(all []time.Duration) float64 {
@@ -214,25 +236,25 @@ func p99(all []time.Duration) float64 {
 	return float64(all[len(all)*99/100])
 }
 
-// askNeighbour calls types, each time on an instance of its own, and returns
-// how long each call took.
-func (b *bed) askNeighbour(ctx context.Context) ([]time.Duration, error) {
-	p := payloads[0]
-	callers := runtime.GOMAXPROCS(0)
+// askNeighbour has callers call types, each time on an instance of its own, and
+// appends how long each call took.
+func askNeighbour(ctx context.Context, slice time.Duration, to []time.Duration, caller func() func(context.Context, int) error) ([]time.Duration, error) {
+	callers := runtime.NumCPU()
 	took, errs := make([][]time.Duration, callers), make([]error, callers)
 	var all sync.WaitGroup
 	for i := range callers {
 		all.Go(func() {
-			call := b.wholeCall(b.types.Export(valuesInterface, p.fn), p)
-			for end := time.Now().Add(neighbourSlice); errs[i] == nil && time.Now().Before(end); {
-				began := time.Now()
+			call := caller()
+			for end, now := time.Now().Add(slice), time.Now(); errs[i] == nil && (now.Before(end) || len(took[i]) == 0); {
+				began := now
 				errs[i] = call(ctx, 1)
-				took[i] = append(took[i], time.Since(began))
+				now = time.Now()
+				took[i] = append(took[i], now.Sub(began))
 			}
 		})
 	}
 	all.Wait()
-	return slices.Concat(took...), errors.Join(errs...)
+	return slices.Concat(append(took, to)...), errors.Join(errs...)
 }
 
 // pauses measures whole collections beside a hostile guest, which must let the
@@ -247,7 +269,7 @@ func (s *sandbox) pauses(ctx context.Context) error {
 			return err
 		}
 		var all []float64
-		err = s.beside(ctx, call, func() error {
+		err = beside(ctx, call, func() error {
 			for range s.rounds * pausesPerRound {
 				began := time.Now()
 				runtime.GC()
