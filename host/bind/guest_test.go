@@ -14,6 +14,11 @@ import (
 // link compiles a guest and links it to host interfaces.
 func link(t testing.TB, path string, hosts ...component.HostInterface) *component.Template {
 	t.Helper()
+	return linkWith(t, path, component.LinkConfig{Name: "guest", Host: hosts})
+}
+
+func linkWith(t testing.TB, path string, cfg component.LinkConfig) *component.Template {
+	t.Helper()
 	ctx := context.Background()
 	rt, err := component.New(ctx, component.Config{})
 	require.NoError(t, err)
@@ -22,7 +27,7 @@ func link(t testing.TB, path string, hosts ...component.HostInterface) *componen
 	require.NoError(t, err)
 	c, err := rt.Compile(wasm)
 	require.NoError(t, err)
-	tm, err := c.Link(ctx, component.LinkConfig{Name: "guest", Host: hosts})
+	tm, err := c.Link(ctx, cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, tm.Close(ctx)) })
 	return tm

@@ -114,9 +114,14 @@ func (inv *Invocation) LiftBorrow(r *wit.Resource, handle uint32) Resource {
 	return obj
 }
 
+// Owe notes an object that LowerOwn will be called with, in the order of those
+// calls. If the guest traps before, as it may while the rest of a result is
+// stored, the object is dropped with the instance: else nobody would drop it.
+func (inv *Invocation) Owe(obj Resource) { inv.inst.objects.owe(obj) }
+
 // LowerOwn gives the guest an owned handle of obj.
 func (inv *Invocation) LowerOwn(r *wit.Resource, obj Resource) (handle uint32) {
-	h, err := inv.comp.LowerOwn(r, inv.inst.objects.add(obj))
+	h, err := inv.comp.LowerOwn(r, inv.inst.objects.give(obj))
 	inv.check(err)
 	return h
 }

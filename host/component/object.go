@@ -13,6 +13,23 @@ import (
 type objects struct {
 	list []Resource
 	free []uint32
+	// owed are the objects that a call is about to give a guest, from gave on.
+	owed []Resource
+	gave int
+}
+
+// owe notes an object that will be given next after those noted before.
+func (o *objects) owe(r Resource) { o.owed = append(o.owed, r) }
+
+// give is add for a guest.
+func (o *objects) give(r Resource) uint32 {
+	if o.gave < len(o.owed) {
+		o.owed[o.gave] = nil
+		if o.gave++; o.gave == len(o.owed) {
+			o.owed, o.gave = o.owed[:0], 0
+		}
+	}
+	return o.add(r)
 }
 
 func (o *objects) add(r Resource) uint32 {
@@ -55,6 +72,8 @@ func (o *objects) drop(rep uint32) error {
 // dropAll ends what the guests left behind, newest first: later objects
 // (streams) may depend on earlier ones. The errors are those that panicked.
 func (o *objects) dropAll() (errs []error) {
+	o.list = append(o.list, o.owed[o.gave:]...) // never given: the guest trapped
+	o.owed, o.gave = nil, 0
 	for n, r := range slices.Backward(o.list) {
 
 		o.list = o.list[:n]

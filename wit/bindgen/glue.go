@@ -172,8 +172,7 @@ func (w *glueWriter) result(fn *fn) {
 		case len(fn.result.w.Flat) <= wit.MaxFlatResults:
 			w.p("stack[0] = %s", w.word(fn.result, "v"))
 		default:
-			b := &storeBody{w: w, out: w.file, at: "at"}
-			b.store(fn.result, 0, "v")
+			w.store(w.file, fn.result, "at", 0, "v")
 		}
 		return
 	}
@@ -184,9 +183,18 @@ func (w *glueWriter) result(fn *fn) {
 	w.p("if err != nil {\n%s\nreturn\n}", w.failure(fn))
 	w.p("inv.Memory()[at] = 0")
 	if ok := fn.ok(); ok != nil {
-		b := &storeBody{w: w, out: w.file, at: "at"}
-		b.store(ok, fn.result.w.Payload(), "v")
+		w.store(w.file, ok, "at", fn.result.w.Payload(), "v")
 	}
+}
+
+// store writes the storing of a whole result of type t, or of an error, given
+// as the Go expression v.
+func (w *glueWriter) store(out *file, t *typ, at string, off uint32, v string) {
+	if t.owed() {
+		w.owe(out, t, v)
+	}
+	b := &storeBody{w: w, out: out, at: at}
+	b.store(t, off, v)
 }
 
 // failure writes a statement that stores the error err of fn, and the function
@@ -230,8 +238,7 @@ func (w *glueWriter) failureFunc(name string, fn *fn) {
 		}
 		out.p("inv.Memory()[at] = 1")
 		if e != nil {
-			b := &storeBody{w: w, out: &out, at: "payload"}
-			b.store(e, 0, value)
+			w.store(&out, e, "payload", 0, value)
 		}
 		out.p("}\n")
 		return ""

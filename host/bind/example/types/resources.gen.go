@@ -102,6 +102,7 @@ func resourcesCallMake(impl contract.Resources, inv *component.Invocation, stack
 	if err != nil {
 		inv.Trap(err)
 	}
+	oweListOwnCell(inv, v)
 	storeListOwnCell(inv, at, v)
 }
 

@@ -561,6 +561,12 @@ func failCellCheckedError(inv *component.Invocation, at, payload uint32, err err
 	binary.LittleEndian.PutUint32(m[payload:], e.Value)
 }
 
+func oweListOwnCell(inv *component.Invocation, v []contract.Cell) {
+	for _, e := range v {
+		inv.Owe(e)
+	}
+}
+
 func storeListOwnCell(inv *component.Invocation, at uint32, v []contract.Cell) {
 	ptr := bind.Alloc(inv, len(v), 4, 4)
 	for i, e := range v {

@@ -121,6 +121,7 @@ func thingsCallSwap(impl contract.Things, inv *component.Invocation, stack []uin
 	if err != nil {
 		inv.Trap(err)
 	}
+	oweTupleStringThing(inv, v)
 	storeTupleStringThing(inv, at, v)
 }
 
@@ -134,6 +135,7 @@ func thingsCallGive(impl contract.Things, inv *component.Invocation, stack []uin
 	if err != nil {
 		inv.Trap(err)
 	}
+	oweGift(inv, v)
 	storeGift(inv, at, v)
 }
 

@@ -329,6 +329,10 @@ func liftTupleThingString(inv *component.Invocation, owned *bind.Owned, s []uint
 	}
 }
 
+func oweTupleStringThing(inv *component.Invocation, v contract.TupleStringThing) {
+	inv.Owe(v.F1)
+}
+
 func storeTupleStringThing(inv *component.Invocation, at uint32, v contract.TupleStringThing) {
 	bind.PutString(inv, at, v.F0)
 	bind.PutOwn(inv, at+8, contract.ThingResource, v.F1)
@@ -353,6 +357,21 @@ func liftGift(inv *component.Invocation, owned *bind.Owned, s []uint64) contract
 		v.Many = loadListOwnThing(inv, owned, uint32(s[1]), uint32(s[2]))
 	}
 	return v
+}
+
+func oweListOwnThing(inv *component.Invocation, v []contract.Thing) {
+	for _, e := range v {
+		inv.Owe(e)
+	}
+}
+
+func oweGift(inv *component.Invocation, v contract.Gift) {
+	switch v.Tag {
+	case contract.GiftOne:
+		inv.Owe(v.One)
+	case contract.GiftMany:
+		oweListOwnThing(inv, v.Many)
+	}
 }
 
 func storeListOwnThing(inv *component.Invocation, at uint32, v []contract.Thing) {

@@ -26,5 +26,6 @@ func preopensCallGetDirectories(impl contract.Preopens, inv *component.Invocatio
 	if err != nil {
 		inv.Trap(err)
 	}
+	oweListTupleDescriptorString(inv, v)
 	storeListTupleDescriptorString(inv, at, v)
 }

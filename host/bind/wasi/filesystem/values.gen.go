@@ -105,6 +105,16 @@ func storeOptionErrorCode(inv *component.Invocation, at uint32, v wit.Option[con
 	m[at+1] = uint8(bind.Index(inv, uint32(v.Value), 37))
 }
 
+func oweTupleDescriptorString(inv *component.Invocation, v contract.TupleDescriptorString) {
+	inv.Owe(v.F0)
+}
+
+func oweListTupleDescriptorString(inv *component.Invocation, v []contract.TupleDescriptorString) {
+	for _, e := range v {
+		oweTupleDescriptorString(inv, e)
+	}
+}
+
 func storeTupleDescriptorString(inv *component.Invocation, at uint32, v contract.TupleDescriptorString) {
 	bind.PutOwn(inv, at, contract.DescriptorResource, v.F0)
 	bind.PutString(inv, at+4, v.F1)

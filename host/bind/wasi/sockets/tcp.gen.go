@@ -98,6 +98,7 @@ func tcpSocketFinishConnect(inv *component.Invocation, stack []uint64) {
 		return
 	}
 	inv.Memory()[at] = 0
+	oweTupleInputStreamOutputStream(inv, v)
 	storeTupleInputStreamOutputStream(inv, at+4, v)
 }
 
@@ -132,6 +133,7 @@ func tcpSocketAccept(inv *component.Invocation, stack []uint64) {
 		return
 	}
 	inv.Memory()[at] = 0
+	oweTupleTCPSocketInputStreamOutputStream(inv, v)
 	storeTupleTCPSocketInputStreamOutputStream(inv, at+4, v)
 }
 

@@ -76,6 +76,7 @@ func udpSocketStream(inv *component.Invocation, stack []uint64) {
 		return
 	}
 	inv.Memory()[at] = 0
+	oweTupleIncomingDatagramStreamOutgoingDatagramStream(inv, v)
 	storeTupleIncomingDatagramStreamOutgoingDatagramStream(inv, at+4, v)
 }
 

@@ -113,9 +113,20 @@ func liftIPSocketAddress(inv *component.Invocation, s []uint64) contract.IPSocke
 	return v
 }
 
+func oweTupleInputStreamOutputStream(inv *component.Invocation, v contract.TupleInputStreamOutputStream) {
+	inv.Owe(v.F0)
+	inv.Owe(v.F1)
+}
+
 func storeTupleInputStreamOutputStream(inv *component.Invocation, at uint32, v contract.TupleInputStreamOutputStream) {
 	bind.PutOwn(inv, at, wasiio.InputStreamResource, v.F0)
 	bind.PutOwn(inv, at+4, wasiio.OutputStreamResource, v.F1)
+}
+
+func oweTupleTCPSocketInputStreamOutputStream(inv *component.Invocation, v contract.TupleTCPSocketInputStreamOutputStream) {
+	inv.Owe(v.F0)
+	inv.Owe(v.F1)
+	inv.Owe(v.F2)
 }
 
 func storeTupleTCPSocketInputStreamOutputStream(inv *component.Invocation, at uint32, v contract.TupleTCPSocketInputStreamOutputStream) {
@@ -154,6 +165,11 @@ func liftOptionIPSocketAddress(inv *component.Invocation, s []uint64) wit.Option
 		return wit.Option[contract.IPSocketAddress]{}
 	}
 	return wit.Option[contract.IPSocketAddress]{Value: liftIPSocketAddress(inv, s[1:]), OK: true}
+}
+
+func oweTupleIncomingDatagramStreamOutgoingDatagramStream(inv *component.Invocation, v contract.TupleIncomingDatagramStreamOutgoingDatagramStream) {
+	inv.Owe(v.F0)
+	inv.Owe(v.F1)
 }
 
 func storeTupleIncomingDatagramStreamOutgoingDatagramStream(inv *component.Invocation, at uint32, v contract.TupleIncomingDatagramStreamOutgoingDatagramStream) {
