@@ -22,6 +22,17 @@ const (
 	maxAddresses = 256
 )
 
+// systemResolver asks whom the system is told to ask.
+type systemResolver struct{}
+
+// LookupNetIP implements [Resolver]. One resolver for all would let look-ups of
+// the same name share one that ends with none of them, and one in C ends when
+// it likes.
+func (systemResolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	r := net.Resolver{PreferGo: true}
+	return r.LookupNetIP(ctx, network, host)
+}
+
 // ResolveAddresses implements the contract. An address in text, IPv6 also in
 // brackets, is its own answer and asks nobody. Names are ASCII. All addresses
 // of a name are answered, also those that may not be reached: the refusal of a

@@ -3,7 +3,6 @@ package sockets
 import (
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"sync/atomic"
 
@@ -55,8 +54,7 @@ var (
 // what was refused and which grant is missing, on guests' goroutines: the code
 // that the guest gets has no room for words. nil: nobody is told.
 func New(rules *egress.Rules, refused func(why string)) *Sockets {
-	// In Go, a look-up ends with its context; in C, when it likes.
-	return NewWithResolver(rules, refused, &net.Resolver{PreferGo: true})
+	return NewWithResolver(rules, refused, systemResolver{})
 }
 
 // NewWithResolver is [New] with a resolver of the caller's.
