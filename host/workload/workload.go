@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/host/component"
-	"github.com/lathhost/lath/host/component/trap"
 	"github.com/lathhost/lath/host/wasi"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/wrpc"
@@ -46,8 +45,9 @@ var errStopping = errors.New("the component is stopping")
 
 // Workload is a running component. It is safe for concurrent use.
 type Workload struct {
-	cfg   Config
-	admit *limiter
+	cfg    Config
+	admit  *limiter
+	report report
 
 	// base ends when calls that outlive the drain are to be cut off.
 	base context.Context //nolint:containedctx // ended by Stop, not by a caller
@@ -112,7 +112,7 @@ func (w *Workload) admission(ctx context.Context, req *wrpc.Request) (release fu
 
 func (w *Workload) handler(e *component.Export) wrpc.UnaryFunc {
 	return func(ctx context.Context, req *wrpc.Request) ([]byte, error) {
-		ctx, cancel := w.bound(ctx)
+		ctx, cancel := w.bound(traced(ctx))
 		defer cancel()
 		ctx, end := wasi.WithRun(ctx)
 		defer end()
@@ -153,29 +153,6 @@ func (w *Workload) bound(ctx context.Context) (context.Context, context.CancelFu
 		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, w.cfg.MaxTime)
-}
-
-// outcome logs a failed call and makes of it what its caller may know: the
-// reason, never the guest's stack.
-func (w *Workload) outcome(ctx context.Context, e *component.Export, err error) error {
-	if err == nil {
-		return nil
-	}
-	t := trap.As(err)
-	if t == nil {
-		return err
-	}
-	meta, _ := wrpc.MetaFromContext(ctx)
-	w.cfg.Log.Warn("call failed", zap.String("interface", e.Interface), zap.String("function", e.Type.Name),
-		zap.String("caller", meta.SourceID), zap.String("trace", meta.TraceParent), zap.Error(t), zap.String("stack", t.Stack.String()))
-	code := wrpc.Trap
-	switch t.Code {
-	case trap.Deadline:
-		code = wrpc.Timeout
-	case trap.Cancelled:
-		code = wrpc.Cancelled
-	}
-	return &wrpc.Error{Code: code, Detail: t.Error(), MayHaveRun: true, Err: t}
 }
 
 // Scale changes how many calls may run at a time, at least 1.
