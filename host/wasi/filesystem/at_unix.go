@@ -63,8 +63,8 @@ func fileStat(f *os.File) (info, error) {
 
 func statInfo(st *unix.Stat_t) info {
 	i := info{
-		links: uint64(st.Nlink), size: uint64(max(0, st.Size)), //nolint:unconvert // types differ between systems
-		id:       fileID{uint64(st.Dev), st.Ino}, //nolint:unconvert // types differ between systems
+		links: uint64(st.Nlink), size: uint64(max(0, st.Size)),
+		id:       fileID{uint64(st.Dev), st.Ino},
 		accessed: datetime(st.Atim.Unix()), modified: datetime(st.Mtim.Unix()), changed: datetime(st.Ctim.Unix()),
 	}
 	switch st.Mode & unix.S_IFMT {

@@ -27,7 +27,7 @@ var _ contract.Descriptor = (*directory)(nil)
 func newDirectory(m *mount, l ledger, root *os.Root, flags contract.DescriptorFlags) (*directory, error) {
 	self, err := root.Open(".")
 	if err != nil {
-		root.Close()
+		_ = root.Close()
 		l.give(dirCost)
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func newDirectory(m *mount, l ledger, root *os.Root, flags contract.DescriptorFl
 
 // Drop implements the contract.
 func (d *directory) Drop() {
-	d.root.Close()
+	_ = d.root.Close() // nothing was written by it
 	d.self.Close()
 	d.ledger.give(dirCost)
 }

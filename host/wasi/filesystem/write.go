@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"errors"
 	goio "io"
 	"math"
 
@@ -93,8 +94,8 @@ func (r *reader) Read(b []byte) (int, error) {
 	}
 	n, err := r.f.ReadAt(b, r.offset)
 	r.offset += int64(n)
-	if err == nil || err == goio.EOF { //nolint:errorlint // ReadAt returns it as it is
-		return n, err
+	if errors.Is(err, goio.EOF) {
+		return n, goio.EOF
 	}
 	return n, code(err)
 }
