@@ -100,9 +100,10 @@ func (c *cli) call(cmd *cobra.Command, f *callFlags, target, expr string) error 
 		prefix = lattice.DirectPrefix(s.lattice, h.ID, target)
 	}
 	defer c.waiting("calling " + target)()
-	out, err := invoke(ctx, s, prefix, fn, params)
+	meta := wrpc.Meta{SourceID: sourceID, TraceParent: wrpc.NewTraceParent()}
+	out, err := invoke(ctx, s, meta, prefix, fn, params)
 	if err != nil {
-		return s.explainCall(cmd.Context(), f, target, err)
+		return s.explainCall(cmd.Context(), f, target, meta, err)
 	}
 	return c.show(out)
 }
@@ -153,7 +154,7 @@ func cannotType(fn *wit.Func) string {
 }
 
 // invoke makes the call and reads its results.
-func invoke(ctx context.Context, s *session, prefix string, fn function, params []byte) (*called, error) {
+func invoke(ctx context.Context, s *session, meta wrpc.Meta, prefix string, fn function, params []byte) (*called, error) {
 	client, err := s.caller()
 	if err != nil {
 		return nil, err
@@ -162,7 +163,7 @@ func invoke(ctx context.Context, s *session, prefix string, fn function, params 
 	ctx, hops := wrpc.ContextWithHops(ctx)
 	start := time.Now()
 	data, _, err := client.Call(ctx, wrpc.Target{Prefix: prefix, Instance: fn.instance, Func: wit.WireFunc(fn.Name), Results: fn.ResultTypes()},
-		wrpc.Meta{SourceID: sourceID}, params)
+		meta, params)
 	took := time.Since(start)
 	if err != nil {
 		return nil, err
@@ -201,7 +202,7 @@ func (c *cli) show(out *called) error {
 }
 
 // explainCall says what a failed call means to who typed it.
-func (s *session) explainCall(ctx context.Context, f *callFlags, target string, err error) error {
+func (s *session) explainCall(ctx context.Context, f *callFlags, target string, meta wrpc.Meta, err error) error {
 	var e *wrpc.Error
 	if !errors.As(err, &e) {
 		return err
@@ -212,7 +213,10 @@ func (s *session) explainCall(ctx context.Context, f *callFlags, target string, 
 	}
 	switch e.Code {
 	case wrpc.Trap:
-		return fmt.Errorf("%s trapped: %s", target, detail)
+		// The rest is its owner's, and the caller may be somebody else.
+		trace := wrpc.TraceID(meta.TraceParent)
+		detail = strings.TrimSuffix(detail, " (trace "+trace+")")
+		return fmt.Errorf("%s trapped: %s; the log of its host has the backtrace, as trace %s", target, detail, trace)
 	case wrpc.NotConnected:
 		return s.errNotServed(ctx, f, target)
 	case wrpc.Timeout:
