@@ -103,11 +103,19 @@ func (m *Meter) sinceLimit() uint64 {
 	return m.limit - m.g.left.Get() + uint64(period)
 }
 
-// SetTickLimit lets guests spend n ticks from now on, or core.CheckPeriod less.
-// Who spends more traps with [trap.Limit] at its next check. A limit above
-// math.MaxInt64 is none.
+// SetTickLimit lets guests spend n ticks from now on, or one part in 64 less:
+// what is left of the period is not settled where that is more work than it
+// matters. Who spends more traps with [trap.Limit] at its next check. A limit
+// above math.MaxInt64 is none.
 func (m *Meter) SetTickLimit(n uint64) {
 	n = min(n, math.MaxInt64)
+	if n < 64*core.CheckPeriod {
+		m.spent += m.sinceLimit()
+		m.limit = n
+		m.g.left.Set(n)
+		m.g.budget.Set(core.CheckPeriod)
+		return
+	}
 	left := m.g.left.Get()
 	if left == n && m.limit == n {
 		return // most calls end before their first check
@@ -134,7 +142,7 @@ func (m *Meter) SetStackLeft(n int) { m.g.stack.Set(uint64(uint32(min(n, core.Ma
 // explain gives a trap at a check the reason that the meter knows. An
 // interruption stays unreachable: who interrupted knows better.
 func (m *Meter) explain(t *trap.Error) *trap.Error {
-	if m == nil || m.g == nil || t.Code != trap.Unreachable || m.g.stop.Get() != 0 {
+	if m == nil || m.g == nil || t.Code != trap.Unreachable || m.interrupted() {
 		return t
 	}
 	switch {
@@ -146,6 +154,13 @@ func (m *Meter) explain(t *trap.Error) *trap.Error {
 		t.Code, t.Msg = trap.Limit, fmt.Sprintf("the call takes more than %d ticks of CPU time", m.limit)
 	}
 	return t
+}
+
+// interrupted reads what [Meter.Interrupt] may be writing.
+func (m *Meter) interrupted() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.g.stop.Get() != 0
 }
 
 // maxSpareMeters bounds the meters that are kept for later stores.
