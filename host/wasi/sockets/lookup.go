@@ -25,11 +25,19 @@ const (
 // systemResolver asks whom the system is told to ask.
 type systemResolver struct{}
 
-// LookupNetIP implements [Resolver]. One resolver for all would let look-ups of
-// the same name share one that ends with none of them, and one in C ends when
-// it likes.
+// LookupNetIP implements [Resolver]. It ends with its context, and so does all
+// that it began: one resolver for all would let look-ups of the same name share
+// one that ends with none of them, one in C ends when it likes, and one in Go
+// waits for a server that is silent unless its connection is closed.
 func (systemResolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	r := net.Resolver{PreferGo: true}
+	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		var d net.Dialer
+		c, err := d.DialContext(ctx, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { _ = c.Close() })
+		}
+		return c, err
+	}}
 	return r.LookupNetIP(ctx, network, host)
 }
 

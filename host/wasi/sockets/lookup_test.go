@@ -26,7 +26,11 @@ type asking struct{ server net.Addr }
 
 func (a asking) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "udp4", a.server.String())
+		c, err := (&net.Dialer{}).DialContext(ctx, "udp4", a.server.String())
+		if err == nil {
+			context.AfterFunc(ctx, func() { c.Close() })
+		}
+		return c, err
 	}}
 	return r.LookupNetIP(ctx, network, host)
 }

@@ -126,14 +126,12 @@ func (i *incoming) Subscribe(context.Context) (wasiio.Pollable, error) {
 func (i *incoming) end() {
 	if !i.ended.Swap(true) {
 		i.next.close()
+		i.d.release()
 	}
 }
 
 // Drop implements the contract.
-func (i *incoming) Drop() {
-	i.end()
-	i.d.release()
-}
+func (i *incoming) Drop() { i.end() }
 
 // outgoing is the resource outgoing-datagram-stream.
 type outgoing struct {
@@ -261,11 +259,9 @@ func (o *outgoing) end() {
 	if !o.ended {
 		o.ended = true
 		o.room.close()
+		o.d.release()
 	}
 }
 
 // Drop implements the contract.
-func (o *outgoing) Drop() {
-	o.end()
-	o.d.release()
-}
+func (o *outgoing) Drop() { o.end() }

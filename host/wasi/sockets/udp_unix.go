@@ -30,11 +30,12 @@ type udpSocket struct {
 	d     *descriptor
 	state udpState
 	// local is what was bound, which a connection may narrow.
-	local  netip.AddrPort
-	remote netip.AddrPort // the zero one: not connected
-	in     *incoming      // the streams of the last call of stream
-	out    *outgoing
-	access *access
+	local   netip.AddrPort
+	remote  netip.AddrPort // the zero one: not connected
+	in      *incoming      // the streams of the last call of stream
+	out     *outgoing
+	access  *access
+	options udpOptions
 }
 
 var _ contract.UDPSocket = (*udpSocket)(nil)
@@ -104,10 +105,10 @@ func (u *udpSocket) Stream(_ context.Context, remote wit.Option[contract.IPSocke
 		}
 	}
 	u.end()
-	u.d.resume()
 	if err := u.associate(to); err != nil {
 		return streams, err
 	}
+	u.d.resume()
 	u.in, u.out = newIncoming(u.d, u.access, u.remote), newOutgoing(u.d, u.access, u.remote)
 	streams.F0, streams.F1 = u.in, u.out
 	return streams, nil
@@ -123,16 +124,10 @@ func (u *udpSocket) end() {
 }
 
 // associate connects the socket to a peer, or to none. A connected socket hears
-// that its peer is not there.
+// that its peer is not there, and knows its own address on the way to it.
 func (u *udpSocket) associate(to netip.AddrPort) error {
 	if u.remote.IsValid() {
-		// A system binds the socket to the way to its first peer, which another
-		// may not be on.
-		u.remote = netip.AddrPort{}
-		if err := u.d.disconnect(); err != nil {
-			return code(err)
-		}
-		if err := u.rebind(); err != nil {
+		if err := u.renew(); err != nil {
 			return err
 		}
 	}
@@ -146,14 +141,44 @@ func (u *udpSocket) associate(to netip.AddrPort) error {
 	return nil
 }
 
-// rebind gives a socket its port back that lost it with its peer, as those of
-// Linux do if the port was of the system's choice.
-func (u *udpSocket) rebind() error {
-	a, err := u.d.localAddr()
-	if err != nil || a.Port() != 0 {
+// renew puts a socket without a peer in the place of a connected one. Systems
+// have ways to let a peer go, but each its own, and none keeps the local address
+// in all cases. What is still in the old one's queue was for streams that have
+// ended. Where another program takes the port in between, the socket is as it
+// was before it was bound.
+func (u *udpSocket) renew() error {
+	d, err := newDescriptor(u.d.family, unix.SOCK_DGRAM, func() {})
+	if err != nil {
 		return err
 	}
-	return u.d.bind(u.local, false)
+	d.done, u.d.done = u.d.done, d.done // there is one socket to count
+	u.d.release()
+	u.d, u.remote = d, netip.AddrPort{}
+	u.options.apply(d)
+	if err := d.bind(u.local, false); err != nil {
+		u.state = udpUnbound
+		return err
+	}
+	return nil
+}
+
+// udpOptions are what a guest has set; zeroes are the system's.
+type udpOptions struct {
+	hops          uint8
+	receive, send uint64
+}
+
+// apply sets the options of a new socket, which took them before.
+func (o udpOptions) apply(d *descriptor) {
+	if o.hops != 0 {
+		_ = d.setHopLimit(o.hops)
+	}
+	if o.receive != 0 {
+		_ = d.setBufferSize(unix.SO_RCVBUF, o.receive)
+	}
+	if o.send != 0 {
+		_ = d.setBufferSize(unix.SO_SNDBUF, o.send)
+	}
 }
 
 // LocalAddress implements the contract.
@@ -183,7 +208,11 @@ func (u *udpSocket) UnicastHopLimit(context.Context) (uint8, error) { return u.d
 
 // SetUnicastHopLimit implements the contract.
 func (u *udpSocket) SetUnicastHopLimit(_ context.Context, value uint8) error {
-	return u.d.setHopLimit(value)
+	err := u.d.setHopLimit(value)
+	if err == nil {
+		u.options.hops = value
+	}
+	return err
 }
 
 // ReceiveBufferSize implements the contract.
@@ -193,7 +222,11 @@ func (u *udpSocket) ReceiveBufferSize(context.Context) (uint64, error) {
 
 // SetReceiveBufferSize implements the contract.
 func (u *udpSocket) SetReceiveBufferSize(_ context.Context, value uint64) error {
-	return u.d.setBufferSize(unix.SO_RCVBUF, value)
+	err := u.d.setBufferSize(unix.SO_RCVBUF, value)
+	if err == nil {
+		u.options.receive = value
+	}
+	return err
 }
 
 // SendBufferSize implements the contract.
@@ -203,7 +236,11 @@ func (u *udpSocket) SendBufferSize(context.Context) (uint64, error) {
 
 // SetSendBufferSize implements the contract.
 func (u *udpSocket) SetSendBufferSize(_ context.Context, value uint64) error {
-	return u.d.setBufferSize(unix.SO_SNDBUF, value)
+	err := u.d.setBufferSize(unix.SO_SNDBUF, value)
+	if err == nil {
+		u.options.send = value
+	}
+	return err
 }
 
 // Subscribe implements the contract: no operation of the socket itself takes
