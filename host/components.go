@@ -34,6 +34,7 @@ type deployed struct {
 	*workload.Workload
 	imports  []*link.Import
 	contract *ctl.ContractServer
+	output   *output
 }
 
 // component returns the component of that id that runs here, or nil.
@@ -249,6 +250,9 @@ func (h *Host) limits(id string, l *lattice.ComponentLimits) (component.Limits, 
 func (d *deployed) release() {
 	for _, i := range d.imports {
 		i.Release()
+	}
+	if d.output != nil {
+		d.output.close()
 	}
 }
 

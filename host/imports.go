@@ -24,8 +24,8 @@ func (h *Host) link(ctx context.Context, c *component.Component, id string, limi
 	if err := filesystem.Check(granted.Dirs); err != nil {
 		return nil, err
 	}
-	hosts := wasi.Interfaces(wasi.Config{Env: granted.Env, Grants: granted.Grants,
-		Line: newOutput(log, h.logRate(granted)).line})
+	d.output = newOutput(log, h.logRate(granted))
+	hosts := wasi.Interfaces(wasi.Config{Env: granted.Env, Grants: granted.Grants, Line: d.output.line})
 	known := map[string]bool{}
 	for _, i := range hosts {
 		known[wit.Track(i.Name)] = true
