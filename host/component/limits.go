@@ -18,7 +18,7 @@ type Limits struct {
 	// the nominal price. A tick is about one pass through a small loop or one
 	// call; long code and bulk instructions cost more. All core modules of the
 	// instance draw on it, the host's work for them does not. The guest traps
-	// with [trap.Limit] at most some thousand ticks later. Default: 1 minute.
+	// with [trap.Limit], some thousand ticks sooner or later. Default: 1 minute.
 	CPU time.Duration
 	// Memory bounds the linear memories of one instance together, in bytes.
 	// Default: 256 MiB.

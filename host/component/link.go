@@ -100,7 +100,7 @@ func (c *Component) Link(ctx context.Context, cfg LinkConfig) (*Template, error)
 		t.debug = make([]debugInfo, len(plan.Modules))
 	}
 	if err := t.compile(ctx); err != nil {
-		if context.Cause(ctx) == tooLong {
+		if errors.Is(context.Cause(ctx), tooLong) {
 			err = tooLong
 		}
 		return nil, errors.Join(err, t.Close(context.WithoutCancel(ctx)))

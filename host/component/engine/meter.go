@@ -136,6 +136,9 @@ func (m *Meter) Unwind() {
 // estimates them: core.MaxStack where none is running.
 func (m *Meter) StackLeft() int { return int(int32(m.g.stack.Get())) }
 
+// ClonesLeft returns the bytes that are left for copies of the stack.
+func (m *Meter) ClonesLeft() int { return int(int32(m.g.clones.Get())) }
+
 // SetStackLeft bounds the stack of all calls that wait for each other.
 func (m *Meter) SetStackLeft(n int) { m.g.stack.Set(uint64(uint32(min(n, core.MaxStack)))) }
 
