@@ -5,7 +5,7 @@ GO ?= go
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 # The rooms that start goroutines.
-RACE ?= ./cmd/... ./host/... ./lattice/... ./providers/...
+RACE ?= ./cmd/... ./host/... ./lattice/... ./providers/... ./test/hostile/...
 FUZZTIME ?= 10s
 BENCH ?=
 BENCHTIME ?= 1s
