@@ -63,7 +63,8 @@ type walker struct {
 
 	// Counted by a scan.
 	sets       int // of locals
-	phis       int // at most, that the compiler needs for locals
+	phis       int // that the compiler needs for locals where branches meet, at most
+	loopPhis   int // likewise at the start of loops
 	values     int // slots of calls and blocks with more than one value
 	ops        operands
 	hasVectors bool
@@ -89,7 +90,7 @@ func (k *walker) begin(i int) (groups uint32, first, start int) {
 	k.reader = reader{b: m.bytes[:at.end], pos: at.start}
 	k.a.b, k.frames = k.a.b[:0], append(k.frames[:0], frame{kind: opBlock})
 	k.run, k.calls, k.loops, k.catches = 0, false, false, 0
-	k.sets, k.phis, k.values, k.area, k.ops, k.hasVectors = 0, 0, 0, 0, operands{}, false
+	k.sets, k.phis, k.loopPhis, k.values, k.area, k.ops, k.hasVectors = 0, 0, 0, 0, 0, operands{}, false
 	k.node = &k.none
 	if k.w.metered {
 		k.node = &k.w.graph.funcs[i]

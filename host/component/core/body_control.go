@@ -194,8 +194,11 @@ func (k *walker) close() {
 	if f.kind == opTryTable {
 		k.catches--
 	}
-	if f.target || f.kind == opIf || f.kind == opElse {
-		k.phis += min(k.sets-f.sets, k.locals)
+	switch phis := min(k.sets-f.sets, k.locals); {
+	case f.kind == opLoop && f.target:
+		k.loopPhis += phis
+	case f.target, f.kind == opIf, f.kind == opElse:
+		k.phis += phis
 	}
 	if f.caught && k.w.metered && !k.scanning && len(k.frames) > 0 {
 		k.copyTo(k.pos)
