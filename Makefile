@@ -9,10 +9,12 @@ RACE ?= ./cmd/... ./host/... ./lattice/... ./providers/... ./test/hostile/...
 FUZZTIME ?= 10s
 BENCH ?=
 BENCHTIME ?= 1s
+# Where the components of test-guests are built, and their toolchains kept.
+GUESTS_DIR ?= test/guests/out
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help conformance wasi-suite interop build demo test race lint fmt generate check-generate fuzz bench cross guests ci clean
+.PHONY: help conformance wasi-suite interop build demo test race lint fmt generate check-generate fuzz bench cross guests test-guests ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +74,10 @@ cross: ## Build for every platform
 
 guests: ## Rebuild the example components; needs clang 19 and lld for wasm32
 	$(GO) run ./examples/internal/build
+
+test-guests: ## Build components with npm, PyPI, crates.io, clang and rustc, where they are there, and test them
+	$(GO) run ./test/guests/build -out '$(GUESTS_DIR)'
+	GUESTS_DIR='$(abspath $(GUESTS_DIR))' $(GO) test -count=1 -v ./test/guests
 
 ci: ## Run all that CI runs
 ci: FUZZTIME := 5s
