@@ -79,8 +79,7 @@ func (e *Export) name() string {
 	return e.Interface + "." + e.Type.Name
 }
 
-// Call takes a pristine instance, calls one export on it and gives the
-// instance back. Parameters and results are in wRPC's value encoding; results
+// Call takes an instance, calls one export on it and gives it back. Parameters and results are in wRPC's value encoding; results
 // are appended to dst.
 func (t *Template) Call(ctx context.Context, e *Export, params, dst []byte) ([]byte, error) {
 	i, err := t.Take(ctx)
@@ -88,7 +87,7 @@ func (t *Template) Call(ctx context.Context, e *Export, params, dst []byte) ([]b
 		return dst, err
 	}
 	dst, err = i.Call(ctx, e, params, dst)
-	return dst, errors.Join(err, i.Close())
+	return dst, errors.Join(err, i.Release())
 }
 
 // Call calls an export. Parameters and results are in wRPC's value encoding;

@@ -44,6 +44,8 @@ type Instance struct {
 	nesting   int // of calls of core functions
 	making    int // the core instance that is being made
 	dead      error
+	// unpoolable is why the instance cannot be kept for another call.
+	unpoolable string
 	// token is held while a call runs: exactly one goroutine runs guest code of
 	// a store at a time.
 	token atomic.Bool
@@ -79,13 +81,23 @@ type frame struct{ in, out [maxCoreValues]uint64 }
 // pointer.
 const maxCoreValues = 17
 
-// Take returns a pristine instance, made anew.
+// Take returns an instance for one call, as [PoolConfig] says: one that was kept,
+// or a new one. Give it back by [Instance.Release].
 func (t *Template) Take(ctx context.Context) (*Instance, error) {
 	if ctx.Err() != nil {
 		err := over(ctx)
 		err.Component, err.Func = t.name, "start"
 		return nil, err
 	}
+	if t.pool != nil {
+		if i := t.pool.take(); i != nil {
+			return i, nil
+		}
+	}
+	return t.newInstance(ctx)
+}
+
+func (t *Template) newInstance(ctx context.Context) (*Instance, error) {
 	i := &Instance{tmpl: t, comps: make([]compInst, len(t.plan.Instances)), cores: make([]*engine.Module, 0, len(t.plan.Cores)),
 		funcs: make([]coreFunc, len(t.refs.list)), guests: make([]abi.Guest, len(t.guests.list))}
 	i.ctx.inst, i.inv.inst, i.onDone = i, i, i.contextDone
@@ -109,6 +121,9 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 	stop := i.begin(ctx)
 	err = i.instantiate()
 	i.end(stop, err)
+	if err == nil && t.pool != nil && t.pool.cfg.Reuse == Pristine {
+		err = i.mark()
+	}
 	if err != nil {
 		err = i.fail(err, "start")
 		return nil, errors.Join(err, i.Close())

@@ -43,6 +43,8 @@ type LinkConfig struct {
 	// component comes with line tables (DWARF). Compiling then takes longer, as
 	// do traps.
 	Debug bool
+	// Pool says which instances are kept between calls.
+	Pool PoolConfig
 }
 
 // ErrNoImport is wrapped by errors of [Component.Link] about imports that
@@ -68,6 +70,10 @@ type Template struct {
 	programs *abi.Compiler         // used by Link alone
 	dtors    map[*wit.Resource]int // destructors, in refs
 	idle     []func()              // of the host interfaces that it was linked to
+	globals  [][]core.GlobalExport // mutable ones, by core instance
+
+	pool       *pool    // nil: every instance is made anew
+	unpoolable []string // why
 }
 
 // Link satisfies the component's imports, rewrites its core modules and
@@ -79,6 +85,10 @@ type Template struct {
 // An import that nobody satisfies is named, with what was offered under
 // similar names; see [ErrNoImport].
 func (c *Component) Link(ctx context.Context, cfg LinkConfig) (*Template, error) {
+	pool, err := cfg.Pool.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("link component %q: %w", cfg.Name, err)
+	}
 	offers := newOffers(cfg)
 	limits := cfg.Limits.withDefaults()
 	plan, err := link.Flatten(c.def, offers, limits.flatten())
@@ -105,6 +115,12 @@ func (c *Component) Link(ctx context.Context, cfg LinkConfig) (*Template, error)
 		}
 		return nil, errors.Join(err, t.Close(context.WithoutCancel(ctx)))
 	}
+	if pool.Reuse == Sticky {
+		t.unpoolable = nil // nothing is brought back
+	}
+	if pool.Reuse != Fresh && len(t.unpoolable) == 0 {
+		t.pool = newPool(t, pool)
+	}
 	return t, nil
 }
 
@@ -127,6 +143,9 @@ func (t *Template) Digest() string { return t.digest }
 // Close releases the compiled code. No instance may be left.
 func (t *Template) Close(ctx context.Context) error {
 	var errs []error
+	if t.pool != nil {
+		errs = append(errs, t.pool.close())
+	}
 	for _, c := range t.codes {
 		if c != nil {
 			c.Close()
@@ -179,6 +198,7 @@ const hostModule = "h"
 func (t *Template) compile(ctx context.Context) error {
 	t.codes = make([]*engine.Code, len(t.plan.Cores))
 	t.images = make([]*memory.Image, len(t.plan.Cores))
+	t.globals = make([][]core.GlobalExport, len(t.plan.Cores))
 	growth, err := t.tableGrowth()
 	if err != nil {
 		return err
@@ -190,7 +210,7 @@ func (t *Template) compile(ctx context.Context) error {
 		names := importNames(site)
 		key := fmt.Sprint(site.Module, names)
 		if first, done := same[key]; done {
-			t.codes[i], t.images[i] = t.codes[first], t.images[first]
+			t.codes[i], t.images[i], t.globals[i] = t.codes[first], t.images[first], t.globals[first]
 			continue
 		}
 		same[key] = i
@@ -232,7 +252,10 @@ func (t *Template) compileSite(ctx context.Context, i int, names []core.Name, gr
 			return err
 		}
 	}
-	t.images[i] = images[n]
+	t.images[i], t.globals[i] = images[n], rw.Facts.MutableGlobals
+	for _, reason := range rw.Facts.Reasons {
+		t.unpoolable = append(t.unpoolable, fmt.Sprintf("core module %d %s", n, reason))
+	}
 	if t.debug != nil {
 		t.debug[n].keep(m, rw)
 	}

@@ -76,12 +76,14 @@ func (o *objects) dropAll() (errs []error) {
 	o.owed, o.gave = nil, 0
 	for n, r := range slices.Backward(o.list) {
 
-		o.list = o.list[:n]
+		o.list[n], o.list = nil, o.list[:n]
 		if err := dropOne(r); err != nil {
 			errs = append(errs, err)
 		}
 	}
-	o.list, o.free = nil, nil
+	if o.free = o.free[:0]; cap(o.list) > maxKept {
+		o.list, o.free = nil, nil
+	}
 	return errs
 }
 

@@ -144,7 +144,7 @@ func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, ifac
 		return w.outcome(ctx, e, err)
 	}
 	err = call.Forward(ctx, i, e)
-	return errors.Join(w.outcome(ctx, e, err), i.Close())
+	return errors.Join(w.outcome(ctx, e, err), i.Release())
 }
 
 // bound adds the component's own time limit to a call's.

@@ -27,6 +27,7 @@ var ErrMemory = errors.New("no linear memory for the instance")
 type Module struct {
 	inst  api.Module
 	mem   *memory.Linear
+	saved []savedGlobal
 	meter *Meter
 	own   bool // meter is this module's alone
 }

@@ -20,6 +20,7 @@ type Linear struct {
 	budget *Budget
 	image  *Image // may be nil
 	reset  pristine
+	shrunk bool // since the engine was told the size
 	closed bool
 }
 
@@ -64,7 +65,14 @@ func (m *Linear) Max() uint64 { return m.max }
 // Reallocate makes the memory size bytes long and returns it, or returns nil
 // and changes nothing if size is beyond the maximum or the budget. The engine
 // calls it with the initial size and for every memory.grow. Fresh bytes are 0.
+//
+// After a [Linear.Reset] that shrank the memory, the next call answers with the
+// memory as it is, whatever size it asks for: see [Linear.Shrunk].
 func (m *Linear) Reallocate(size uint64) []byte {
+	if m.shrunk {
+		m.shrunk = false
+		return m.buf
+	}
 	old := uint64(len(m.buf))
 	if m.closed || size > m.max || size < old {
 		return nil
@@ -80,7 +88,6 @@ func (m *Linear) Reallocate(size uint64) []byte {
 		return nil
 	}
 	m.buf = m.base.slice(size)
-	m.reset.high = max(m.reset.high, size)
 	return m.buf
 }
 

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 )
 
@@ -15,9 +16,7 @@ type pristine struct {
 	marked bool
 	size   uint64
 	delta  []run // sorted, apart from each other, whole units
-	// high is the largest size that the memory had since it was last pristine.
-	high uint64
-	runs []run // scratch
+	runs   []run // scratch
 }
 
 // run is a run of whole units in a memory. In a delta it has the contents.
@@ -35,7 +34,7 @@ func (m *Linear) Mark() error {
 	if err != nil {
 		return fmt.Errorf("mark linear memory: %w", err)
 	}
-	m.reset = pristine{marked: true, size: size, high: size, runs: dirty}
+	m.reset = pristine{marked: true, size: size, runs: dirty}
 	base := m.imageBytes()
 	for _, d := range dirty {
 		for at := d.start; at < d.end; at += resetUnit {
@@ -73,51 +72,66 @@ func sameAsBase(base []byte, at uint64, now []byte) bool {
 func (m *Linear) Marked() bool { return m.reset.marked }
 
 // Reset brings contents and size back to what they were when [Linear.Mark] was
-// called, and gives back to the budget what the memory grew by. Pages that were
-// written stay with the process, so that the next guest's writes fault no more,
-// unless they are more than keep (in units of 4 KiB): then all of them are
-// given back to the system. It returns how many units had been written, or all
-// of them where the system cannot tell.
+// called. What the memory grew by goes back to the system and the budget. Of the
+// rest, pages that were written stay with the process, so that the next guest's
+// writes fault no more, unless they are more than keep (in units of 4 KiB): then
+// all of them are given back. It returns how many units had been written, or
+// all of them where the system cannot tell.
 //
-// The engine must be told the new size. After an error the memory is not
-// pristine, and good for nothing but Close.
+// The engine must be told of a smaller size: see [Linear.Shrunk]. After an
+// error the memory is not pristine, and good for nothing but Close.
 func (m *Linear) Reset(keep int) (written int, err error) {
-	if m.closed || !m.reset.marked {
-		return 0, fmt.Errorf("reset linear memory: it is closed, or was never marked")
-	}
 	p := &m.reset
-	high := max(p.high, uint64(len(m.buf)))
-	runs, exact, err := m.dirty(p.runs[:0], high)
+	if m.closed || !p.marked {
+		return 0, errors.New("reset linear memory: it is closed, or was never marked")
+	}
+	m.shrink()
+	runs, exact, err := m.dirty(p.runs[:0], p.size)
 	if p.runs = runs; err != nil {
 		return 0, fmt.Errorf("reset linear memory: %w", err)
 	}
 	for _, d := range runs {
 		written += int((d.end - d.start) / resetUnit)
 	}
-	kept := high // from here on pages are given back
+	kept := p.size // from here on pages are given back
 	switch {
 	case !exact:
-		kept = min(high, keptUnknown)
+		kept = min(p.size, keptUnknown)
 	case written > keep:
 		kept = 0
 	}
-	whole := m.base.slice(high)
-	if kept < high && m.base.discard(kept, high) {
+	if kept < p.size && m.base.discard(kept, p.size) {
 		runs = clip(runs, kept)
 		for _, d := range p.delta {
 			if d.end > kept {
-				copy(whole[d.start:], d.bytes)
+				copy(m.buf[d.start:], d.bytes)
 			}
 		}
 	}
 	base, delta := m.imageBytes(), p.delta
 	for _, d := range runs {
-		delta = restore(whole, base, delta, d)
+		delta = restore(m.buf, base, delta, d)
 	}
-	m.shrink(p.size)
-	p.high = p.size
 	return written, nil
 }
+
+// shrink gives back what the memory grew by since it was marked.
+func (m *Linear) shrink() {
+	old, size := uint64(len(m.buf)), m.reset.size
+	if old == size {
+		return
+	}
+	if !m.base.discard(size, old) {
+		clear(m.buf[size:])
+	}
+	m.budget.give(old - size)
+	m.buf = m.base.slice(size)
+	m.shrunk = true
+}
+
+// Shrunk tells whether a Reset made the memory smaller than the engine knows.
+// It learns of it by growing the memory, by whatever amount.
+func (m *Linear) Shrunk() bool { return m.shrunk }
 
 // keptUnknown is how much of a memory is rewritten, and the rest given back,
 // where nobody knows what was written.
@@ -166,14 +180,6 @@ func restoreBase(mem, base []byte, at uint64) {
 		n = copy(mem, base[at:])
 	}
 	clear(mem[n:])
-}
-
-// shrink gives back what the memory has beyond size.
-func (m *Linear) shrink(size uint64) {
-	if old := uint64(len(m.buf)); old > size {
-		m.budget.give(old - size)
-		m.buf = m.base.slice(size)
-	}
 }
 
 // imageBytes returns the image's bytes, to read.

@@ -45,6 +45,15 @@ func testImage(t testing.TB, size int, segments ...Segment) *Image {
 	return image
 }
 
+// reset is Reset, and tells the memory's user of the size.
+func reset(m *Linear, keep int) error {
+	_, err := m.Reset(keep)
+	if m.Shrunk() {
+		m.Reallocate(0)
+	}
+	return err
+}
+
 // scribble does what guests do: writes here and there, in runs long and short,
 // and grows.
 func scribble(r *rand.Rand, m *Linear) {
@@ -79,7 +88,7 @@ func TestResetBringsBackEverything(t *testing.T) {
 				r := rand.New(rand.NewPCG(1, uint64(keep)))
 				for round := range 60 {
 					scribble(r, m)
-					_, err := m.Reset(keep)
+					err := reset(m, keep)
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(want, m.Bytes()), "round %d", round)
 					require.Equal(t, uint64(len(want)), budget.Stats().Used)
@@ -108,7 +117,7 @@ func TestResetOfBigMemories(t *testing.T) {
 			r := rand.New(rand.NewPCG(2, 2))
 			for range 10 {
 				scribble(r, m)
-				_, err := m.Reset(4096)
+				err := reset(m, 4096)
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(want, m.Bytes()))
 			}
@@ -124,7 +133,7 @@ func TestResetWithoutImage(t *testing.T) {
 			m, _ := marked(t, nil, PageSize, 4*PageSize, as, nil)
 			m.Bytes()[77] = 1
 			m.Reallocate(4 * PageSize)[4*PageSize-1] = 1
-			_, err := m.Reset(100)
+			err := reset(m, 100)
 			require.NoError(t, err)
 			require.Equal(t, make([]byte, PageSize), m.Bytes())
 			require.Equal(t, make([]byte, 4*PageSize), m.Reallocate(4*PageSize))
@@ -135,10 +144,10 @@ func TestResetWithoutImage(t *testing.T) {
 func TestResetOfNothing(t *testing.T) {
 	t.Parallel()
 	m, _ := marked(t, nil, 0, PageSize, kinds["as the system can"], nil)
-	_, err := m.Reset(10)
+	err := reset(m, 10)
 	require.NoError(t, err)
 	m.Reallocate(PageSize)[0] = 1
-	_, err = m.Reset(10)
+	err = reset(m, 10)
 	require.NoError(t, err)
 	require.Empty(t, m.Bytes())
 	require.Equal(t, byte(0), m.Reallocate(PageSize)[0])
