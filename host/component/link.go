@@ -115,8 +115,8 @@ func (c *Component) Link(ctx context.Context, cfg LinkConfig) (*Template, error)
 		}
 		return nil, errors.Join(err, t.Close(context.WithoutCancel(ctx)))
 	}
-	if pool.Reuse == Sticky {
-		t.unpoolable = nil // nothing is brought back
+	if pool.Reuse != Pristine {
+		t.unpoolable = nil // nothing is to be brought back
 	}
 	if pool.Reuse != Fresh && len(t.unpoolable) == 0 {
 		t.pool = newPool(t, pool)

@@ -14,14 +14,14 @@ type Reuse uint8
 
 // The kinds of reuse.
 const (
+	// Fresh makes a new instance for every call.
+	Fresh Reuse = iota
 	// Pristine brings the instance back to the state that it had after its
 	// instantiation: every call finds a fresh one.
-	Pristine Reuse = iota
+	Pristine
 	// Sticky keeps the state. Which of the instances a call gets is not
 	// defined.
 	Sticky
-	// Fresh makes a new instance for every call.
-	Fresh
 )
 
 // String returns the name of r.
@@ -38,7 +38,7 @@ func (r Reuse) String() string {
 }
 
 // PoolConfig says how a template keeps instances between calls. The zero value
-// is usable.
+// keeps none. The memory of instances that wait counts to [Runtime.MemoryInUse].
 type PoolConfig struct {
 	Reuse Reuse
 	// Min instances are made before they are needed, and kept. Default: none.
@@ -67,7 +67,7 @@ const maxPool = 20_000
 
 func (c PoolConfig) withDefaults() (PoolConfig, error) {
 	switch {
-	case c.Reuse > Fresh:
+	case c.Reuse > Sticky:
 		return c, fmt.Errorf("pool: %v is no kind of reuse", c.Reuse)
 	case c.Min < 0 || c.Min > maxPool:
 		return c, fmt.Errorf("pool: min is %d: want 0 to %d", c.Min, maxPool)

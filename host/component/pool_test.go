@@ -30,7 +30,7 @@ func pooledCall(t testing.TB, tm *component.Template, expr string) string {
 
 func TestPristineCallsFindTheFirstState(t *testing.T) {
 	t.Parallel()
-	tm := stateful(t, component.PoolConfig{})
+	tm := stateful(t, component.PoolConfig{Reuse: component.Pristine})
 	require.Empty(t, tm.Unpoolable())
 	first := pooledCall(t, tm, "bump()")
 	require.Equal(t, "1121", first) // 101 + 8 + 2 + 2 + 6 + 1001 + 1
@@ -69,7 +69,7 @@ func TestFreshInstancesAreNeverKept(t *testing.T) {
 
 func TestPoolFillsBeforeItIsAsked(t *testing.T) {
 	t.Parallel()
-	tm := stateful(t, component.PoolConfig{Min: 3})
+	tm := stateful(t, component.PoolConfig{Reuse: component.Pristine, Min: 3})
 	require.Eventually(t, func() bool { return tm.Pool().Idle == 3 }, 5*time.Second, time.Millisecond)
 	require.Equal(t, "1121", pooledCall(t, tm, "bump()"))
 	require.Zero(t, tm.Pool().Misses)
@@ -77,7 +77,7 @@ func TestPoolFillsBeforeItIsAsked(t *testing.T) {
 
 func TestPoolKeepsNoMoreThanItsMost(t *testing.T) {
 	t.Parallel()
-	tm := stateful(t, component.PoolConfig{Max: 2})
+	tm := stateful(t, component.PoolConfig{Reuse: component.Pristine, Max: 2})
 	var out []*component.Instance
 	for range 5 {
 		i, err := tm.Take(t.Context())
@@ -93,7 +93,7 @@ func TestPoolKeepsNoMoreThanItsMost(t *testing.T) {
 
 func TestPoolThinsOutWhatNobodyNeeds(t *testing.T) {
 	t.Parallel()
-	tm := stateful(t, component.PoolConfig{Min: 1, Idle: 5 * time.Millisecond})
+	tm := stateful(t, component.PoolConfig{Reuse: component.Pristine, Min: 1, Idle: 5 * time.Millisecond})
 	var out []*component.Instance
 	for range 6 {
 		i, err := tm.Take(t.Context())
@@ -108,7 +108,7 @@ func TestPoolThinsOutWhatNobodyNeeds(t *testing.T) {
 
 func TestInterruptedInstancesAreNotKept(t *testing.T) {
 	t.Parallel()
-	tm := stateful(t, component.PoolConfig{})
+	tm := stateful(t, component.PoolConfig{Reuse: component.Pristine})
 	i, err := tm.Take(t.Context())
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
@@ -122,7 +122,7 @@ func TestInterruptedInstancesAreNotKept(t *testing.T) {
 
 func TestPoolUnderManyCallers(t *testing.T) {
 	t.Parallel()
-	tm := stateful(t, component.PoolConfig{Max: 4, Min: 1, Idle: time.Millisecond})
+	tm := stateful(t, component.PoolConfig{Reuse: component.Pristine, Max: 4, Min: 1, Idle: time.Millisecond})
 	e := tm.Export("", "bump")
 	var wg sync.WaitGroup
 	for range 8 {
@@ -142,7 +142,7 @@ func TestPoolUnderManyCallers(t *testing.T) {
 func TestInstancesThatComeBackLateAreClosed(t *testing.T) {
 	t.Parallel()
 	rt := newRuntime(t) // checks that no memory is left
-	tm, err := compile(t, rt, "testdata/state.wasm").Link(t.Context(), component.LinkConfig{Name: "state"})
+	tm, err := compile(t, rt, "testdata/state.wasm").Link(t.Context(), component.LinkConfig{Name: "state", Pool: component.PoolConfig{Reuse: component.Pristine}})
 	require.NoError(t, err)
 	i, err := tm.Take(t.Context())
 	require.NoError(t, err)
@@ -154,10 +154,10 @@ func TestNonsensePoolsAreRefused(t *testing.T) {
 	t.Parallel()
 	c := compile(t, newRuntime(t), "testdata/state.wasm")
 	for text, cfg := range map[string]component.PoolConfig{
-		"min is -1":                     {Min: -1},
-		"min is 1000000000":             {Min: 1_000_000_000},
-		"max is -1":                     {Max: -1},
-		"max is 2, less than min":       {Min: 3, Max: 2},
+		"min is -1":                     {Reuse: component.Pristine, Min: -1},
+		"min is 1000000000":             {Reuse: component.Pristine, Min: 1_000_000_000},
+		"max is -1":                     {Reuse: component.Pristine, Max: -1},
+		"max is 2, less than min":       {Reuse: component.Pristine, Min: 3, Max: 2},
 		"idle is -1s":                   {Idle: -time.Second},
 		"keep-pages is -4":              {KeepPages: -4},
 		"Reuse(9) is no kind":           {Reuse: 9},
@@ -171,7 +171,7 @@ func TestNonsensePoolsAreRefused(t *testing.T) {
 // TestUnpoolableModulesSaySo is a guest that writes to a table.
 func TestUnpoolableModulesSaySo(t *testing.T) {
 	t.Parallel()
-	tm := linkTo(t, compile(t, newRuntime(t), "testdata/table-writer.wasm"), component.LinkConfig{Name: "writer"})
+	tm := linkTo(t, compile(t, newRuntime(t), "testdata/table-writer.wasm"), component.LinkConfig{Name: "writer", Pool: component.PoolConfig{Reuse: component.Pristine}})
 	require.Equal(t, []string{"core module 0 writes to a table"}, tm.Unpoolable())
 	require.Equal(t, "1", pooledCall(t, tm, "grow()"))
 	require.Equal(t, "1", pooledCall(t, tm, "grow()"))

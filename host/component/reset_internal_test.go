@@ -48,7 +48,7 @@ func linked(t *testing.T, path string) *Template {
 	t.Cleanup(func() { require.NoError(t, rt.Close(context.Background())) })
 	c, err := rt.Compile(wasm)
 	require.NoError(t, err)
-	tm, err := c.Link(context.Background(), LinkConfig{Name: path})
+	tm, err := c.Link(context.Background(), LinkConfig{Name: path, Pool: PoolConfig{Reuse: Pristine}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, tm.Close(context.Background())) })
 	return tm
