@@ -136,6 +136,11 @@ type writer struct {
 	offsets   Offsets
 }
 
+// maxDescribed bounds functions times exports, the exported globals included:
+// when a guest first traps, the engine looks for each function among all
+// exports, about 1 ns a pair, and nothing can stop it.
+const maxDescribed = 1e9
+
 // prepare checks the plan and decides what the sections before code need.
 func (w *writer) prepare() error {
 	m := w.m
@@ -151,6 +156,9 @@ func (w *writer) prepare() error {
 		if strings.HasPrefix(w.importName(i).Module, ReservedPrefix) {
 			return refuse(Unsupported, "import of %q is reserved", imp.Module)
 		}
+	}
+	if n := uint64(len(m.Funcs)) * uint64(len(m.Exports)+len(m.Globals)); n > maxDescribed {
+		return refuse(LimitExceeded, "%d functions, %d exports and %d globals: too many together", len(m.Funcs), len(m.Exports), len(m.Globals))
 	}
 	if err := w.capTables(); err != nil {
 		return err
