@@ -1,6 +1,7 @@
 package trap
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -90,7 +91,7 @@ func (s Stack) String() string { return strings.Join(s.Lines(), "\n") }
 // Join returns the frames of inner, which were called by those of outer.
 func Join(inner, outer Stack) Stack {
 	n := min(len(outer), max(0, MaxFrames-len(inner)))
-	return append(inner[:len(inner):len(inner)], outer[:n]...)
+	return append(slices.Clip(inner), outer[:n]...)
 }
 
 // Name makes a name that a guest chose safe to show: one line of valid UTF-8,
