@@ -24,10 +24,12 @@ type guest struct {
 var guests = []guest{
 	{"js-relay", []*tool{jco}, js("relay.js", "relay")},
 	{"js-resources", []*tool{jco}, js("resources.js", "resources")},
+	{"js-http", []*tool{jco}, js("http.js", "http-js")},
 	{"py-relay", []*tool{jco, pip}, py("relay")},
 	{"py-resources", []*tool{jco, pip}, py("resources")},
 	{"py-command", []*tool{jco, pip}, py("command")},
 	{"go-command", []*tool{jco}, goLibrary("command", "command")},
+	{"go-http", []*tool{jco}, goLibrary("http", "http")},
 	{"c-command", []*tool{jco, clang}, cCommand},
 	{"rust-command", []*tool{rust}, rustCommand},
 	{"composed", []*tool{jco, pip, wac}, composed},

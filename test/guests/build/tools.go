@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -125,12 +126,43 @@ func (b *builder) wit(world string) (string, error) {
 			return "", err
 		}
 	}
+	if err := copyOlder(filepath.Join(dir, "deps")); err != nil {
+		return "", err
+	}
 	text, err := os.ReadFile(filepath.Join(testdata, "wit", world+".wit"))
 	if err != nil {
 		return "", err
 	}
 	return dir, os.WriteFile(filepath.Join(dir, "world.wit"), text, 0o644)
 }
+
+// older is a version of WASI that a world names beside today's.
+const older = "0.2.3"
+
+// copyOlder writes WASI's packages again as of an older version: nothing that
+// matters here came later.
+func copyOlder(deps string) error {
+	packages, err := filepath.Glob(filepath.Join(deps, "wasi-*", "package.wit"))
+	if err != nil {
+		return err
+	}
+	for _, path := range packages {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		dir := filepath.Dir(path) + "-" + older
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, "package.wit"), versions.ReplaceAll(text, []byte(older)), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var versions = regexp.MustCompile(`0\.2\.[0-9]+`)
 
 // command runs a tool. Its output is told if it fails.
 func command(ctx context.Context, dir string, env []string, name string, args ...string) error {

@@ -27,7 +27,7 @@ var (
 )
 
 // A collection reads the clock, which is an import, and none may be called while
-// the ABI allocates: collections happen in [Collect] alone.
+// the ABI allocates: collections happen in [Bytes] alone.
 func init() {
 	debug.SetGCPercent(-1)
 	ready = true

@@ -7,10 +7,15 @@ import (
 	"unsafe"
 )
 
-// Address is where something lies in memory.
-func Address[T any](p *T) uint32 { return uint32(uintptr(unsafe.Pointer(p))) }
+// garbage is how many bytes the program may throw away before they are
+// collected.
+const garbage = 8 << 20
 
-// Bytes copies what the ABI allocated for the program, and frees it.
+var thrown uint32
+
+// Bytes copies what the ABI allocated for the program, and frees it. It must not
+// be called by cabi_realloc or a post-return function: it may collect garbage,
+// and so read the clock.
 func Bytes(at, n uint32) []byte {
 	if n == 0 {
 		return nil
@@ -18,9 +23,9 @@ func Bytes(at, n uint32) []byte {
 	b := make([]byte, n)
 	copy(b, unsafe.Slice((*byte)(unsafe.Pointer(uintptr(at))), n))
 	delete(kept, at)
+	if thrown += n; thrown > garbage {
+		runtime.GC()
+		thrown = 0
+	}
 	return b
 }
-
-// Collect runs the garbage collector. It must be called outside of cabi_realloc
-// and of post-return functions.
-func Collect() { runtime.GC() }
