@@ -27,8 +27,6 @@ func TestRefusalsAnswerInsteadOfTrapping(t *testing.T) {
 		{"tcp()", "2", "host: wasi:sockets: tcp is not granted; grant it by --allow-net HOST:PORT"},
 		{"udp()", "2", "host: wasi:sockets: udp is not granted; grant it by --allow-net udp://HOST:PORT"},
 		{`resolve("example.com")`, "2", "host: wasi:sockets: the name example.com is not granted; grant it by --allow-net example.com"},
-		{"fetch()", `"outgoing HTTP is not granted: this host has no grant for it yet"`,
-			"host: wasi:http: outgoing HTTP is not granted: this host has no grant for it yet"},
 	} {
 		t.Run(c.call, func(t *testing.T) {
 			t.Parallel()
@@ -48,7 +46,6 @@ func TestFaultsTrapWithWords(t *testing.T) {
 		code trap.Code
 		msg  string
 	}{
-		"serve()":                    {trap.Import, "serving HTTP is not granted"},
 		"poll-nothing()":             {trap.Import, "poll of an empty list"},
 		"dice(18446744073709551615)": {trap.Limit, "18446744073709551615 random bytes were asked for at a time, more than 16777216"},
 	} {
