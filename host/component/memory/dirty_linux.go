@@ -28,7 +28,10 @@ type scanArg struct {
 }
 
 // region is struct page_region.
-type region struct{ start, end, categories uint64 }
+type region struct {
+	start, end uint64
+	_          uint64 // its categories
+}
 
 // maxRegions is how many runs one call of the ioctl returns.
 const maxRegions = 256
