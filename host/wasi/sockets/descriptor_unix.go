@@ -136,14 +136,9 @@ func (d *descriptor) bind(a netip.AddrPort, reuse bool) error {
 }
 
 // localAddr returns the address that the socket is bound to.
-func (d *descriptor) localAddr() (netip.AddrPort, error) { return d.addr(unix.Getsockname) }
-
-// remoteAddr returns the address that the socket is connected to.
-func (d *descriptor) remoteAddr() (netip.AddrPort, error) { return d.addr(unix.Getpeername) }
-
-func (d *descriptor) addr(get func(int) (unix.Sockaddr, error)) (a netip.AddrPort, err error) {
+func (d *descriptor) localAddr() (a netip.AddrPort, err error) {
 	err = d.do(func(fd int) error {
-		sa, err := get(fd)
+		sa, err := unix.Getsockname(fd)
 		a = addrPort(sa)
 		return err
 	})

@@ -21,7 +21,7 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	bind := func(a string) func(w *world) error {
 		return func(w *world) error {
-			s, err := w.CreateTCPSocket(w.ctx, family(at(a)))
+			s, err := w.CreateTCPSocket(w.ctx(), family(at(a)))
 			if err != nil {
 				return err
 			}
@@ -31,7 +31,7 @@ func TestRefusals(t *testing.T) {
 	}
 	connect := func(a string) func(w *world) error {
 		return func(w *world) error {
-			s, err := w.CreateTCPSocket(w.ctx, family(at(a)))
+			s, err := w.CreateTCPSocket(w.ctx(), family(at(a)))
 			if err != nil {
 				return err
 			}
@@ -55,7 +55,7 @@ func TestRefusals(t *testing.T) {
 			"to listen on tcp 127.0.0.1:8080 is not granted: the rule 127.0.0.0/8 is for peers; grant it by --allow-net 127.0.0.1:8080"},
 		{[]string{"127.0.0.1"}, bind("0.0.0.0:8080"), "to listen on tcp 0.0.0.0:8080 is not granted; grant it by --allow-net 0.0.0.0:8080"},
 		{[]string{"udp://127.0.0.1:1"}, func(w *world) error {
-			s, err := w.CreateUDPSocket(w.ctx, v4)
+			s, err := w.CreateUDPSocket(w.ctx(), v4)
 			require.NoError(t, err)
 			defer s.Drop()
 			return w.bindUDP(s, at("127.0.0.1:53"))
@@ -63,11 +63,11 @@ func TestRefusals(t *testing.T) {
 		{[]string{"udp://127.0.0.1:1"}, func(w *world) error {
 			s := w.udp(v4)
 			defer s.Drop()
-			_, err := s.Stream(w.ctx, wit.Some(at("127.0.0.1:53")))
+			_, err := s.Stream(w.ctx(), wit.Some(at("127.0.0.1:53")))
 			return err
 		}, "udp 127.0.0.1:53 is not granted: it is a loopback address; grant it by --allow-net udp://127.0.0.1:53"},
 		{[]string{"tcp://*"}, func(w *world) error {
-			_, err := w.CreateUDPSocket(w.ctx, v4)
+			_, err := w.CreateUDPSocket(w.ctx(), v4)
 			return err
 		}, "udp is not granted; grant it by --allow-net udp://HOST:PORT"},
 		{[]string{"fe80::/10"}, func(w *world) error {
@@ -92,7 +92,7 @@ func TestAClientsPlaceIsNotAServers(t *testing.T) {
 	for _, a := range []string{"127.0.0.1:0", "0.0.0.0:0"} {
 		s := w.tcp(v4)
 		require.NoError(t, w.bind(s, at(a)))
-		code(t, contract.ErrorCodeAccessDenied, s.StartListen(w.ctx))
+		code(t, contract.ErrorCodeAccessDenied, s.StartListen(w.ctx()))
 		require.Len(t, w.said(), 1)
 		_, err := w.connect(s, at("127.0.0.1:1")) // it still may connect
 		code(t, contract.ErrorCodeConnectionRefused, err)

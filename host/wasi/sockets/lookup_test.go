@@ -100,16 +100,16 @@ func (z zone) answer(query []byte) []byte {
 }
 
 func (w *world) resolve(name string) (all []netip.Addr, _ error) {
-	s, err := w.ResolveAddresses(w.ctx, w.net, name)
+	s, err := w.ResolveAddresses(w.ctx(), w.net, name)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Drop()
 	for {
 		w.block(s)
-		a, err := s.ResolveNextAddress(w.ctx)
+		a, err := s.ResolveNextAddress(w.ctx())
 		if err != nil || !a.OK {
-			_, again := s.ResolveNextAddress(w.ctx)
+			_, again := s.ResolveNextAddress(w.ctx())
 			require.Equal(w.t, err, again, "it stays so")
 			return all, err
 		}
@@ -191,7 +191,7 @@ func TestANameAllowsItsPublicAddresses(t *testing.T) {
 	try := func(a string) error {
 		s := w.tcp(v4)
 		defer s.Drop()
-		return s.StartConnect(w.ctx, w.net, at(a))
+		return s.StartConnect(w.ctx(), w.net, at(a))
 	}
 	code(t, contract.ErrorCodeAccessDenied, try("8.8.8.8:80"))
 	_, err := w.resolve("db.example")
@@ -215,12 +215,12 @@ func TestLookupEndsWithItsStream(t *testing.T) {
 	w := grantWith(t, zone{}.resolver(t), "*.example")
 	var all []contract.ResolveAddressStream
 	for {
-		s, err := w.ResolveAddresses(w.ctx, w.net, "mute.example")
+		s, err := w.ResolveAddresses(w.ctx(), w.net, "mute.example")
 		if err != nil {
 			code(t, contract.ErrorCodeTemporaryResolverFailure, err)
 			break
 		}
-		_, err = s.ResolveNextAddress(w.ctx)
+		_, err = s.ResolveNextAddress(w.ctx())
 		code(t, contract.ErrorCodeWouldBlock, err)
 		require.False(t, w.ready(s))
 		all = append(all, s)
@@ -229,7 +229,7 @@ func TestLookupEndsWithItsStream(t *testing.T) {
 	for _, s := range all {
 		s.Drop()
 	}
-	s, err := w.ResolveAddresses(w.ctx, w.net, "mute.example")
+	s, err := w.ResolveAddresses(w.ctx(), w.net, "mute.example")
 	require.NoError(t, err)
 	s.Drop()
 }

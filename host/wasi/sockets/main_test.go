@@ -34,7 +34,7 @@ var loopback = map[contract.IPAddressFamily]netip.Addr{v4: netip.MustParseAddr("
 // world is one component's sockets and what was refused to it.
 type world struct {
 	*sockets.Sockets
-	ctx context.Context
+	ctx func() context.Context
 	t   testing.TB
 	net contract.Network
 
@@ -50,7 +50,7 @@ func grantWith(t testing.TB, r sockets.Resolver, rules ...string) *world {
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)
-	w := &world{t: t, ctx: ctx}
+	w := &world{t: t, ctx: func() context.Context { return ctx }}
 	say := func(why string) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -128,9 +128,9 @@ func (w *world) block(s interface {
 	Subscribe(context.Context) (wasiio.Pollable, error)
 }) {
 	w.t.Helper()
-	p, err := s.Subscribe(w.ctx)
+	p, err := s.Subscribe(w.ctx())
 	require.NoError(w.t, err)
-	require.NoError(w.t, p.Block(w.ctx))
+	require.NoError(w.t, p.Block(w.ctx()))
 	p.Drop()
 }
 
@@ -138,26 +138,26 @@ func (w *world) ready(s interface {
 	Subscribe(context.Context) (wasiio.Pollable, error)
 }) bool {
 	w.t.Helper()
-	p, err := s.Subscribe(w.ctx)
+	p, err := s.Subscribe(w.ctx())
 	require.NoError(w.t, err)
-	ready, err := p.Ready(w.ctx)
+	ready, err := p.Ready(w.ctx())
 	require.NoError(w.t, err)
 	return ready
 }
 
 func (w *world) tcp(family contract.IPAddressFamily) contract.TCPSocket {
 	w.t.Helper()
-	s, err := w.CreateTCPSocket(w.ctx, family)
+	s, err := w.CreateTCPSocket(w.ctx(), family)
 	require.NoError(w.t, err)
 	return s
 }
 
 func (w *world) bind(s contract.TCPSocket, a contract.IPSocketAddress) error {
-	if err := s.StartBind(w.ctx, w.net, a); err != nil {
+	if err := s.StartBind(w.ctx(), w.net, a); err != nil {
 		return err
 	}
 	w.block(s)
-	return s.FinishBind(w.ctx)
+	return s.FinishBind(w.ctx())
 }
 
 // listener is a socket that listens on a port of the system's choice.
@@ -166,16 +166,16 @@ func (w *world) listener(family contract.IPAddressFamily) (contract.TCPSocket, c
 	s := w.tcp(family)
 	require.NoError(w.t, w.bind(s, addr(netip.AddrPortFrom(loopback[family], 0))))
 	w.listen(s)
-	a, err := s.LocalAddress(w.ctx)
+	a, err := s.LocalAddress(w.ctx())
 	require.NoError(w.t, err)
 	return s, a
 }
 
 func (w *world) listen(s contract.TCPSocket) {
 	w.t.Helper()
-	require.NoError(w.t, s.StartListen(w.ctx))
+	require.NoError(w.t, s.StartListen(w.ctx()))
 	w.block(s)
-	require.NoError(w.t, s.FinishListen(w.ctx))
+	require.NoError(w.t, s.FinishListen(w.ctx()))
 }
 
 // end is one end of a connection.
@@ -193,18 +193,18 @@ func (e end) drop() {
 }
 
 func (w *world) connect(s contract.TCPSocket, a contract.IPSocketAddress) (e end, _ error) {
-	if err := s.StartConnect(w.ctx, w.net, a); err != nil {
+	if err := s.StartConnect(w.ctx(), w.net, a); err != nil {
 		return e, err
 	}
 	w.block(s)
-	streams, err := s.FinishConnect(w.ctx)
+	streams, err := s.FinishConnect(w.ctx())
 	return end{s, streams.F0, streams.F1}, err
 }
 
 func (w *world) accept(s contract.TCPSocket) end {
 	w.t.Helper()
 	w.block(s)
-	a, err := s.Accept(w.ctx)
+	a, err := s.Accept(w.ctx())
 	require.NoError(w.t, err)
 	return end{a.F0, a.F1, a.F2}
 }
@@ -236,7 +236,7 @@ func (w *world) dial() (guest end, peer *net.TCPConn) {
 func (w *world) readAll(in wasiio.InputStream) (all []byte) {
 	w.t.Helper()
 	for {
-		b, err := in.BlockingRead(w.ctx, 1<<20)
+		b, err := in.BlockingRead(w.ctx(), 1<<20)
 		if err != nil {
 			closed(w.t, err)
 			return all

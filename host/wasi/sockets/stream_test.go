@@ -25,11 +25,11 @@ import (
 func (w *world) fill(out wasiio.OutputStream) (sent []byte) {
 	w.t.Helper()
 	for quiet := 0; quiet < 20; {
-		n, err := out.CheckWrite(w.ctx)
+		n, err := out.CheckWrite(w.ctx())
 		require.NoError(w.t, err)
 		if n == 0 { // or the goroutine that writes is not done yet
 			quiet++
-			ctx, cancel := context.WithTimeout(w.ctx, 5*time.Millisecond)
+			ctx, cancel := context.WithTimeout(w.ctx(), 5*time.Millisecond)
 			p, err := out.Subscribe(ctx)
 			require.NoError(w.t, err)
 			_ = p.Block(ctx)
@@ -38,7 +38,7 @@ func (w *world) fill(out wasiio.OutputStream) (sent []byte) {
 		}
 		quiet = 0
 		b := bytes.Repeat([]byte{byte(len(sent) % 251)}, int(n))
-		require.NoError(w.t, out.Write(w.ctx, b))
+		require.NoError(w.t, out.Write(w.ctx(), b))
 		sent = append(sent, b...)
 		require.Less(w.t, len(sent), 64<<20, "nothing holds the guest back")
 	}
@@ -49,7 +49,7 @@ func TestASlowReaderHoldsTheWriterBack(t *testing.T) {
 	t.Parallel()
 	w := grant(t, everything...)
 	guest, peer := w.dial()
-	require.NoError(t, guest.socket.SetSendBufferSize(w.ctx, 16<<10))
+	require.NoError(t, guest.socket.SetSendBufferSize(w.ctx(), 16<<10))
 	sent := w.fill(guest.out)
 	require.False(t, w.ready(guest.out))
 
@@ -62,8 +62,8 @@ func TestASlowReaderHoldsTheWriterBack(t *testing.T) {
 		return err
 	})
 	w.block(guest.out)
-	require.NoError(t, guest.out.BlockingFlush(w.ctx))
-	require.NoError(t, guest.socket.Shutdown(w.ctx, contract.ShutdownTypeSend))
+	require.NoError(t, guest.out.BlockingFlush(w.ctx()))
+	require.NoError(t, guest.socket.Shutdown(w.ctx(), contract.ShutdownTypeSend))
 	require.NoError(t, all.Wait())
 	guest.drop()
 }
@@ -95,40 +95,40 @@ func TestShutdownEndsOneDirection(t *testing.T) {
 	w := grant(t, everything...)
 	guest, peer := w.dial()
 	defer guest.drop()
-	require.NoError(t, guest.out.BlockingWriteAndFlush(w.ctx, []byte("question")))
-	require.NoError(t, guest.socket.Shutdown(w.ctx, contract.ShutdownTypeSend))
+	require.NoError(t, guest.out.BlockingWriteAndFlush(w.ctx(), []byte("question")))
+	require.NoError(t, guest.socket.Shutdown(w.ctx(), contract.ShutdownTypeSend))
 	require.True(t, w.ready(guest.out))
-	_, err := guest.out.CheckWrite(w.ctx)
+	_, err := guest.out.CheckWrite(w.ctx())
 	closed(t, err)
-	closed(t, guest.out.Flush(w.ctx))
+	closed(t, guest.out.Flush(w.ctx()))
 	b, err := io.ReadAll(peer)
 	require.NoError(t, err)
 	require.Equal(t, "question", string(b))
 
 	_, err = peer.Write([]byte("answer, and something that nobody reads"))
 	require.NoError(t, err)
-	b, err = guest.in.BlockingRead(w.ctx, 6)
+	b, err = guest.in.BlockingRead(w.ctx(), 6)
 	require.NoError(t, err)
 	require.Equal(t, "answer", string(b))
-	require.NoError(t, guest.socket.Shutdown(w.ctx, contract.ShutdownTypeReceive))
+	require.NoError(t, guest.socket.Shutdown(w.ctx(), contract.ShutdownTypeReceive))
 	for _, n := range []uint64{10, 0} {
-		_, err = guest.in.Read(w.ctx, n)
+		_, err = guest.in.Read(w.ctx(), n)
 		closed(t, err)
 	}
 	require.True(t, w.ready(guest.in))
-	require.NoError(t, guest.socket.Shutdown(w.ctx, contract.ShutdownTypeBoth), "again does no harm")
+	require.NoError(t, guest.socket.Shutdown(w.ctx(), contract.ShutdownTypeBoth), "again does no harm")
 }
 
 func TestShutdownLosesNothing(t *testing.T) {
 	t.Parallel()
 	w := grant(t, everything...)
 	guest, peer := w.dial()
-	require.NoError(t, guest.socket.SetSendBufferSize(w.ctx, 1024))
-	n, err := guest.out.CheckWrite(w.ctx)
+	require.NoError(t, guest.socket.SetSendBufferSize(w.ctx(), 1024))
+	n, err := guest.out.CheckWrite(w.ctx())
 	require.NoError(t, err)
-	require.NoError(t, guest.out.Write(w.ctx, make([]byte, n)))
-	require.NoError(t, guest.socket.Shutdown(w.ctx, contract.ShutdownTypeSend))
-	closed(t, guest.out.Write(w.ctx, []byte("more")))
+	require.NoError(t, guest.out.Write(w.ctx(), make([]byte, n)))
+	require.NoError(t, guest.socket.Shutdown(w.ctx(), contract.ShutdownTypeSend))
+	closed(t, guest.out.Write(w.ctx(), []byte("more")))
 	b, err := io.ReadAll(iotest.HalfReader(peer))
 	require.NoError(t, err)
 	require.Len(t, b, int(n))
@@ -141,11 +141,11 @@ func TestThePeersEndClosesTheInput(t *testing.T) {
 		w := grant(t, everything...)
 		client, server := w.pair(family)
 		defer client.drop()
-		require.NoError(t, server.socket.Shutdown(w.ctx, contract.ShutdownTypeBoth))
+		require.NoError(t, server.socket.Shutdown(w.ctx(), contract.ShutdownTypeBoth))
 		server.drop()
 		w.block(client.in)
 		for _, n := range []uint64{10, 0} {
-			_, err := client.in.Read(w.ctx, n)
+			_, err := client.in.Read(w.ctx(), n)
 			closed(t, err)
 		}
 	})
@@ -159,11 +159,11 @@ func TestAResetFailsBothStreams(t *testing.T) {
 	require.NoError(t, peer.SetLinger(0))
 	require.NoError(t, peer.Close())
 	w.block(guest.in)
-	_, err := guest.in.Read(w.ctx, 1)
+	_, err := guest.in.Read(w.ctx(), 1)
 	require.Contains(t, failed(t, err), "connection reset by peer")
-	_, err = guest.in.Read(w.ctx, 1)
+	_, err = guest.in.Read(w.ctx(), 1)
 	closed(t, err)
-	closed(t, guest.out.BlockingWriteAndFlush(w.ctx, []byte("x")))
+	closed(t, guest.out.BlockingWriteAndFlush(w.ctx(), []byte("x")))
 }
 
 func TestDropSendsWhatTheSystemTakes(t *testing.T) {
@@ -171,9 +171,9 @@ func TestDropSendsWhatTheSystemTakes(t *testing.T) {
 	w := grant(t, everything...)
 	for range 50 { // the goroutine that writes may not have begun
 		guest, peer := w.dial()
-		n, err := guest.out.CheckWrite(w.ctx)
+		n, err := guest.out.CheckWrite(w.ctx())
 		require.NoError(t, err)
-		require.NoError(t, guest.out.Write(w.ctx, make([]byte, n)))
+		require.NoError(t, guest.out.Write(w.ctx(), make([]byte, n)))
 		guest.drop()
 		b, err := io.ReadAll(peer)
 		require.NoError(t, err)
@@ -185,7 +185,7 @@ func TestDropOfMoreThanTheSystemTakesIsSeenByThePeer(t *testing.T) {
 	t.Parallel()
 	w := grant(t, everything...)
 	guest, peer := w.dial()
-	require.NoError(t, guest.socket.SetSendBufferSize(w.ctx, 16<<10))
+	require.NoError(t, guest.socket.SetSendBufferSize(w.ctx(), 16<<10))
 	sent := w.fill(guest.out)
 	began := time.Now()
 	guest.drop()
@@ -201,7 +201,7 @@ func TestWaitsEndWithTheirContext(t *testing.T) {
 	w := grant(t, everything...)
 	guest, _ := w.dial()
 	defer guest.drop()
-	require.NoError(t, guest.socket.SetSendBufferSize(w.ctx, 16<<10))
+	require.NoError(t, guest.socket.SetSendBufferSize(w.ctx(), 16<<10))
 	w.fill(guest.out)
 	l, _ := w.listener(v4)
 	defer l.Drop()
@@ -220,7 +220,7 @@ func TestWaitsEndWithTheirContext(t *testing.T) {
 		"datagrams":  blocking(in),
 		"next write": blocking(guest.out),
 	} {
-		ctx, cancel := context.WithCancel(w.ctx)
+		ctx, cancel := context.WithCancel(w.ctx())
 		time.AfterFunc(10*time.Millisecond, cancel)
 		require.ErrorIs(t, wait(ctx), &trap.Error{Code: trap.Cancelled}, name)
 	}
@@ -246,23 +246,23 @@ func (w *world) stuck() contract.TCPSocket {
 	w.t.Helper()
 	l := w.tcp(v4)
 	require.NoError(w.t, w.bind(l, addr(netip.AddrPortFrom(loopback[v4], 0))))
-	require.NoError(w.t, l.SetListenBacklogSize(w.ctx, 1))
+	require.NoError(w.t, l.SetListenBacklogSize(w.ctx(), 1))
 	w.listen(l)
 	w.t.Cleanup(l.Drop)
-	a, err := l.LocalAddress(w.ctx)
+	a, err := l.LocalAddress(w.ctx())
 	require.NoError(w.t, err)
 	for range 8 {
 		s := w.tcp(v4)
-		require.NoError(w.t, s.StartConnect(w.ctx, w.net, a))
-		ctx, cancel := context.WithTimeout(w.ctx, 50*time.Millisecond)
+		require.NoError(w.t, s.StartConnect(w.ctx(), w.net, a))
+		ctx, cancel := context.WithTimeout(w.ctx(), 50*time.Millisecond)
 		err := blocking(s)(ctx)
 		cancel()
 		if err != nil {
-			_, err := s.FinishConnect(w.ctx)
+			_, err := s.FinishConnect(w.ctx())
 			code(w.t, contract.ErrorCodeWouldBlock, err)
-			_, err = s.LocalAddress(w.ctx)
+			_, err = s.LocalAddress(w.ctx())
 			code(w.t, contract.ErrorCodeInvalidState, err)
-			code(w.t, contract.ErrorCodeConcurrencyConflict, s.StartListen(w.ctx))
+			code(w.t, contract.ErrorCodeConcurrencyConflict, s.StartListen(w.ctx()))
 			return s
 		}
 		w.t.Cleanup(s.Drop)
@@ -311,7 +311,7 @@ func TestDropWhileWaiting(t *testing.T) {
 // something.
 func (w *world) subscribed(s subscriber) bool {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, time.Millisecond)
+	ctx, cancel := context.WithTimeout(w.ctx(), time.Millisecond)
 	defer cancel()
 	return blocking(s)(ctx) == nil
 }

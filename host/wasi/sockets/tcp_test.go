@@ -25,7 +25,7 @@ func TestTCPBind(t *testing.T) {
 		for _, ip := range []netip.Addr{loopback[family], wildcard[family]} {
 			s := w.tcp(family)
 			require.NoError(t, w.bind(s, addr(netip.AddrPortFrom(ip, 0))))
-			a, err := s.LocalAddress(w.ctx)
+			a, err := s.LocalAddress(w.ctx())
 			require.NoError(t, err)
 			require.Equal(t, ip, addrPort(a).Addr())
 			require.NotZero(t, addrPort(a).Port())
@@ -99,23 +99,23 @@ func TestTCPStates(t *testing.T) {
 		const invalid, conflict = contract.ErrorCodeInvalidState, contract.ErrorCodeConcurrencyConflict
 		check := func(s contract.TCPSocket, start contract.ErrorCode, hasLocal, hasRemote, listening, options bool) {
 			t.Helper()
-			code(t, start, s.StartBind(w.ctx, w.net, anyPort))
-			code(t, contract.ErrorCodeNotInProgress, s.FinishBind(w.ctx))
-			_, err := s.FinishConnect(w.ctx)
+			code(t, start, s.StartBind(w.ctx(), w.net, anyPort))
+			code(t, contract.ErrorCodeNotInProgress, s.FinishBind(w.ctx()))
+			_, err := s.FinishConnect(w.ctx())
 			code(t, contract.ErrorCodeNotInProgress, err)
-			code(t, contract.ErrorCodeNotInProgress, s.FinishListen(w.ctx))
+			code(t, contract.ErrorCodeNotInProgress, s.FinishListen(w.ctx()))
 			if !listening {
-				_, err = s.Accept(w.ctx)
+				_, err = s.Accept(w.ctx())
 				code(t, invalid, err)
 			}
-			_, err = s.LocalAddress(w.ctx)
+			_, err = s.LocalAddress(w.ctx())
 			require.Equal(t, hasLocal, err == nil, err)
-			_, err = s.RemoteAddress(w.ctx)
+			_, err = s.RemoteAddress(w.ctx())
 			require.Equal(t, hasRemote, err == nil, err)
-			is, err := s.IsListening(w.ctx)
+			is, err := s.IsListening(w.ctx())
 			require.NoError(t, err)
 			require.Equal(t, listening, is)
-			f, err := s.AddressFamily(w.ctx)
+			f, err := s.AddressFamily(w.ctx())
 			require.NoError(t, err)
 			require.Equal(t, family, f)
 			for _, err := range tcpOptions(w, s) {
@@ -128,48 +128,48 @@ func TestTCPStates(t *testing.T) {
 		}
 
 		s := w.tcp(family)
-		code(t, invalid, s.StartListen(w.ctx))
-		code(t, invalid, s.Shutdown(w.ctx, contract.ShutdownTypeBoth))
-		require.NoError(t, s.SetListenBacklogSize(w.ctx, 32))
-		require.NoError(t, s.StartBind(w.ctx, w.net, anyPort))
-		code(t, conflict, s.StartBind(w.ctx, w.net, anyPort))
-		code(t, conflict, s.StartConnect(w.ctx, w.net, some))
-		code(t, conflict, s.StartListen(w.ctx))
-		require.NoError(t, s.FinishBind(w.ctx))
+		code(t, invalid, s.StartListen(w.ctx()))
+		code(t, invalid, s.Shutdown(w.ctx(), contract.ShutdownTypeBoth))
+		require.NoError(t, s.SetListenBacklogSize(w.ctx(), 32))
+		require.NoError(t, s.StartBind(w.ctx(), w.net, anyPort))
+		code(t, conflict, s.StartBind(w.ctx(), w.net, anyPort))
+		code(t, conflict, s.StartConnect(w.ctx(), w.net, some))
+		code(t, conflict, s.StartListen(w.ctx()))
+		require.NoError(t, s.FinishBind(w.ctx()))
 		check(s, invalid, true, false, false, true)
-		code(t, invalid, s.Shutdown(w.ctx, contract.ShutdownTypeBoth))
+		code(t, invalid, s.Shutdown(w.ctx(), contract.ShutdownTypeBoth))
 
-		require.NoError(t, s.StartListen(w.ctx))
-		code(t, conflict, s.StartListen(w.ctx))
-		code(t, conflict, s.StartConnect(w.ctx, w.net, some))
-		require.NoError(t, s.FinishListen(w.ctx))
+		require.NoError(t, s.StartListen(w.ctx()))
+		code(t, conflict, s.StartListen(w.ctx()))
+		code(t, conflict, s.StartConnect(w.ctx(), w.net, some))
+		require.NoError(t, s.FinishListen(w.ctx()))
 		check(s, invalid, true, false, true, true)
-		code(t, invalid, s.StartListen(w.ctx))
-		code(t, invalid, s.StartConnect(w.ctx, w.net, some))
-		code(t, invalid, s.Shutdown(w.ctx, contract.ShutdownTypeBoth))
-		require.NoError(t, s.SetListenBacklogSize(w.ctx, 64))
-		_, err := s.Accept(w.ctx)
+		code(t, invalid, s.StartListen(w.ctx()))
+		code(t, invalid, s.StartConnect(w.ctx(), w.net, some))
+		code(t, invalid, s.Shutdown(w.ctx(), contract.ShutdownTypeBoth))
+		require.NoError(t, s.SetListenBacklogSize(w.ctx(), 64))
+		_, err := s.Accept(w.ctx())
 		code(t, contract.ErrorCodeWouldBlock, err)
 		require.False(t, w.ready(s))
 
-		a, err := s.LocalAddress(w.ctx)
+		a, err := s.LocalAddress(w.ctx())
 		require.NoError(t, err)
 		client, err := w.connect(w.tcp(family), a)
 		require.NoError(t, err)
 		server := w.accept(s)
 		for _, e := range []end{client, server} {
 			check(e.socket, invalid, true, true, false, true)
-			code(t, invalid, e.socket.StartListen(w.ctx))
-			code(t, invalid, e.socket.StartConnect(w.ctx, w.net, some))
-			code(t, invalid, e.socket.SetListenBacklogSize(w.ctx, 64))
+			code(t, invalid, e.socket.StartListen(w.ctx()))
+			code(t, invalid, e.socket.StartConnect(w.ctx(), w.net, some))
+			code(t, invalid, e.socket.SetListenBacklogSize(w.ctx(), 64))
 			require.True(t, w.ready(e.socket))
 		}
-		remote, err := client.socket.RemoteAddress(w.ctx)
+		remote, err := client.socket.RemoteAddress(w.ctx())
 		require.NoError(t, err)
 		require.Equal(t, a, remote)
-		local, err := client.socket.LocalAddress(w.ctx)
+		local, err := client.socket.LocalAddress(w.ctx())
 		require.NoError(t, err)
-		remote, err = server.socket.RemoteAddress(w.ctx)
+		remote, err = server.socket.RemoteAddress(w.ctx())
 		require.NoError(t, err)
 		require.Equal(t, local, remote)
 		client.drop()
@@ -181,24 +181,24 @@ func TestTCPStates(t *testing.T) {
 		_, err = w.connect(failed, a)
 		code(t, contract.ErrorCodeConnectionRefused, err)
 		check(failed, invalid, false, false, false, false)
-		code(t, invalid, failed.StartConnect(w.ctx, w.net, a))
+		code(t, invalid, failed.StartConnect(w.ctx(), w.net, a))
 		require.True(t, w.ready(failed))
 	})
 }
 
 // tcpOptions tries every option, with values that are right.
 func tcpOptions(w *world, s contract.TCPSocket) []error {
-	_, keep := s.KeepAliveEnabled(w.ctx)
-	_, idle := s.KeepAliveIdleTime(w.ctx)
-	_, interval := s.KeepAliveInterval(w.ctx)
-	_, count := s.KeepAliveCount(w.ctx)
-	_, hops := s.HopLimit(w.ctx)
-	_, receive := s.ReceiveBufferSize(w.ctx)
-	_, send := s.SendBufferSize(w.ctx)
+	_, keep := s.KeepAliveEnabled(w.ctx())
+	_, idle := s.KeepAliveIdleTime(w.ctx())
+	_, interval := s.KeepAliveInterval(w.ctx())
+	_, count := s.KeepAliveCount(w.ctx())
+	_, hops := s.HopLimit(w.ctx())
+	_, receive := s.ReceiveBufferSize(w.ctx())
+	_, send := s.SendBufferSize(w.ctx())
 	return []error{
 		keep, idle, interval, count, hops, receive, send,
-		s.SetKeepAliveEnabled(w.ctx, true), s.SetKeepAliveIdleTime(w.ctx, 1), s.SetKeepAliveInterval(w.ctx, 1),
-		s.SetKeepAliveCount(w.ctx, 1), s.SetHopLimit(w.ctx, 255), s.SetReceiveBufferSize(w.ctx, 16000), s.SetSendBufferSize(w.ctx, 16000),
+		s.SetKeepAliveEnabled(w.ctx(), true), s.SetKeepAliveIdleTime(w.ctx(), 1), s.SetKeepAliveInterval(w.ctx(), 1),
+		s.SetKeepAliveCount(w.ctx(), 1), s.SetHopLimit(w.ctx(), 255), s.SetReceiveBufferSize(w.ctx(), 16000), s.SetSendBufferSize(w.ctx(), 16000),
 	}
 }
 
@@ -210,16 +210,16 @@ func TestTCPOptions(t *testing.T) {
 		defer s.Drop()
 		const second = uint64(time.Second)
 		for _, err := range []error{
-			s.SetListenBacklogSize(w.ctx, 0), s.SetKeepAliveIdleTime(w.ctx, 0), s.SetKeepAliveInterval(w.ctx, 0), s.SetKeepAliveCount(w.ctx, 0),
-			s.SetHopLimit(w.ctx, 0), s.SetReceiveBufferSize(w.ctx, 0), s.SetSendBufferSize(w.ctx, 0),
+			s.SetListenBacklogSize(w.ctx(), 0), s.SetKeepAliveIdleTime(w.ctx(), 0), s.SetKeepAliveInterval(w.ctx(), 0), s.SetKeepAliveCount(w.ctx(), 0),
+			s.SetHopLimit(w.ctx(), 0), s.SetReceiveBufferSize(w.ctx(), 0), s.SetSendBufferSize(w.ctx(), 0),
 		} {
 			code(t, contract.ErrorCodeInvalidArgument, err)
 		}
 		const most = ^uint64(0)
 		for _, err := range []error{
-			s.SetListenBacklogSize(w.ctx, most), s.SetKeepAliveIdleTime(w.ctx, most), s.SetKeepAliveInterval(w.ctx, most),
-			s.SetKeepAliveCount(w.ctx, ^uint32(0)), s.SetReceiveBufferSize(w.ctx, most), s.SetSendBufferSize(w.ctx, most),
-			s.SetReceiveBufferSize(w.ctx, 1), s.SetSendBufferSize(w.ctx, 1), s.SetKeepAliveIdleTime(w.ctx, 1), s.SetKeepAliveInterval(w.ctx, 1),
+			s.SetListenBacklogSize(w.ctx(), most), s.SetKeepAliveIdleTime(w.ctx(), most), s.SetKeepAliveInterval(w.ctx(), most),
+			s.SetKeepAliveCount(w.ctx(), ^uint32(0)), s.SetReceiveBufferSize(w.ctx(), most), s.SetSendBufferSize(w.ctx(), most),
+			s.SetReceiveBufferSize(w.ctx(), 1), s.SetSendBufferSize(w.ctx(), 1), s.SetKeepAliveIdleTime(w.ctx(), 1), s.SetKeepAliveInterval(w.ctx(), 1),
 		} {
 			require.NoError(t, err)
 		}
@@ -227,13 +227,13 @@ func TestTCPOptions(t *testing.T) {
 		requireOption(w, second, s.KeepAliveInterval)
 
 		set := func(s contract.TCPSocket, v uint64) {
-			require.NoError(t, s.SetKeepAliveEnabled(w.ctx, true))
-			require.NoError(t, s.SetKeepAliveIdleTime(w.ctx, v*second))
-			require.NoError(t, s.SetKeepAliveInterval(w.ctx, v*second))
-			require.NoError(t, s.SetKeepAliveCount(w.ctx, uint32(v)))
-			require.NoError(t, s.SetHopLimit(w.ctx, uint8(v)))
-			require.NoError(t, s.SetReceiveBufferSize(w.ctx, v<<10))
-			require.NoError(t, s.SetSendBufferSize(w.ctx, v<<10))
+			require.NoError(t, s.SetKeepAliveEnabled(w.ctx(), true))
+			require.NoError(t, s.SetKeepAliveIdleTime(w.ctx(), v*second))
+			require.NoError(t, s.SetKeepAliveInterval(w.ctx(), v*second))
+			require.NoError(t, s.SetKeepAliveCount(w.ctx(), uint32(v)))
+			require.NoError(t, s.SetHopLimit(w.ctx(), uint8(v)))
+			require.NoError(t, s.SetReceiveBufferSize(w.ctx(), v<<10))
+			require.NoError(t, s.SetSendBufferSize(w.ctx(), v<<10))
 		}
 		get := func(s contract.TCPSocket, v uint64) {
 			requireOption(w, true, s.KeepAliveEnabled)
@@ -265,7 +265,7 @@ func TestTCPOptions(t *testing.T) {
 
 func requireOption[T any](w *world, want T, get func(ctx context.Context) (T, error)) {
 	w.t.Helper()
-	got, err := get(w.ctx)
+	got, err := get(w.ctx())
 	require.NoError(w.t, err)
 	require.Equal(w.t, want, got)
 }
@@ -277,8 +277,8 @@ func TestTCPStreamsBothWaysInAnyOrderOfDrops(t *testing.T) {
 		for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 			client, server := w.pair(family)
 			for _, ends := range [][2]end{{client, server}, {server, client}} {
-				require.NoError(t, ends[0].out.BlockingWriteAndFlush(w.ctx, []byte("hello")))
-				b, err := ends[1].in.BlockingRead(w.ctx, 100)
+				require.NoError(t, ends[0].out.BlockingWriteAndFlush(w.ctx(), []byte("hello")))
+				b, err := ends[1].in.BlockingRead(w.ctx(), 100)
 				require.NoError(t, err)
 				require.Equal(t, "hello", string(b))
 			}
@@ -306,12 +306,12 @@ func TestTCPAcceptsWhatWaits(t *testing.T) {
 	}
 	for _, c := range peers {
 		server := w.accept(l)
-		remote, err := server.socket.RemoteAddress(w.ctx)
+		remote, err := server.socket.RemoteAddress(w.ctx())
 		require.NoError(t, err)
 		require.Equal(t, c.LocalAddr().String(), addrPort(remote).String())
 		server.drop()
 	}
-	_, err := l.Accept(w.ctx)
+	_, err := l.Accept(w.ctx())
 	code(t, contract.ErrorCodeWouldBlock, err)
 }
 
@@ -320,7 +320,7 @@ func TestSocketsAreLimited(t *testing.T) {
 	w := grant(t, everything...)
 	var all []interface{ Drop() }
 	for {
-		s, err := w.CreateUDPSocket(w.ctx, v4)
+		s, err := w.CreateUDPSocket(w.ctx(), v4)
 		if err != nil {
 			code(t, contract.ErrorCodeNewSocketLimit, err)
 			break
@@ -328,7 +328,7 @@ func TestSocketsAreLimited(t *testing.T) {
 		all = append(all, s)
 	}
 	require.LessOrEqual(t, len(all), 1000)
-	_, err := w.CreateTCPSocket(w.ctx, v4)
+	_, err := w.CreateTCPSocket(w.ctx(), v4)
 	code(t, contract.ErrorCodeNewSocketLimit, err)
 	for _, s := range all {
 		s.Drop()
@@ -349,12 +349,12 @@ func TestSocketsAreLimited(t *testing.T) {
 	}
 	var fill []interface{ Drop() }
 	for range 1000 - 1 - len(clients) {
-		s, err := w.CreateUDPSocket(w.ctx, v4)
+		s, err := w.CreateUDPSocket(w.ctx(), v4)
 		require.NoError(t, err)
 		fill = append(fill, s)
 	}
 	w.block(l)
-	_, err = l.Accept(w.ctx)
+	_, err = l.Accept(w.ctx())
 	code(t, contract.ErrorCodeNewSocketLimit, err)
 	fill[0].Drop()
 	w.accept(l).drop()

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -69,12 +70,10 @@ func (t *tcpSocket) allow(states ...tcpState) error {
 	case tcpBinding, tcpStartingListen, tcpConnecting:
 		return contract.ErrorCodeConcurrencyConflict
 	}
-	for _, s := range states {
-		if t.state == s {
-			return nil
-		}
+	if !slices.Contains(states, t.state) {
+		return contract.ErrorCodeInvalidState
 	}
-	return contract.ErrorCodeInvalidState
+	return nil
 }
 
 // StartBind implements the contract. A bind does not block: it is done here.

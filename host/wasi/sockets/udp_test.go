@@ -16,18 +16,18 @@ import (
 // udp is a socket on a loopback port of the system's choice.
 func (w *world) udp(family contract.IPAddressFamily) contract.UDPSocket {
 	w.t.Helper()
-	s, err := w.CreateUDPSocket(w.ctx, family)
+	s, err := w.CreateUDPSocket(w.ctx(), family)
 	require.NoError(w.t, err)
 	require.NoError(w.t, w.bindUDP(s, addr(netip.AddrPortFrom(loopback[family], 0))))
 	return s
 }
 
 func (w *world) bindUDP(s contract.UDPSocket, a contract.IPSocketAddress) error {
-	if err := s.StartBind(w.ctx, w.net, a); err != nil {
+	if err := s.StartBind(w.ctx(), w.net, a); err != nil {
 		return err
 	}
 	w.block(s)
-	return s.FinishBind(w.ctx)
+	return s.FinishBind(w.ctx())
 }
 
 func (w *world) stream(s contract.UDPSocket, to *contract.IPSocketAddress) (contract.IncomingDatagramStream, contract.OutgoingDatagramStream) {
@@ -36,14 +36,14 @@ func (w *world) stream(s contract.UDPSocket, to *contract.IPSocketAddress) (cont
 	if to != nil {
 		remote = wit.Some(*to)
 	}
-	streams, err := s.Stream(w.ctx, remote)
+	streams, err := s.Stream(w.ctx(), remote)
 	require.NoError(w.t, err)
 	return streams.F0, streams.F1
 }
 
 func (w *world) local(s contract.UDPSocket) contract.IPSocketAddress {
 	w.t.Helper()
-	a, err := s.LocalAddress(w.ctx)
+	a, err := s.LocalAddress(w.ctx())
 	require.NoError(w.t, err)
 	return a
 }
@@ -59,10 +59,10 @@ func plain(data string) contract.OutgoingDatagram {
 func (w *world) send(out contract.OutgoingDatagramStream, all ...contract.OutgoingDatagram) error {
 	w.t.Helper()
 	w.block(out)
-	n, err := out.CheckSend(w.ctx)
+	n, err := out.CheckSend(w.ctx())
 	require.NoError(w.t, err)
 	require.GreaterOrEqual(w.t, n, uint64(len(all)))
-	n, err = out.Send(w.ctx, all)
+	n, err = out.Send(w.ctx(), all)
 	if err == nil {
 		require.EqualValues(w.t, len(all), n)
 	}
@@ -72,7 +72,7 @@ func (w *world) send(out contract.OutgoingDatagramStream, all ...contract.Outgoi
 func (w *world) receive(in contract.IncomingDatagramStream) contract.IncomingDatagram {
 	w.t.Helper()
 	w.block(in)
-	all, err := in.Receive(w.ctx, 1)
+	all, err := in.Receive(w.ctx(), 1)
 	require.NoError(w.t, err)
 	require.Len(w.t, all, 1)
 	return all[0]
@@ -84,19 +84,19 @@ func TestUDPBind(t *testing.T) {
 		w := grant(t, everything...)
 		wildcard := map[contract.IPAddressFamily]netip.Addr{v4: netip.IPv4Unspecified(), v6: netip.IPv6Unspecified()}
 		for _, ip := range []netip.Addr{loopback[family], wildcard[family]} {
-			s, err := w.CreateUDPSocket(w.ctx, family)
+			s, err := w.CreateUDPSocket(w.ctx(), family)
 			require.NoError(t, err)
 			require.NoError(t, w.bindUDP(s, addr(netip.AddrPortFrom(ip, 0))))
 			a := w.local(s)
 			require.Equal(t, ip, addrPort(a).Addr())
-			other, err := w.CreateUDPSocket(w.ctx, family)
+			other, err := w.CreateUDPSocket(w.ctx(), family)
 			require.NoError(t, err)
 			code(t, contract.ErrorCodeAddressInUse, w.bindUDP(other, a))
 			s.Drop()
 			require.NoError(t, w.bindUDP(other, a))
 			other.Drop()
 		}
-		s, err := w.CreateUDPSocket(w.ctx, family)
+		s, err := w.CreateUDPSocket(w.ctx(), family)
 		require.NoError(t, err)
 		defer s.Drop()
 		away := map[contract.IPAddressFamily]string{v4: "192.0.2.0:0", v6: "[2001:db8::]:0"}[family]
@@ -114,61 +114,61 @@ func TestUDPStates(t *testing.T) {
 		const invalid = contract.ErrorCodeInvalidState
 		anyPort := addr(netip.AddrPortFrom(loopback[family], 0))
 		peer := addr(netip.AddrPortFrom(loopback[family], 54321))
-		s, err := w.CreateUDPSocket(w.ctx, family)
+		s, err := w.CreateUDPSocket(w.ctx(), family)
 		require.NoError(t, err)
 		defer s.Drop()
 		options := func() {
 			t.Helper()
-			f, err := s.AddressFamily(w.ctx)
+			f, err := s.AddressFamily(w.ctx())
 			require.NoError(t, err)
 			require.Equal(t, family, f)
-			require.NoError(t, s.SetUnicastHopLimit(w.ctx, 42))
+			require.NoError(t, s.SetUnicastHopLimit(w.ctx(), 42))
 			requireOption(w, 42, s.UnicastHopLimit)
-			require.NoError(t, s.SetReceiveBufferSize(w.ctx, 1<<16))
+			require.NoError(t, s.SetReceiveBufferSize(w.ctx(), 1<<16))
 			requireOption(w, 1<<16, s.ReceiveBufferSize)
-			require.NoError(t, s.SetSendBufferSize(w.ctx, 1<<16))
+			require.NoError(t, s.SetSendBufferSize(w.ctx(), 1<<16))
 			requireOption(w, 1<<16, s.SendBufferSize)
-			code(t, contract.ErrorCodeNotInProgress, s.FinishBind(w.ctx))
+			code(t, contract.ErrorCodeNotInProgress, s.FinishBind(w.ctx()))
 			require.True(t, w.ready(s))
 		}
 		options()
-		for _, err := range []error{s.SetUnicastHopLimit(w.ctx, 0), s.SetReceiveBufferSize(w.ctx, 0), s.SetSendBufferSize(w.ctx, 0)} {
+		for _, err := range []error{s.SetUnicastHopLimit(w.ctx(), 0), s.SetReceiveBufferSize(w.ctx(), 0), s.SetSendBufferSize(w.ctx(), 0)} {
 			code(t, contract.ErrorCodeInvalidArgument, err)
 		}
-		for _, err := range []error{s.SetReceiveBufferSize(w.ctx, 1), s.SetSendBufferSize(w.ctx, ^uint64(0))} {
+		for _, err := range []error{s.SetReceiveBufferSize(w.ctx(), 1), s.SetSendBufferSize(w.ctx(), ^uint64(0))} {
 			require.NoError(t, err)
 		}
-		_, err = s.LocalAddress(w.ctx)
+		_, err = s.LocalAddress(w.ctx())
 		code(t, invalid, err)
-		_, err = s.RemoteAddress(w.ctx)
+		_, err = s.RemoteAddress(w.ctx())
 		code(t, invalid, err)
-		_, err = s.Stream(w.ctx, wit.None[contract.IPSocketAddress]())
+		_, err = s.Stream(w.ctx(), wit.None[contract.IPSocketAddress]())
 		code(t, invalid, err)
-		_, err = s.Stream(w.ctx, wit.Some(peer))
+		_, err = s.Stream(w.ctx(), wit.Some(peer))
 		code(t, invalid, err)
 
-		require.NoError(t, s.StartBind(w.ctx, w.net, anyPort))
-		code(t, contract.ErrorCodeConcurrencyConflict, s.StartBind(w.ctx, w.net, anyPort))
-		_, err = s.Stream(w.ctx, wit.None[contract.IPSocketAddress]())
+		require.NoError(t, s.StartBind(w.ctx(), w.net, anyPort))
+		code(t, contract.ErrorCodeConcurrencyConflict, s.StartBind(w.ctx(), w.net, anyPort))
+		_, err = s.Stream(w.ctx(), wit.None[contract.IPSocketAddress]())
 		code(t, invalid, err)
-		require.NoError(t, s.FinishBind(w.ctx))
-		code(t, invalid, s.StartBind(w.ctx, w.net, anyPort))
+		require.NoError(t, s.FinishBind(w.ctx()))
+		code(t, invalid, s.StartBind(w.ctx(), w.net, anyPort))
 		options()
-		_, err = s.RemoteAddress(w.ctx)
+		_, err = s.RemoteAddress(w.ctx())
 		code(t, invalid, err)
 
 		in, out := w.stream(s, &peer)
 		defer in.Drop()
 		defer out.Drop()
 		options()
-		code(t, invalid, s.StartBind(w.ctx, w.net, anyPort))
-		remote, err := s.RemoteAddress(w.ctx)
+		code(t, invalid, s.StartBind(w.ctx(), w.net, anyPort))
+		remote, err := s.RemoteAddress(w.ctx())
 		require.NoError(t, err)
 		require.Equal(t, peer, remote)
 		for _, wrong := range map[contract.IPAddressFamily][]string{
 			v4: {"[::1]:1", "0.0.0.0:1", "127.0.0.1:0"}, v6: {"127.0.0.1:1", "[::ffff:127.0.0.1]:1", "[::]:1", "[::1]:0"},
 		}[family] {
-			_, err := s.Stream(w.ctx, wit.Some(at(wrong)))
+			_, err := s.Stream(w.ctx(), wit.Some(at(wrong)))
 			code(t, contract.ErrorCodeInvalidArgument, err)
 			code(t, contract.ErrorCodeInvalidArgument, w.send(out, to(at(wrong), "x")))
 		}
@@ -179,7 +179,7 @@ func TestUDPPeersComeAndGo(t *testing.T) {
 	t.Parallel()
 	families(t, func(t *testing.T, family contract.IPAddressFamily) {
 		w := grant(t, everything...)
-		s, err := w.CreateUDPSocket(w.ctx, family)
+		s, err := w.CreateUDPSocket(w.ctx(), family)
 		require.NoError(t, err)
 		defer s.Drop()
 		wildcard := map[contract.IPAddressFamily]netip.Addr{v4: netip.IPv4Unspecified(), v6: netip.IPv6Unspecified()}[family]
@@ -191,7 +191,7 @@ func TestUDPPeersComeAndGo(t *testing.T) {
 		a, b := w.local(one), w.local(two)
 		for _, peer := range []*contract.IPSocketAddress{nil, nil, &a, &a, &b, nil, &a, nil} {
 			in, out := w.stream(s, peer)
-			remote, err := s.RemoteAddress(w.ctx)
+			remote, err := s.RemoteAddress(w.ctx())
 			require.Equal(t, peer == nil, err != nil)
 			if peer != nil {
 				require.Equal(t, *peer, remote)
@@ -231,11 +231,11 @@ func TestUDPStreamsOfAnEarlierCallWorkNoMore(t *testing.T) {
 	in1, out1 := w.stream(s, nil)
 	require.False(t, w.subscribed(in1))
 	in2, out2 := w.stream(s, nil)
-	_, err := in1.Receive(w.ctx, 1)
+	_, err := in1.Receive(w.ctx(), 1)
 	code(t, contract.ErrorCodeInvalidState, err)
-	_, err = out1.CheckSend(w.ctx)
+	_, err = out1.CheckSend(w.ctx())
 	code(t, contract.ErrorCodeInvalidState, err)
-	_, err = out1.Send(w.ctx, nil)
+	_, err = out1.Send(w.ctx(), nil)
 	code(t, contract.ErrorCodeInvalidState, err)
 	require.True(t, w.ready(in1))
 
@@ -272,26 +272,26 @@ func TestUDPManyAtATime(t *testing.T) {
 	defer bOut.Drop()
 	require.NoError(t, w.send(aOut, plain("1"), to(there, "2"), plain("")))
 	w.block(bIn)
-	none, err := bIn.Receive(w.ctx, 0)
+	none, err := bIn.Receive(w.ctx(), 0)
 	require.NoError(t, err)
 	require.Empty(t, none)
-	all, err := bIn.Receive(w.ctx, ^uint64(0))
+	all, err := bIn.Receive(w.ctx(), ^uint64(0))
 	require.NoError(t, err)
 	require.Len(t, all, 3)
 	for i, want := range []string{"1", "2", ""} {
 		require.Equal(t, want, string(all[i].Data))
 		require.Equal(t, here, all[i].RemoteAddress)
 	}
-	none, err = bIn.Receive(w.ctx, 1)
+	none, err = bIn.Receive(w.ctx(), 1)
 	require.NoError(t, err)
 	require.Empty(t, none)
 
 	// A guest gets a bounded amount at a time, however much there is.
-	require.NoError(t, b.SetReceiveBufferSize(w.ctx, 1<<20))
+	require.NoError(t, b.SetReceiveBufferSize(w.ctx(), 1<<20))
 	big := string(make([]byte, 60_000))
 	require.NoError(t, w.send(aOut, plain(big), plain(big), plain(big)))
 	w.block(bIn)
-	all, err = bIn.Receive(w.ctx, 100)
+	all, err = bIn.Receive(w.ctx(), 100)
 	require.NoError(t, err)
 	require.LessOrEqual(t, len(all), 2)
 }
@@ -310,18 +310,18 @@ func TestUDPSendErrors(t *testing.T) {
 		code(t, contract.ErrorCodeDatagramTooLarge, w.send(out, to(there, string(make([]byte, size)))))
 	}
 
-	_, err := out.Send(w.ctx, []contract.OutgoingDatagram{to(there, "x")})
+	_, err := out.Send(w.ctx(), []contract.OutgoingDatagram{to(there, "x")})
 	require.ErrorContains(t, err, "send of 1 datagrams where check-send allowed 0")
 	_, isCode := contract.ErrorCodeFrom(err)
 	require.False(t, isCode, "it is a trap")
-	permit, err := out.CheckSend(w.ctx)
+	permit, err := out.CheckSend(w.ctx())
 	require.NoError(t, err)
-	_, err = out.Send(w.ctx, make([]contract.OutgoingDatagram, permit+1))
+	_, err = out.Send(w.ctx(), make([]contract.OutgoingDatagram, permit+1))
 	require.ErrorContains(t, err, "check-send allowed")
 
-	_, err = out.CheckSend(w.ctx)
+	_, err = out.CheckSend(w.ctx())
 	require.NoError(t, err)
-	sent, err := out.Send(w.ctx, []contract.OutgoingDatagram{to(there, "a"), to(there, "b"), plain("nowhere"), to(there, "c")})
+	sent, err := out.Send(w.ctx(), []contract.OutgoingDatagram{to(there, "a"), to(there, "b"), plain("nowhere"), to(there, "c")})
 	require.NoError(t, err, "what was sent is told first")
 	require.EqualValues(t, 2, sent)
 }
@@ -340,7 +340,7 @@ func TestUDPPeerThatIsNotThere(t *testing.T) {
 		defer out.Drop()
 		require.NoError(t, w.send(out, plain("hello")))
 		w.block(in)
-		_, err := in.Receive(w.ctx, 1)
+		_, err := in.Receive(w.ctx(), 1)
 		code(t, contract.ErrorCodeConnectionRefused, err)
 	})
 }
@@ -374,7 +374,7 @@ func TestUDPClientHearsGrantedPeersOnly(t *testing.T) {
 	t.Parallel()
 	peer, stranger := listenUDP(t), listenUDP(t)
 	w := grant(t, "udp://"+peer.LocalAddr().String())
-	s, err := w.CreateUDPSocket(w.ctx, v4)
+	s, err := w.CreateUDPSocket(w.ctx(), v4)
 	require.NoError(t, err)
 	defer s.Drop()
 	require.NoError(t, w.bindUDP(s, at("0.0.0.0:0")), "every client does that")
