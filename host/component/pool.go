@@ -128,7 +128,7 @@ type pool struct {
 	stats  PoolStats
 
 	wake   chan struct{}
-	ctx    context.Context //nolint:containedctx // ends what the goroutine makes, not a caller's
+	ctx    context.Context // ends what the goroutine makes, not a caller's
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }

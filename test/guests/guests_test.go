@@ -80,7 +80,6 @@ func try(t *testing.T, i *component.Instance, tm *component.Template, expr strin
 type target struct {
 	tm    *component.Template
 	inst  *component.Instance
-	iface string
 }
 
 func (x target) imports(iface string, fn *wit.Func) (component.Callee, error) {

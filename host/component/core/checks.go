@@ -65,7 +65,6 @@ func (a *asm) opIndex(op byte, i uint32) { a.b = appendU32(append(a.b, op), i) }
 func (a *asm) i32(v int32)               { a.b = appendI32(append(a.b, opI32Const), v) }
 func (a *asm) get(local uint32)          { a.opIndex(opLocalGet, local) }
 func (a *asm) set(local uint32)          { a.opIndex(opLocalSet, local) }
-func (a *asm) misc(op byte, imm ...byte) { a.op(opMiscPrefix, op); a.op(imm...) }
 func (a *asm) i64(v int32)               { a.b = appendI32(append(a.b, opI64Const), v) }
 func (a *asm) getMeter(w *writer, g int) { a.opIndex(opGlobalGet, w.meterGlobal(g)) }
 func (a *asm) setMeter(w *writer, g int) { a.opIndex(opGlobalSet, w.meterGlobal(g)) }

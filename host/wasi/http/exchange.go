@@ -24,7 +24,7 @@ const exchangeCost = 256 << 10
 // with the last of the resources that stand for it, or with the call's context.
 type exchange struct {
 	host     *Host
-	ctx      context.Context
+	ctx      context.Context //nolint:containedctx // the exchange's own, which outlives the call that began it
 	cancel   context.CancelCauseFunc
 	body     *outgoingBody // nil: none
 	response *http.Response

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	goio "io"
+	"maps"
 	"net/http"
 )
 
@@ -13,9 +14,7 @@ const sendBytes = 32 << 10
 // send writes a response, header first, while its guest writes the body.
 func (c *Call) send(r *outgoingResponse) error {
 	h := c.w.Header()
-	for name, values := range r.headers.header() {
-		h[name] = values
-	}
+	maps.Copy(h, r.headers.header())
 	if !r.headers.has("content-type") {
 		h["Content-Type"] = nil // or the server would guess
 	}

@@ -1,7 +1,6 @@
 package http
 
 import (
-	"net"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -83,9 +82,4 @@ func target(scheme, authority, path string) (*url.URL, error) {
 	}
 	u.Path, u.RawPath, u.RawQuery, u.ForceQuery = plain, raw, query, has && query == ""
 	return u, nil
-}
-
-// withPort returns the place that an authority stands for.
-func withPort(host string, port uint16) string {
-	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }

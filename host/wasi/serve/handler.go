@@ -68,7 +68,7 @@ type Handler struct {
 	mu     sync.Mutex
 	closed bool
 	guests sync.WaitGroup
-	ctx    context.Context // ends with Close
+	ctx    context.Context //nolint:containedctx // ends with Close
 	stop   context.CancelFunc
 }
 
