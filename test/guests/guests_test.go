@@ -78,8 +78,8 @@ func try(t *testing.T, i *component.Instance, tm *component.Template, expr strin
 
 // target answers imports by exports of another component, whose instance stays.
 type target struct {
-	tm    *component.Template
-	inst  *component.Instance
+	tm   *component.Template
+	inst *component.Instance
 }
 
 func (x target) imports(iface string, fn *wit.Func) (component.Callee, error) {
