@@ -39,6 +39,7 @@ type Call struct {
 	reading bool
 	idle    *sync.Cond // not reading
 	gone    bool       // ServeHTTP has ended
+	stopped bool       // nobody wants the body any more
 	cut     bool       // a read was broken off: the connection is out of step
 }
 
@@ -87,7 +88,7 @@ type callBody struct{ *Call }
 func (b callBody) Read(p []byte) (int, error) {
 	c := b.Call
 	c.mu.Lock()
-	if c.gone || c.cut {
+	if c.stopped {
 		c.mu.Unlock()
 		return 0, http.ErrBodyReadAfterClose
 	}
@@ -105,10 +106,11 @@ func (b callBody) Read(p []byte) (int, error) {
 // take before it is broken off, at the price of the connection.
 const patience = 100 * time.Millisecond
 
-// stop ends a read that is under way.
+// stop ends a read that is under way, and fails those that have yet to begin.
 func (c *Call) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.stopped = true
 	if !c.reading {
 		return
 	}
@@ -163,7 +165,7 @@ func (c *Call) Answer(over <-chan struct{}) error {
 // dropped.
 func (c *Call) Detach() {
 	c.mu.Lock()
-	c.gone = true // nothing is read from now on
+	c.gone = true
 	c.mu.Unlock()
 	c.stop()
 	c.mu.Lock()
