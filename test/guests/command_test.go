@@ -27,7 +27,7 @@ func start(t *testing.T, c *component.Component, cfg wasi.Config) outcome {
 	var stdout, stderr bytes.Buffer
 	cfg.Args = append([]string{"program"}, cfg.Args...)
 	cfg.Stdout, cfg.Stderr = &stdout, &stderr
-	tm := link(t, c, component.LinkConfig{Name: "program", Host: wasi.Interfaces(cfg), Limits: component.Limits{Memory: 1 << 30}})
+	tm := link(t, c, component.LinkConfig{Name: "program", Host: wasi.Interfaces(cfg)})
 	ctx, end := wasi.WithRun(t.Context())
 	i, err := tm.Take(ctx)
 	require.NoError(t, err)

@@ -2,6 +2,7 @@ package guests_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -21,8 +22,29 @@ const dirEnv = "GUESTS_DIR"
 // runtime is shared: compiling some guests takes seconds, and the compiled code
 // is kept in the folder of the guests.
 var runtime = sync.OnceValues(func() (*component.Runtime, error) {
-	return component.New(context.Background(), component.Config{CacheDir: filepath.Join(os.Getenv(dirEnv), "compiled")})
+	var cfg component.Config
+	if dir := os.Getenv(dirEnv); dir != "" {
+		cfg.CacheDir = filepath.Join(dir, "compiled")
+	}
+	return component.New(context.Background(), cfg)
 })
+
+// TestMain closes what the tests share, and fails where they left memory behind.
+func TestMain(m *testing.M) {
+	status := m.Run()
+	rt, err := runtime()
+	if err == nil && rt.MemoryInUse() > 0 {
+		err = fmt.Errorf("%d bytes of linear memory are left", rt.MemoryInUse())
+	}
+	if err == nil {
+		err = rt.Close(context.Background())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
+}
 
 // guest returns a built guest, or skips the test.
 func guest(t *testing.T, name string) *component.Component {

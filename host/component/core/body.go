@@ -35,7 +35,7 @@ func (w *writer) scan() error {
 		}
 	}
 	w.graph.charge()
-	w.metered = k.pays || w.graph.charged
+	w.metered = k.pays || w.graph.charges
 	return nil
 }
 
@@ -61,26 +61,30 @@ type walker struct {
 	pays    bool      // some function pays for time
 	runs    []codeRun // of the function, for Plan.KeepOffsets
 
+	at   int  // where the instruction starts
+	dead bool // it cannot be reached
+
 	// Counted by a scan.
 	sets       int // of locals
-	phis       int // that the compiler needs for locals where branches meet, at most
-	loopPhis   int // likewise at the start of loops
-	values     int // slots of calls and blocks with more than one value
+	phis       int // at most, where branches meet
+	loopPhis   int // likewise where loops start
+	values     int // slots of what blocks take and leave, if by a type
+	area       int // slots of the parameters and results of one call, at most
 	ops        operands
 	hasVectors bool
-	area       int // slots of the parameters and results of one call, at most
 }
 
 // frame is one open block.
 type frame struct {
-	kind            byte // opBlock, opLoop, opIf, opElse or opTryTable
-	target          bool // of a branch
-	caught          bool // the target of a catch clause
-	entry           int  // run at the start of an if
-	exit            int  // the worst run of the branches to the block's end
-	sets            int  // sets at the start
-	height          int  // of the operands below the block
-	params, results int  // how many values it takes and leaves
+	kind   byte // opBlock, opLoop, opIf, opElse or opTryTable
+	caught bool // the target of a catch clause
+	dead   bool // cannot be reached
+	entry  int  // run at the start of an if
+	exit   int  // the worst run of the branches to the block's end
+
+	height          int // of the operands below the block
+	params, results int // how many values it takes and leaves
+	meeting         meeting
 }
 
 // begin prepares to walk over body i. It returns where its groups of locals
@@ -90,7 +94,7 @@ func (k *walker) begin(i int) (groups uint32, first, start int) {
 	k.reader = reader{b: m.bytes[:at.end], pos: at.start}
 	k.a.b, k.frames = k.a.b[:0], append(k.frames[:0], frame{kind: opBlock})
 	k.run, k.calls, k.loops, k.catches = 0, false, false, 0
-	k.sets, k.phis, k.loopPhis, k.values, k.area, k.ops, k.hasVectors = 0, 0, 0, 0, 0, operands{}, false
+	k.dead, k.sets, k.phis, k.loopPhis, k.values, k.area, k.ops, k.hasVectors = false, 0, 0, 0, 0, 0, operands{}, false
 	k.node = &k.none
 	if k.w.metered {
 		k.node = &k.w.graph.funcs[i]
@@ -305,6 +309,7 @@ func (k *walker) instruction() {
 	if k.run > maxRun {
 		k.pay(start, runTicks)
 	}
+	k.at = start
 	op := k.byte()
 	switch {
 	case op <= opTryTable:
@@ -347,7 +352,9 @@ func (k *walker) variable(op byte, start int) {
 		k.index("local", k.locals)
 	case op == opLocalSet, op == opLocalTee:
 		k.index("local", k.locals)
-		k.sets++
+		if !k.dead {
+			k.sets++
+		}
 	case op == opGlobalGet, op == opGlobalSet:
 		k.global(op, start)
 	case op == opTableGet, op == opTableSet:

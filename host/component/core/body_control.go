@@ -4,9 +4,9 @@ package core
 func (k *walker) control(op byte, start int) {
 	switch op {
 	case opUnreachable, opThrowRef:
-		k.run = 0 // what follows is dead until the block's end
+		k.end()
 	case opReturn:
-		k.run = 0
+		k.end()
 		if k.node.charge > 0 {
 			k.replace(start, k.toEnd)
 		}
@@ -24,10 +24,10 @@ func (k *walker) control(op byte, start int) {
 	case opThrow:
 		k.index("tag", len(k.w.m.Tags))
 		k.w.facts.Exceptions = true
-		k.run = 0
+		k.end()
 	case opBr:
 		k.branch()
-		k.run = 0
+		k.end()
 	case opBrIf:
 		k.ops.move(-1)
 		k.branch()
@@ -36,7 +36,7 @@ func (k *walker) control(op byte, start int) {
 			k.branch()
 		}
 		k.branch()
-		k.run = 0
+		k.end()
 	case opCall, opCallIndirect, opReturnCall, opReturnCallIndirect:
 		k.callTo(op, start)
 	case opSelectTyped:
@@ -50,6 +50,9 @@ func (k *walker) control(op byte, start int) {
 		k.unknown(start)
 	}
 }
+
+// end notes that what follows is dead until the block's end.
+func (k *walker) end() { k.run, k.dead = 0, true }
 
 // maxTargets bounds one br_table. Its bytes bound it too.
 const maxTargets = 1 << 20
@@ -79,7 +82,7 @@ func (k *walker) callTo(op byte, start int) {
 	k.ops.call(len(t.Params), len(t.Results))
 	k.run += callRun
 	if op >= opReturnCall {
-		k.run = 0
+		k.end()
 		k.returnCall(op, start, t)
 	}
 }
@@ -145,7 +148,7 @@ func (k *walker) push(kind byte, params, results int) {
 		return
 	}
 	k.frames = append(k.frames, frame{
-		kind: kind, entry: k.run, sets: k.sets,
+		kind: kind, entry: k.run, dead: k.dead, meeting: meeting{start: k.sets},
 		height: max(k.ops.height-params, 0), params: params, results: results,
 	})
 }
@@ -177,7 +180,8 @@ func (k *walker) elseArm(start int) {
 		return
 	}
 	f.kind, f.exit = opElse, max(f.exit, k.run)
-	k.run = f.entry
+	k.arrive(f)
+	k.run, k.dead = f.entry, f.dead
 	k.ops.reset(f.height + f.params)
 }
 
@@ -194,12 +198,7 @@ func (k *walker) close() {
 	if f.kind == opTryTable {
 		k.catches--
 	}
-	switch phis := min(k.sets-f.sets, k.locals); {
-	case f.kind == opLoop && f.target:
-		k.loopPhis += phis
-	case f.target, f.kind == opIf, f.kind == opElse:
-		k.phis += phis
-	}
+	k.meet(&f)
 	if f.caught && k.w.metered && !k.scanning && len(k.frames) > 0 {
 		k.copyTo(k.pos)
 		k.caught()
@@ -214,8 +213,8 @@ func (k *walker) branch() *frame {
 		return &frame{}
 	}
 	f := &k.frames[len(k.frames)-1-int(label)]
-	f.target = true
 	f.exit = max(f.exit, k.run)
+	k.arrive(f)
 	return f
 }
 

@@ -8,41 +8,39 @@ package core
 //
 // Few functions are charged: those that make calls of unknown target, those
 // that catch exceptions, and for each cycle of direct calls one. Without them
-// the graph of calls has no cycles, so what a function may need below it is
-// known: the sum along its longest path. A charged function pays for that, too,
-// and one that would leave its caller more than freeStack to pay is charged
-// itself. What is called from elsewhere thus uses up to freeStack unpaid; a call
-// of unknown target pays for it.
+// the graph of calls has no cycles, so what the others need is known. Those on
+// the way to a charged function are paid for by the charged one above them; if
+// they would need more than freeWay, one of them is charged too. A call of
+// unknown target pays freeWay for whatever is on the way there. What calls none
+// that is charged is at the end of the stack, where it is only once, and up to
+// freeEnd costs nothing.
 const (
 	// MaxStack is the most that StackGlobal is meant to begin with, in bytes.
-	MaxStack = 2 << 20
+	MaxStack = 3 << 20
 	// MaxClones likewise for ClonesGlobal.
 	MaxClones = 64 << 20
 
-	freeStack = 1024 // bytes
+	freeWay = 512  // bytes
+	freeEnd = 4096 // bytes
 
 	// The estimate of a frame. The engine spills a value to a place of its own,
 	// which no other has later. Of the values that could be spilled few are, if
-	// the code was not made for it: in functions of real modules the estimate
-	// is 1.4 times the truth at the median, and between a half and three times
-	// as much but for one in a hundred. Code that was made for it can need
-	// twelve times the estimate.
-	frameBase   = 112 // bytes
-	slotSize    = 8
-	setShare    = 4  // sets of locals for a slot
-	loopShare   = 2  // phis (values where branches meet) at the start of loops
-	phiShare    = 16 // other phis
-	phisPerSet  = 10 // so many at most are usual
-	oddPhiShare = 4  // those beyond
-	maxFrame    = 1 << 28
-	firstStack  = 10240 // what the engine's stacks begin with; they double
+	// the code was not made for it; code that was needs up to four times the
+	// estimate.
+	frameBase  = 112 // bytes
+	slotSize   = 8
+	setShare   = 4 // sets of locals for a slot
+	phiShare   = 2 // likewise values that are made up where branches meet
+	loopShare  = 2 // likewise where loops start
+	maxFrame   = 1 << 28
+	firstStack = 10240 // what the engine's stacks begin with; they double
 )
 
 // callGraph is what a scan finds in the bodies of all functions.
 type callGraph struct {
 	funcs   []graphNode // by function, without imported ones
 	callees []uint32
-	charged bool // some function is
+	charges bool // some function
 }
 
 // graphNode is one function.
@@ -53,7 +51,8 @@ type graphNode struct {
 	catches int32 // most try_tables inside each other
 
 	charge int32 // what it pays when it is called, or 0
-	unpaid int32 // what its callers pay
+	way    int32 // what its callers pay: the longest way to a charged function
+	end    int32 // the longest way to an end without one
 	cycle  bool  // must be charged to cut a cycle
 	state  byte
 }
@@ -107,21 +106,29 @@ func (g *callGraph) charge() {
 
 // settle sums up a function all of whose callees are done, or are charged.
 func (g *callGraph) settle(n *graphNode) {
-	below := int32(0)
-	for _, c := range g.callees[n.callees.start:n.callees.end] {
-		below = max(below, g.funcs[c].unpaid)
+	way, end, leads := int32(0), int32(0), false
+	for _, i := range g.callees[n.callees.start:n.callees.end] {
+		c := &g.funcs[i]
+		way, end = max(way, c.way), max(end, c.end)
+		leads = leads || c.way > 0 || c.charged()
 	}
 	n.state = done
-	total := min(n.frame+below, maxFrame)
-	if !n.cuts() && !n.cycle && total <= freeStack {
-		n.unpaid = total
+	way, end = min(n.frame+way, maxFrame), min(n.frame+end, maxFrame)
+	if !n.charged() && (!leads || way <= freeWay) && end <= freeEnd {
+		n.end = end
+		if leads {
+			n.way = way
+		}
 		return
 	}
+	n.charge, g.charges = way, true
 	if n.unknown {
-		total += freeStack
+		n.charge += freeWay
 	}
-	n.charge, g.charged = total, true
 }
+
+// charged reports whether a function is known to be charged.
+func (n *graphNode) charged() bool { return n.cuts() || n.cycle || n.charge > 0 }
 
 // slots returns how many slots values take.
 func slots(types []ValType) int {
@@ -145,7 +152,7 @@ func (t *FuncType) isTail() bool {
 
 // frameOf estimates the frame of a function that the walker has just seen.
 func (k *walker) frameOf(t *FuncType) int32 {
-	n := k.ops.spilled + k.sets/setShare + k.phis/phiShare + k.loopPhis/loopShare + max(k.phis-phisPerSet*k.sets, 0)/oddPhiShare
+	n := k.ops.spilled + k.sets/setShare + k.phis/phiShare + k.loopPhis/loopShare
 	if k.hasVectors {
 		n *= 2
 	}

@@ -94,7 +94,7 @@ func TestEndlessRecursionTakesLittleStack(t *testing.T) {
 			w := newWorld(t, engine.Config{})
 			f := w.must(g.encode(), core.Plan{}).Func("f")
 			requireTrap(t, trap.StackOverflow, f.Call(engine.NewContext(context.Background()), nil))
-			require.Less(t, engine.StackSize(f), 8<<20, "the engine would allow 100 MB")
+			require.Less(t, engine.StackSize(f), 4*core.MaxStack, "the engine would allow 100 MB")
 			t.Logf("%d KB", engine.StackSize(f)>>10)
 		})
 	}
