@@ -42,7 +42,10 @@ func (Poll) Poll(ctx context.Context, in []contract.Pollable) ([]uint32, error) 
 		return ready, nil
 	}
 	w := NewWaiter()
-	for _, c := range conds {
+	for i, c := range conds {
+		if i%1024 == 0 && ctx.Err() != nil {
+			break // Wait says so
+		}
 		defer c.Subscribe(w)()
 	}
 	for {
