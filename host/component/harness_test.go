@@ -17,7 +17,7 @@ func newRuntime(t testing.TB) *component.Runtime {
 	rt, err := component.New(context.Background(), component.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		require.Zero(t, rt.MemoryInUse(), "linear memory is left")
+		require.Zero(t, rt.MemoryInUse()+rt.MemoryIdle(), "linear memory is left")
 		require.NoError(t, rt.Close(context.Background()))
 	})
 	return rt

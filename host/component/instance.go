@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/lathhost/lath/host/component/abi"
 	"github.com/lathhost/lath/host/component/engine"
@@ -46,6 +47,8 @@ type Instance struct {
 	dead      error
 	// unpoolable is why the instance cannot be kept for another call.
 	unpoolable string
+	since      time.Time // waits for a call, in a pool
+	idle       int64     // what it counts to idle.bytes
 	// token is held while a call runs: exactly one goroutine runs guest code of
 	// a store at a time.
 	token atomic.Bool
@@ -94,15 +97,20 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 			return i, nil
 		}
 	}
-	return t.newInstance(ctx)
+	return t.newInstance(ctx, true)
 }
 
-func (t *Template) newInstance(ctx context.Context) (*Instance, error) {
+// newInstance makes an instance; for one that is wanted, and grows into what the
+// runtime has, instances that wait for a call are closed where there is no room.
+func (t *Template) newInstance(ctx context.Context, wanted bool) (*Instance, error) {
 	i := &Instance{tmpl: t, comps: make([]compInst, len(t.plan.Instances)), cores: make([]*engine.Module, 0, len(t.plan.Cores)),
-		funcs: make([]coreFunc, len(t.refs.list)), guests: make([]abi.Guest, len(t.guests.list))}
+		funcs: make([]coreFunc, len(t.refs.list)), guests: make([]abi.Guest, len(t.guests.list)), since: time.Now()}
 	i.ctx.inst, i.inv.inst, i.onDone = i, i, i.contextDone
 	i.ctx.Symbols = (*symbols)(t)
 	i.budget, i.slots = memory.NewBudget(t.limits.Memory, t.rt.budget), t.limits.Handles
+	if wanted {
+		i.budget.OnFull(t.rt.more)
+	}
 	i.peer.slots = &i.slots
 	i.hostBytes.limit = t.limits.HostBytes
 	for k := range i.comps {
@@ -121,6 +129,7 @@ func (t *Template) newInstance(ctx context.Context) (*Instance, error) {
 	stop := i.begin(ctx)
 	err = i.instantiate()
 	i.end(stop, err)
+	i.budget.OnFull(t.rt.more)
 	if err == nil && t.pool != nil && t.pool.cfg.Reuse == Pristine {
 		err = i.mark()
 	}
@@ -201,6 +210,7 @@ func (i *Instance) Close() error {
 			errs = append(errs, err)
 		}
 	}
+	i.setIdle(false, i.tmpl.rt)
 	i.meter.Close()
 	i.cores, i.memories = nil, nil
 	if i.dead == nil {

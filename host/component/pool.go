@@ -14,14 +14,14 @@ type Reuse uint8
 
 // The kinds of reuse.
 const (
-	// Fresh makes a new instance for every call.
-	Fresh Reuse = iota
 	// Pristine brings the instance back to the state that it had after its
-	// instantiation: every call finds a fresh one.
-	Pristine
+	// instantiation: every call finds a fresh one. It is the default.
+	Pristine Reuse = iota
 	// Sticky keeps the state. Which of the instances a call gets is not
 	// defined.
 	Sticky
+	// Fresh makes a new instance for every call.
+	Fresh
 )
 
 // String returns the name of r.
@@ -37,8 +37,10 @@ func (r Reuse) String() string {
 	return fmt.Sprintf("Reuse(%d)", uint8(r))
 }
 
-// PoolConfig says how a template keeps instances between calls. The zero value
-// keeps none. The memory of instances that wait counts to [Runtime.MemoryInUse].
+// PoolConfig says how a template keeps instances between calls. The zero value is
+// the default, and keeps some. The memory of instances that wait is told by
+// [Runtime.MemoryIdle]; where a new instance, or one that grows, does not fit the
+// limit of the runtime beside them, they are closed.
 type PoolConfig struct {
 	Reuse Reuse
 	// Min instances are made before they are needed, and kept. Default: none.
@@ -67,7 +69,7 @@ const maxPool = 20_000
 
 func (c PoolConfig) withDefaults() (PoolConfig, error) {
 	switch {
-	case c.Reuse > Sticky:
+	case c.Reuse > Fresh:
 		return c, fmt.Errorf("pool: %v is no kind of reuse", c.Reuse)
 	case c.Min < 0 || c.Min > maxPool:
 		return c, fmt.Errorf("pool: min is %d: want 0 to %d", c.Min, maxPool)
@@ -119,6 +121,10 @@ type pool struct {
 	tmpl *Template
 	cfg  PoolConfig
 
+	// resetting is held by the goroutine while it has an instance out of both
+	// lists, so that who wants all that is idle can wait for it.
+	resetting sync.Mutex
+
 	mu     sync.Mutex
 	ready  []*Instance // last in, first out: what is in the caches is used again
 	used   []*Instance // to be reset
@@ -136,6 +142,7 @@ type pool struct {
 func newPool(t *Template, cfg PoolConfig) *pool {
 	p := &pool{tmpl: t, cfg: cfg, wake: make(chan struct{}, 1)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	t.rt.idle.join(p)
 	if cfg.Min > 0 {
 		p.mu.Lock()
 		p.work()
@@ -182,6 +189,7 @@ func (p *pool) pop() (i *Instance, clean bool) {
 	}
 	p.stats.Hits++
 	p.least = min(p.least, len(p.ready)+len(p.used))
+	i.setIdle(false, p.tmpl.rt)
 	return i, clean
 }
 
@@ -204,7 +212,9 @@ func (p *pool) put(i *Instance) bool {
 		p.stats.Discarded++
 		return false
 	}
+	i.setIdle(true, p.tmpl.rt)
 	if p.cfg.Reuse == Sticky {
+		i.since = time.Now()
 		p.ready = append(p.ready, i)
 		if !p.works {
 			p.work() // for those that grow old
@@ -227,7 +237,8 @@ func (p *pool) discarded() {
 func (p *pool) reset(i *Instance) bool {
 	start := time.Now()
 	written, err := i.reset(p.cfg.KeepPages)
-	took := time.Since(start)
+	i.since = time.Now()
+	took := i.since.Sub(start)
 	p.mu.Lock()
 	if err == nil {
 		p.stats.Resets++
@@ -262,17 +273,20 @@ func (p *pool) run() {
 
 // clean resets what was used.
 func (p *pool) clean() {
-	for p.ctx.Err() == nil {
-		p.mu.Lock()
-		i := pop(&p.used)
-		p.mu.Unlock()
-		if i == nil {
-			return
-		}
-		if p.reset(i) {
-			p.add(i)
-		}
+	for p.ctx.Err() == nil && p.cleanOne() {
 	}
+}
+
+func (p *pool) cleanOne() bool {
+	p.resetting.Lock()
+	defer p.resetting.Unlock()
+	p.mu.Lock()
+	i := pop(&p.used)
+	p.mu.Unlock()
+	if i != nil && p.reset(i) {
+		p.add(i)
+	}
+	return i != nil
 }
 
 // add puts an instance among those that are ready.
@@ -280,6 +294,7 @@ func (p *pool) add(i *Instance) {
 	p.mu.Lock()
 	full := p.closed || len(p.ready)+len(p.used) >= p.cfg.Max
 	if !full {
+		i.setIdle(true, p.tmpl.rt)
 		p.ready = append(p.ready, i)
 	}
 	p.mu.Unlock()
@@ -296,7 +311,7 @@ const fillTime = 10 * time.Second
 func (p *pool) fill() {
 	for p.idle() < p.cfg.Min {
 		ctx, cancel := context.WithTimeout(p.ctx, fillTime)
-		i, err := p.tmpl.newInstance(ctx)
+		i, err := p.tmpl.newInstance(ctx, false)
 		cancel()
 		if err != nil || i.unpoolable != "" {
 			if err == nil {
@@ -304,6 +319,7 @@ func (p *pool) fill() {
 			}
 			return
 		}
+		i.since = time.Now()
 		p.add(i)
 	}
 }
@@ -338,6 +354,7 @@ func (p *pool) close() error {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
+	p.tmpl.rt.idle.leave(p)
 	p.cancel()
 	p.wg.Wait()
 	p.mu.Lock()

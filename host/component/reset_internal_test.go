@@ -48,7 +48,7 @@ func linked(t *testing.T, path string) *Template {
 	t.Cleanup(func() { require.NoError(t, rt.Close(context.Background())) })
 	c, err := rt.Compile(wasm)
 	require.NoError(t, err)
-	tm, err := c.Link(context.Background(), LinkConfig{Name: path, Pool: PoolConfig{Reuse: Pristine}})
+	tm, err := c.Link(context.Background(), LinkConfig{Name: path})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, tm.Close(context.Background())) })
 	return tm
@@ -56,7 +56,7 @@ func linked(t *testing.T, path string) *Template {
 
 func pristineInstance(t *testing.T, tm *Template) *Instance {
 	t.Helper()
-	i, err := tm.newInstance(context.Background())
+	i, err := tm.newInstance(context.Background(), true)
 	require.NoError(t, err)
 	require.Empty(t, i.unpoolable)
 	t.Cleanup(func() { require.NoError(t, i.Close()) })

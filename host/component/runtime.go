@@ -23,7 +23,7 @@ type Config struct {
 	// 2.
 	CompileWorkers int
 	// MemoryLimit bounds the linear memory of all instances together, in
-	// bytes. Default: no limit.
+	// bytes; those that wait in pools are closed first. Default: no limit.
 	MemoryLimit uint64
 	// ComponentBytes bounds one component's bytes. Default: 64 MiB.
 	ComponentBytes int
@@ -33,6 +33,8 @@ type Config struct {
 type Runtime struct {
 	engine *engine.Engine
 	budget *memory.Budget
+	idle   idle
+	more   func(want uint64) bool // reclaim
 	decode binary.Limits
 }
 
@@ -42,14 +44,13 @@ func New(ctx context.Context, cfg Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Runtime{engine: e, budget: memory.NewBudget(cfg.MemoryLimit, nil), decode: binary.Limits{Bytes: cfg.ComponentBytes}}, nil
+	r := &Runtime{engine: e, budget: memory.NewBudget(cfg.MemoryLimit, nil), decode: binary.Limits{Bytes: cfg.ComponentBytes}}
+	r.more = r.reclaim
+	return r, nil
 }
 
 // Close releases the runtime.
 func (r *Runtime) Close(ctx context.Context) error { return r.engine.Close(ctx) }
-
-// MemoryInUse returns the bytes of linear memory that all instances hold.
-func (r *Runtime) MemoryInUse() uint64 { return r.budget.Stats().Used }
 
 // Component is a decoded and validated component.
 type Component struct {

@@ -46,7 +46,7 @@ func load(t testing.TB, path string) guest {
 	rt, err := component.New(context.Background(), component.Config{CacheDir: t.TempDir()})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		require.Zero(t, rt.MemoryInUse())
+		require.Zero(t, rt.MemoryInUse()+rt.MemoryIdle())
 		require.NoError(t, rt.Close(context.Background()))
 	})
 	wasm, err := os.ReadFile(path)

@@ -95,7 +95,7 @@ func (b *bed) compile(ctx context.Context) (err error) {
 		return err
 	}
 	b.later(func() error {
-		if n := b.rt.MemoryInUse(); n > 0 {
+		if n := b.rt.MemoryInUse() + b.rt.MemoryIdle(); n > 0 {
 			return fmt.Errorf("%d bytes of guest memory are left", n)
 		}
 		return b.rt.Close(context.Background())

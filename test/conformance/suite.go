@@ -72,7 +72,7 @@ func (s *suite) playScript(ctx context.Context, x script) (counts, error) {
 	if err := p.close(ctx); err != nil {
 		return c, err
 	}
-	if n := rt.MemoryInUse(); n > 0 {
+	if n := rt.MemoryInUse() + rt.MemoryIdle(); n > 0 {
 		return c, fmt.Errorf("%d bytes of linear memory are left", n)
 	}
 	return c, rt.Close(ctx)

@@ -33,8 +33,10 @@ var runtime = sync.OnceValues(func() (*component.Runtime, error) {
 func TestMain(m *testing.M) {
 	status := m.Run()
 	rt, err := runtime()
-	if err == nil && rt.MemoryInUse() > 0 {
-		err = fmt.Errorf("%d bytes of linear memory are left", rt.MemoryInUse())
+	if err == nil {
+		if n := rt.MemoryInUse() + rt.MemoryIdle(); n > 0 {
+			err = fmt.Errorf("%d bytes of linear memory are left", n)
+		}
 	}
 	if err == nil {
 		err = rt.Close(context.Background())

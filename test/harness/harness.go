@@ -123,7 +123,7 @@ func (l *Lattice) Host(edit func(*host.Config)) *Node {
 	t.Cleanup(func() {
 		n.Stop()
 		images.Close()
-		require.Zero(t, rt.MemoryInUse(), "guest memory is left")
+		require.Zero(t, rt.MemoryInUse()+rt.MemoryIdle(), "guest memory is left")
 		require.NoError(t, rt.Close(context.Background()))
 	})
 	return n

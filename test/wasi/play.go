@@ -72,7 +72,7 @@ func (p *player) play(ctx context.Context, tests []test) error {
 		p.total.add(*suites[suite])
 	}
 	fmt.Fprintln(p.out, p.total)
-	if n := rt.MemoryInUse(); n > 0 {
+	if n := rt.MemoryInUse() + rt.MemoryIdle(); n > 0 {
 		return fmt.Errorf("%d bytes of linear memory are left", n)
 	}
 	if err := rt.Close(ctx); err != nil {

@@ -18,6 +18,7 @@ import (
 type Budget struct {
 	parent   *Budget
 	limit    uint64
+	full     func(want uint64) bool
 	used     atomic.Uint64
 	peak     atomic.Uint64
 	reserved atomic.Uint64
@@ -43,6 +44,14 @@ func NewBudget(limit uint64, parent *Budget) *Budget {
 	return &Budget{parent: parent, limit: limit}
 }
 
+// OnFull has more called where a parent, not b itself, refuses what is asked of
+// b: if it reports that it gave something back there, b asks again. It is called
+// by whoever makes or grows a memory. Set it, or nil, while nobody draws on b.
+func (b *Budget) OnFull(more func(want uint64) bool) { b.full = more }
+
+// retry reports whether it makes sense to ask a parent again.
+func (b *Budget) retry(want uint64) bool { return b != nil && b.full != nil && b.full(want) }
+
 // Stats returns the counts.
 func (b *Budget) Stats() Stats {
 	if b == nil {
@@ -57,16 +66,22 @@ func (b *Budget) Stats() Stats {
 // take charges n bytes to the whole chain, or to none of it.
 func (b *Budget) take(n uint64) bool {
 	for l := b; l != nil; l = l.parent {
-		if l.takeOne(n) {
-			continue
+		for ok := l.takeOne(n); !ok; ok = l.takeOne(n) {
+			if l == b || !b.retry(n) {
+				b.refuse(l, n)
+				return false
+			}
 		}
-		l.refused.Add(1)
-		for u := b; u != l; u = u.parent {
-			u.used.Add(-n)
-		}
-		return false
 	}
 	return true
+}
+
+// refuse takes back what the budgets below l were charged.
+func (b *Budget) refuse(l *Budget, n uint64) {
+	l.refused.Add(1)
+	for u := b; u != l; u = u.parent {
+		u.used.Add(-n)
+	}
 }
 
 func (b *Budget) takeOne(n uint64) bool {

@@ -44,6 +44,9 @@ func newLinear(min, max uint64, budget *Budget, image *Image) (*Linear, error) {
 		return nil, &BudgetError{Want: min}
 	}
 	base, err := reserve(min, max, image)
+	for err != nil && budget.retry(min) { // there are only so many mappings
+		base, err = reserve(min, max, image)
+	}
 	if err != nil {
 		budget.give(min)
 		return nil, fmt.Errorf("reserve %d bytes of linear memory: %w", max, err)
