@@ -313,6 +313,12 @@ func WITQueue(lattice, component string) string { return WITSubject(lattice, com
 // The hosts share it as a queue group of the same text.
 func LinkStatusSubject(lattice string) string { return lathBase(lattice) + ".ctl.link.status" }
 
+// StatsSubject is where one host tells what it has counted of the components
+// that it runs:
+//
+//	lath.v1.{lattice}.ctl.stats.{host}
+func StatsSubject(lattice, host string) string { return lathBase(lattice) + ".ctl.stats." + host }
+
 // BeatSubject returns the subject of a host's pulse:
 //
 //	lath.v1.{lattice}.beat.{host}

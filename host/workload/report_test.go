@@ -34,7 +34,7 @@ func serving(t *testing.T, path string, cfg wasi.Config) (*Workload, *observer.O
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, tm.Close(context.Background())) })
 	core, logs := observer.New(zap.InfoLevel)
-	return &Workload{cfg: Config{ID: "guest", Template: tm, Log: zap.New(core)}, admit: newLimiter(1)}, logs
+	return newWorkload(Config{ID: "guest", Component: c, Template: tm, MaxInstances: 1, Log: zap.New(core)}), logs
 }
 
 func (w *Workload) callFor(ctx context.Context, t *testing.T, iface, fn string) *wrpc.Error {

@@ -17,8 +17,8 @@ import (
 	"github.com/lathhost/lath/wit"
 )
 
-// Config says what to run. All fields are required but Annotations,
-// MaxTime and Limits.
+// Config says what to run. All fields are required but Pool, Meter, Annotations,
+// MaxTime, MaxWait and Limits.
 type Config struct {
 	ID    string
 	Image string
@@ -26,8 +26,16 @@ type Config struct {
 	// workload closes when it ends.
 	Component *component.Component
 	Template  *component.Template
+	// Pool is what Template was linked with.
+	Pool component.PoolConfig
+	// Meter is told of every call. Default: a new one.
+	Meter *Meter
 	// MaxInstances is how many calls may run at a time, at least 1.
 	MaxInstances uint32
+	// MaxWait bounds how long a call waits for an instance before its caller is
+	// told "busy". It does not hold for callers of v1, who cannot be told. Default:
+	// [DefaultMaxWait].
+	MaxWait time.Duration
 	// MaxTime bounds one call. Default: none but the caller's.
 	MaxTime     time.Duration
 	Annotations map[string]string
@@ -41,13 +49,18 @@ type Config struct {
 	Log     *zap.Logger
 }
 
+// DefaultMaxWait is the default of [Config].MaxWait.
+const DefaultMaxWait = 5 * time.Second
+
 var errStopping = errors.New("the component is stopping")
 
 // Workload is a running component. It is safe for concurrent use.
 type Workload struct {
-	cfg    Config
-	admit  *limiter
-	report report
+	cfg      Config
+	admit    *limiter
+	arrivals *wrpc.Limiter
+	meter    *Meter
+	report   report
 
 	// base ends when calls that outlive the drain are to be cut off.
 	base context.Context //nolint:containedctx // ended by Stop, not by a caller
@@ -61,21 +74,38 @@ type Workload struct {
 
 // Start serves a component's exports on the lattice.
 func Start(ctx context.Context, cfg Config) (*Workload, error) {
-	w := &Workload{cfg: cfg, admit: newLimiter(clamp(cfg.MaxInstances)), max: cfg.MaxInstances, annotations: cfg.Annotations}
-	w.base, w.cut = context.WithCancel(context.Background())
+	w := newWorkload(cfg)
 	var err error
 	if w.serving, err = cfg.Server.Serve(ctx, w.exports()...); err != nil {
 		return nil, fmt.Errorf("serve component %q: %w", cfg.ID, err)
 	}
+	w.meter.watch(cfg.Template)
 	return w, nil
 }
+
+func newWorkload(cfg Config) *Workload {
+	if cfg.MaxWait <= 0 {
+		cfg.MaxWait = DefaultMaxWait
+	}
+	if cfg.Meter == nil {
+		cfg.Meter = NewMeter()
+	}
+	w := &Workload{cfg: cfg, meter: cfg.Meter, admit: newLimiter(clamp(cfg.MaxInstances), cfg.MaxWait),
+		max: cfg.MaxInstances, annotations: cfg.Annotations}
+	w.arrivals = wrpc.NewLimiter(wrpc.Limits{Concurrency: arrivals(cfg.MaxInstances), Queue: -1})
+	w.base, w.cut = context.WithCancel(context.Background())
+	return w
+}
+
+// arrivals is how many calls that came by NATS may run or wait here. Which of
+// them run is up to [limiter], which calls from this host pass too.
+func arrivals(maxInstances uint32) int { return clamp(maxInstances) + maxWaiting }
 
 func clamp(n uint32) int { return int(min(n, math.MaxInt32)) }
 
 // exports lists what is served: the functions of every exported interface that
 // a wire can carry.
 func (w *Workload) exports() []wrpc.Export {
-	limits := wrpc.NewLimiter(wrpc.Limits{Concurrency: maxArrivals})
 	var list []wrpc.Export
 	skipped := map[string]bool{}
 	for _, e := range w.cfg.Template.Exports() {
@@ -90,34 +120,42 @@ func (w *Workload) exports() []wrpc.Export {
 			Prefix:   lattice.RPCPrefix(w.cfg.Lattice, w.cfg.ID),
 			Direct:   lattice.DirectPrefix(w.cfg.Lattice, w.cfg.Host, w.cfg.ID),
 			Instance: e.Interface, Func: lattice.FunctionName(e.Type.Name),
-			Params: e.Type.ParamTypes(), Limiter: limits, Admit: w.admission, Unary: w.handler(e),
+			Params: e.Type.ParamTypes(), Limiter: w.arrivals, Admit: w.admission, Unary: w.handler(e),
 		})
 	}
 	return list
 }
 
-// maxArrivals bounds the calls that have arrived by NATS and are admitted or
-// wait here; the component's own limit is [limiter]'s, which calls from this
-// host pass too.
-const maxArrivals = 2 * maxWaiting
-
 // admission lets a call from the lattice in, or turns it away before it is
 // accepted: busy means that nothing was executed.
 func (w *Workload) admission(ctx context.Context, req *wrpc.Request) (release func(), err error) {
-	if err := w.admit.acquire(ctx, w.cfg.ID, req.Path); err != nil {
-		return nil, &wrpc.Error{Code: wrpc.Busy, Detail: err.Error(), Err: err}
+	if err := w.enter(ctx, req.Path, !req.Lath); err != nil {
+		return nil, err
 	}
 	return w.admit.release, nil
 }
 
+// enter waits for room for a call. Leave by the limiter's release.
+func (w *Workload) enter(ctx context.Context, path []string, patient bool) error {
+	err := w.admit.acquire(ctx, w.cfg.ID, path, patient)
+	if err != nil {
+		err = &wrpc.Error{Code: wrpc.Busy, Detail: err.Error(), Err: err}
+		w.meter.ended(err)
+	}
+	return err
+}
+
 func (w *Workload) handler(e *component.Export) wrpc.UnaryFunc {
-	return func(ctx context.Context, req *wrpc.Request) ([]byte, error) {
+	return func(ctx context.Context, req *wrpc.Request) (out []byte, err error) {
 		ctx, cancel := w.bound(traced(ctx))
 		defer cancel()
 		ctx, end := wasi.WithRun(ctx)
 		defer end()
-		out, err := w.cfg.Template.Call(ctx, e, req.Params, nil)
-		return out, w.outcome(ctx, e, err)
+		err = w.run(ctx, e, func(i *component.Instance) (err error) {
+			out, err = i.Call(ctx, e, req.Params, nil)
+			return err
+		})
+		return out, err
 	}
 }
 
@@ -125,11 +163,13 @@ func (w *Workload) handler(e *component.Export) wrpc.UnaryFunc {
 func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, iface string) error {
 	e := w.cfg.Template.Export(iface, call.Func().Name)
 	if e == nil {
-		return &wrpc.Error{Code: wrpc.Refused, Detail: fmt.Sprintf("component %q does not export %s.%s", w.cfg.ID, iface, call.Func().Name)}
+		err := &wrpc.Error{Code: wrpc.Refused, Detail: fmt.Sprintf("component %q does not export %s.%s", w.cfg.ID, iface, call.Func().Name)}
+		w.meter.ended(err)
+		return err
 	}
 	meta, _ := wrpc.MetaFromContext(ctx)
-	if err := w.admit.acquire(ctx, w.cfg.ID, meta.Path); err != nil {
-		return &wrpc.Error{Code: wrpc.Busy, Detail: err.Error(), Err: err}
+	if err := w.enter(ctx, meta.Path, false); err != nil {
+		return err
 	}
 	defer w.admit.release()
 	ctx, cancel := w.bound(ctx)
@@ -139,12 +179,24 @@ func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, ifac
 	defer abort(nil)
 	ctx, end := wasi.WithRun(ctx)
 	defer end()
+	return w.run(ctx, e, func(i *component.Instance) error { return call.Forward(ctx, i, e) })
+}
+
+// run makes a call on an instance, counts what it took, and makes of its error
+// what the caller may know.
+func (w *Workload) run(ctx context.Context, e *component.Export, call func(*component.Instance) error) (err error) {
+	defer func() { w.meter.ended(err) }()
 	i, err := w.cfg.Template.Take(ctx)
 	if err != nil {
 		return w.outcome(ctx, e, err)
 	}
-	err = call.Forward(ctx, i, e)
-	return errors.Join(w.outcome(ctx, e, err), i.Release())
+	before := uint64(0)
+	if w.cfg.Pool.Reuse == component.Sticky {
+		before = i.Usage().Ticks // of calls before this one
+	}
+	err = w.outcome(ctx, e, call(i))
+	w.meter.used(i.Usage(), before)
+	return errors.Join(err, i.Release())
 }
 
 // bound adds the component's own time limit to a call's.
@@ -161,6 +213,7 @@ func (w *Workload) Scale(maxInstances uint32, annotations map[string]string) {
 	w.max, w.annotations = maxInstances, annotations
 	w.mu.Unlock()
 	w.admit.resize(clamp(maxInstances))
+	w.arrivals.SetConcurrency(arrivals(maxInstances))
 }
 
 // Describe returns the workload as the inventory shows it.
@@ -169,6 +222,26 @@ func (w *Workload) Describe() lattice.ComponentDescription {
 	defer w.mu.Unlock()
 	return lattice.ComponentDescription{ID: w.cfg.ID, ImageRef: w.cfg.Image, MaxInstances: w.max, Annotations: w.annotations, Limits: w.cfg.Limits}
 }
+
+// Stats returns what the workload's meter has counted, and what runs now.
+func (w *Workload) Stats() lattice.ComponentStats {
+	w.mu.Lock()
+	most := w.max
+	w.mu.Unlock()
+	s := lattice.ComponentStats{ID: w.cfg.ID, ImageRef: w.cfg.Image, Since: w.meter.since, MaxInstances: most,
+		Calls: w.meter.calls.Load(), Errors: w.meter.failures(), CPUNanoseconds: w.meter.ticks.Load(), MemoryPeak: w.meter.memory.Load()}
+	s.Running, s.Waiting = w.admit.load()
+	p := w.meter.pool()
+	s.Pool = lattice.PoolStats{Reuse: w.cfg.Pool.Reuse.String(), Unpoolable: w.cfg.Template.Unpoolable(), Min: w.cfg.Pool.Min, Idle: p.Idle,
+		Hits: p.Hits, Misses: p.Misses, Resets: p.Resets, ResetNanoseconds: nanoseconds(p.ResetTime), WrittenPages: p.WrittenPages, Discarded: p.Discarded}
+	return s
+}
+
+// Meter returns what counts the workload's calls.
+func (w *Workload) Meter() *Meter { return w.meter }
+
+// Pool returns how instances are kept between calls.
+func (w *Workload) Pool() component.PoolConfig { return w.cfg.Pool }
 
 // Limits returns the limits of the command that started the component, or nil.
 func (w *Workload) Limits() *lattice.ComponentLimits { return w.cfg.Limits }
@@ -206,5 +279,6 @@ func (w *Workload) Stop(ctx context.Context) error {
 		err = errors.Join(err, w.admit.drain(context.Background()))
 		err = fmt.Errorf("component %q: %w", w.cfg.ID, err)
 	}
+	w.meter.unwatch(w.cfg.Template)
 	return errors.Join(err, w.cfg.Template.Close(context.WithoutCancel(ctx)))
 }
