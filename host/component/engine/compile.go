@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
@@ -31,6 +32,8 @@ type compilation struct {
 	done chan struct{} // closed once code or err is set
 	code wazero.CompiledModule
 	err  error
+
+	noStart atomic.Bool // there is no start function, as an instance found
 }
 
 // Compile compiles a module, or waits for a compile of the same bytes that is

@@ -32,8 +32,7 @@ type CallContext struct {
 	// its own. It does not matter to calls.
 	Meter *Meter
 
-	// values holds what wazero looks up during an instantiation, else nil.
-	values context.Context
+	making making
 }
 
 // NewContext returns a Context that is nothing but base's deadline and end.
@@ -65,10 +64,10 @@ func (c *CallContext) Err() error {
 
 // Value implements context.Context.
 func (c *CallContext) Value(key any) any {
-	if c.values == nil {
+	if c.making.m == nil {
 		return nil
 	}
-	return c.values.Value(key)
+	return c.making.value(key)
 }
 
 // Instantiated implements [Context]; it does nothing.

@@ -71,10 +71,12 @@ func (h *HostModule) instance() api.Module {
 }
 
 // anonymous keeps an instance out of wazero's map of names, and keeps functions
-// from being run because they are called _start. Without a random source wazero
-// would seed one of its own for every instance, which costs more than the rest
-// of an instantiation; only its own WASI would read it, and that is not used.
-var anonymous = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(noRandom{})
+// from being run because they are called _start. Only wazero's own WASI, which is
+// not used, would ask for random bytes or the time; but for what it is not given
+// here wazero makes something for every instance. A random source alone costs
+// more than the rest of an instantiation.
+var anonymous = wazero.NewModuleConfig().WithName("").WithStartFunctions().
+	WithRandSource(noRandom{}).WithSysWalltime().WithSysNanotime()
 
 // noRandom is a random source that has nothing.
 type noRandom struct{}

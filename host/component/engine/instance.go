@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/lathhost/lath/host/component/core"
 	"github.com/lathhost/lath/host/component/memory"
@@ -55,16 +54,15 @@ func (e *Engine) Instantiate(
 		}
 		m.own = true
 	}
-	cc.values = experimental.WithMemoryAllocator(
-		experimental.WithImportResolver(context.Background(), m.resolver(resolve)), m.allocator(newMemory))
+	cc.making.begin(m, resolve, newMemory)
 	err := m.instantiate(ctx, e, code)
-	cc.values = nil
+	cc.making.end()
 	if err != nil {
 		m.closeMeter()
 		return nil, err
 	}
 	ctx.Instantiated(m)
-	if start := m.Func(core.StartFunc); start != nil {
+	if start := m.start(code.c); start != nil {
 		if err := start.Call(ctx, nil); err != nil {
 			return nil, errors.Join(err, m.Close(context.WithoutCancel(ctx)))
 		}
@@ -72,50 +70,18 @@ func (e *Engine) Instantiate(
 	return m, nil
 }
 
-func (m *Module) resolver(resolve func(string) Importable) experimental.ImportResolver {
-	return func(name string) api.Module {
-		if name == core.MeterModule {
-			return m.meter.g.inst
-		}
-		if resolve == nil {
-			return nil
-		}
-		if i := resolve(name); i != nil {
-			return i.instance()
-		}
+// start returns the function to call once, or nil. That there is none is found
+// out by the first instance: wazero makes an error of it, which costs.
+func (m *Module) start(c *compilation) *Func {
+	if c.noStart.Load() {
 		return nil
 	}
-}
-
-// noMemory is panicked through wazero, which has no other way to fail here.
-type noMemory struct{}
-
-func (m *Module) allocator(newMemory func(min, max uint64) *memory.Linear) experimental.MemoryAllocatorFunc {
-	return func(min, max uint64) experimental.LinearMemory {
-		if max == 0 {
-			return emptyMemory{} // also the one that core adds to a module without
-		}
-		if newMemory != nil {
-			m.mem = newMemory(min, max-memory.PageSize) // core declared a page more
-		}
-		if m.mem == nil || uint64(len(m.mem.Bytes())) > min || m.mem.Reallocate(min) == nil {
-			panic(noMemory{})
-		}
-		return m.mem
+	start := m.Func(core.StartFunc)
+	if start == nil {
+		c.noStart.Store(true)
 	}
+	return start
 }
-
-// emptyMemory is a memory of no pages that cannot grow.
-type emptyMemory struct{}
-
-func (emptyMemory) Reallocate(size uint64) []byte {
-	if size > 0 {
-		return nil
-	}
-	return []byte{}
-}
-
-func (emptyMemory) Free() {}
 
 func (m *Module) instantiate(ctx context.Context, e *Engine, code *Code) (err error) {
 	defer func() {
