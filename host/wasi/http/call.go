@@ -40,6 +40,7 @@ type Call struct {
 	idle    *sync.Cond // not reading
 	gone    bool       // ServeHTTP has ended
 	stopped bool       // nobody wants the body any more
+	ended   bool       // the body was read to its end
 	cut     bool       // a read was broken off: the connection is out of step
 }
 
@@ -94,10 +95,16 @@ func (b callBody) Read(p []byte) (int, error) {
 	}
 	c.reading = true
 	c.mu.Unlock()
+	return c.read(p)
+}
+
+// read reads the body; the caller has set reading.
+func (c *Call) read(p []byte) (int, error) {
 	n, err := c.r.Body.Read(p)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reading = false
+	c.ended = c.ended || errors.Is(err, goio.EOF)
 	c.idle.Broadcast()
 	return n, err
 }
@@ -168,17 +175,50 @@ func (c *Call) Detach() {
 	c.gone = true
 	c.mu.Unlock()
 	c.stop()
-	c.mu.Lock()
-	cut := c.cut
-	c.mu.Unlock()
 	select {
 	case a := <-c.answer:
 		a.drop()
 	default:
 	}
-	if cut {
+	if c.r.ProtoMajor < 2 && c.r.Body != http.NoBody && !c.drain() {
 		closeAfter(c.w)
 	}
+}
+
+// maxDrain is how many bytes of a body that nobody wants are read, so that the
+// connection can be used again.
+const maxDrain = 256 << 10
+
+// drain reads what is left of an HTTP/1 request's body, if it is little and
+// there. It reports whether the next request follows. The server would do the
+// same after ServeHTTP, but there it takes the end of the body, with full
+// duplex, for the time to watch the connection, and fails the next request.
+func (c *Call) drain() bool {
+	c.mu.Lock()
+	ended := c.ended
+	c.reading = !ended && !c.cut && c.r.Header.Get("Expect") == "" // else nobody sends it
+	drains := c.reading
+	c.mu.Unlock()
+	if !drains {
+		return ended
+	}
+	c.flush()
+	defer time.AfterFunc(patience, c.breakOff).Stop()
+	buf := make([]byte, 4<<10)
+	for left := maxDrain; left > 0; {
+		n, err := c.read(buf)
+		if err != nil {
+			return errors.Is(err, goio.EOF)
+		}
+		left -= n
+		c.mu.Lock()
+		c.reading = true
+		c.mu.Unlock()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reading = false
+	return false
 }
 
 func (a answer) drop() {

@@ -90,25 +90,32 @@ func TestBodiesStreamBothWaysWithTrailers(t *testing.T) {
 	})
 }
 
-func TestContinueIsSentWhenTheGuestReads(t *testing.T) {
+func TestRequestsThatExpectContinue(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, serve.Options{}, false)
-	for path, want := range map[string]string{"/echo": "HTTP/1.1 100 Continue", "/hello": "HTTP/1.1 200 OK"} {
+	for path, want := range map[string]string{"/echo": "ok", "/hello": "hello\n"} {
 		conn, err := net.Dial("tcp", s.Listener.Addr().String())
 		require.NoError(t, err)
 		_, err = io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
 		require.NoError(t, err)
 		in := bufio.NewReader(conn)
-		line, err := in.ReadString('\n')
+		req := &http.Request{Method: http.MethodPost}
+		resp, err := http.ReadResponse(in, req)
 		require.NoError(t, err)
 		if path == "/echo" {
-			// The guest answers before it reads; either may come first.
-			for !strings.Contains(line, "100 Continue") {
-				line, err = in.ReadString('\n')
+			// The guest answers before it reads: either may come first.
+			_, err = io.WriteString(conn, "ok")
+			require.NoError(t, err)
+			if resp.StatusCode == http.StatusContinue {
+				resp, err = http.ReadResponse(in, req)
 				require.NoError(t, err)
 			}
 		}
-		require.Equal(t, want, strings.TrimSpace(line))
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+		b, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, want, string(b))
+		require.NoError(t, resp.Body.Close())
 		require.NoError(t, conn.Close())
 	}
 }
@@ -223,7 +230,7 @@ func TestARequestBodyThatNobodyWants(t *testing.T) {
 	require.NoError(t, resp.Body.Close())
 
 	// The rest of the body, which is no request, and then a request: either the
-	// server has closed the connection, or it answers that one.
+	// server has lost patience and closed the connection, or it answers that one.
 	smuggled := "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
 	_, _ = io.WriteString(conn, smuggled+strings.Repeat(" ", 1000-len(smuggled)))
 	_, _ = io.WriteString(conn, "GET /elsewhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -233,6 +240,25 @@ func TestARequestBodyThatNobodyWants(t *testing.T) {
 	}
 	rest, _ := io.ReadAll(in)
 	require.Empty(t, rest)
+}
+
+func TestABodyThatWasLeftDoesNotCostTheConnection(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, serve.Options{}, false)
+	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	for _, path := range []string{"/half-read", "/hello", "/half-read", "/hello"} {
+		_, err = io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"+strings.Repeat(" ", 1000))
+		require.NoError(t, err)
+		resp, err := http.ReadResponse(in, nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+		_, err = io.Copy(io.Discard, resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+	}
 }
 
 func TestManyHeadersAreRefused(t *testing.T) {
