@@ -101,30 +101,36 @@ func (i *Instance) Call(ctx context.Context, e *Export, params, dst []byte) ([]b
 	if err := i.acquire(ctx, e); err != nil {
 		return dst, err
 	}
-	defer i.token.Store(false)
-	stop := i.begin(ctx)
+	i.begin(ctx)
 	out, err := i.callWire(e, params, dst)
-	i.end(stop, err)
 	if err != nil {
-		return dst, i.fail(err, e.name())
+		return dst, i.abort(err, e)
 	}
+	i.end()
 	return out, nil
 }
 
-// usable returns why a call cannot begin.
-// acquire takes the store's token for one call: exactly one goroutine runs
-// guest code of a store at a time.
+// acquire makes a call the owner of the instance.
 func (i *Instance) acquire(ctx context.Context, e *Export) error {
-	if !i.token.CompareAndSwap(false, true) {
+	if !i.take() {
 		return errRunning
 	}
 	err := i.usable(ctx, e)
 	if err != nil {
-		i.token.Store(false)
+		i.letGo()
 	}
 	return err
 }
 
+// abort ends a call that failed: the instance is dead.
+func (i *Instance) abort(err error, e *Export) error {
+	i.detach(true)
+	err = i.fail(err, e.name())
+	i.letGo()
+	return err
+}
+
+// usable returns why a call cannot begin.
 func (i *Instance) usable(ctx context.Context, e *Export) error {
 	switch {
 	case e == nil || e.tmpl != i.tmpl:

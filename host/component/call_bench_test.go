@@ -2,12 +2,14 @@ package component_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/wit"
+	"github.com/lathhost/lath/wit/wire"
 )
 
 // BenchmarkCall is a call into a guest, for profiles; test/bench compares such
@@ -65,32 +67,44 @@ func BenchmarkTake(b *testing.B) {
 	}
 }
 
-// BenchmarkForward is a call from one component to another, from memory to
-// memory, through an instance of each that is kept.
-func BenchmarkForward(b *testing.B) {
+// BenchmarkBetween is a call from one component to another, from memory to
+// memory: of one store, and of two that are linked. The guest calls in a loop,
+// so that the call which starts it does not count.
+func BenchmarkBetween(b *testing.B) {
 	rt := newRuntime(b)
-	target := linkTo(b, compile(b, rt, "../../examples/types/types.wasm"), component.LinkConfig{Name: "types"})
-	kept, err := target.Take(b.Context())
+	composed := linkTo(b, compile(b, rt, "testdata/composed.wasm"), component.LinkConfig{Name: "composed"})
+	echo := linkTo(b, compile(b, rt, "testdata/echo.wasm"), component.LinkConfig{Name: "echo"})
+	kept, err := echo.Take(b.Context())
 	require.NoError(b, err)
 	defer kept.Close()
-	relay := linkTo(b, compile(b, rt, "../../examples/types/relay.wasm"),
-		component.LinkConfig{Name: "relay", Import: forwardToKept(kept, target)})
-	i, err := relay.Take(b.Context())
-	require.NoError(b, err)
-	defer i.Close()
-	ctx, cancel := context.WithCancel(b.Context())
-	defer cancel()
-	for name, c := range calls {
-		b.Run(name, func(b *testing.B) {
-			e := relay.Export("example:types/values", c.fn)
-			b.ReportAllocs()
-			var out []byte
-			for b.Loop() {
-				if out, err = i.Call(ctx, e, c.params, out[:0]); err != nil {
+	caller := linkTo(b, compile(b, rt, "testdata/caller.wasm"),
+		component.LinkConfig{Name: "caller", Import: forwardToKept(kept, echo)})
+	for name, tm := range map[string]*component.Template{"composed": composed, "linked": caller} {
+		i, err := tm.Take(b.Context())
+		require.NoError(b, err)
+		defer i.Close()
+		for _, c := range []struct {
+			fn   string
+			size uint64
+		}{{"nothing", 0}, {"number", 0}, {"take", 100}, {"text", 100}, {"take", 100_000}, {"text", 100_000}} {
+			sub, sized := name+"/"+c.fn, c.size > 0
+			if sized {
+				sub += fmt.Sprintf("-%d", c.size)
+			}
+			b.Run(sub, func(b *testing.B) {
+				b.ReportAllocs()
+				params := wire.AppendULEB(nil, uint64(b.N))
+				if sized {
+					params = wire.AppendULEB(params, c.size)
+				}
+				ctx, cancel := context.WithCancel(b.Context())
+				defer cancel()
+				b.ResetTimer()
+				if _, err := i.Call(ctx, tm.Export("", c.fn), params, nil); err != nil {
 					b.Fatal(err)
 				}
-			}
-		})
+			})
+		}
 	}
 }
 

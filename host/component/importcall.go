@@ -83,17 +83,21 @@ func (c *ImportCall) Forward(ctx context.Context, target *Instance, e *Export) e
 	if err := target.acquire(ctx, e); err != nil {
 		return err
 	}
-	defer target.token.Store(false)
 	if c.fault = c.checkResultPointer(); c.fault != nil {
+		target.letGo()
 		return c.fault
 	}
-	stop := target.begin(ctx)
-	err := c.forward(target, e)
-	target.end(stop, err)
-	if err == nil {
-		c.answered = true
-		return nil
+	target.begin(ctx)
+	if err := c.forward(target, e); err != nil {
+		return c.failed(err, target, e)
 	}
+	target.end()
+	c.answered = true
+	return nil
+}
+
+// failed ends a call that was forwarded and tells whose fault it was.
+func (c *ImportCall) failed(err error, target *Instance, e *Export) error {
 	var lift *liftError
 	switch isLift := errors.As(err, &lift); {
 	case c.inst.guest(c.fn.guest).Fault != nil:
@@ -101,9 +105,11 @@ func (c *ImportCall) Forward(ctx context.Context, target *Instance, e *Export) e
 	case isLift && target.guest(e.lift.guest).Fault == nil:
 		c.fault = lift.error
 	default:
-		return target.fail(err, e.name())
+		return target.abort(err, e)
 	}
+	target.detach(true)
 	target.dead = errAbandoned
+	target.letGo()
 	return c.fault
 }
 

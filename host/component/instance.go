@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/lathhost/lath/host/component/abi"
@@ -49,14 +47,7 @@ type Instance struct {
 	unpoolable string
 	since      time.Time // waits for a call, in a pool
 	idle       int64     // what it counts to idle.bytes
-	// token is held while a call runs: exactly one goroutine runs guest code of
-	// a store at a time.
-	token atomic.Bool
-
-	mu      sync.Mutex // keeps stopped and what the meter was told the same
-	stopped atomic.Bool
-	onDone  func()         // contextDone, as the value that contexts call
-	watch   sync.WaitGroup // onDone, from begin to end
+	watch      watch
 }
 
 // callContext is the context that the engine passes through guests unchanged,
@@ -105,7 +96,7 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 func (t *Template) newInstance(ctx context.Context, wanted bool) (*Instance, error) {
 	i := &Instance{tmpl: t, comps: make([]compInst, len(t.plan.Instances)), cores: make([]*engine.Module, 0, len(t.plan.Cores)),
 		funcs: make([]coreFunc, len(t.refs.list)), guests: make([]abi.Guest, len(t.guests.list)), since: time.Now()}
-	i.ctx.inst, i.inv.inst, i.onDone = i, i, i.contextDone
+	i.ctx.inst, i.inv.inst, i.watch.onDone = i, i, i.contextDone
 	i.ctx.Symbols = (*symbols)(t)
 	i.budget, i.slots = memory.NewBudget(t.limits.Memory, t.rt.budget), t.limits.Handles
 	if wanted {
@@ -126,9 +117,11 @@ func (t *Template) newInstance(ctx context.Context, wanted bool) (*Instance, err
 		return nil, err
 	}
 	i.ctx.Meter = i.meter
-	stop := i.begin(ctx)
+	i.watch.state.Store(stateBusy)
+	i.begin(ctx)
 	err = i.instantiate()
-	i.end(stop, err)
+	i.detach(err != nil)
+	i.letGo()
 	i.budget.OnFull(t.rt.more)
 	if err == nil && t.pool != nil && t.pool.cfg.Reuse == Pristine {
 		err = i.mark()
@@ -194,11 +187,11 @@ func (i *Instance) newMemory(minimum, maximum uint64) *memory.Linear {
 // An instance that runs a call is interrupted instead, and an error returned:
 // close it again when the call has ended.
 func (i *Instance) Close() error {
-	if !i.token.CompareAndSwap(false, true) {
+	if !i.take() {
 		i.interrupt()
 		return errRunning // unmapping memory under a guest would end the process
 	}
-	defer i.token.Store(false)
+	defer i.letGo()
 	errs := i.objects.dropAll()
 	for _, m := range slices.Backward(i.cores) {
 		if err := m.Close(context.Background()); err != nil {
@@ -225,59 +218,13 @@ var errRunning = errors.New("the instance is running a call: it takes one at a t
 
 var errClosed = &trap.Error{Code: trap.Poisoned, Msg: "instance was closed"}
 
-// begin attaches a call's context and gives it its CPU time. Its end is told
-// what it returned.
-func (i *Instance) begin(ctx context.Context) (stop func() bool) {
-	i.ctx.Base, i.hostCtx = ctx, nil
-	i.meter.SetTickLimit(uint64(i.tmpl.limits.CPU))
-	if ctx.Done() == nil {
-		return nil
-	}
-	i.watch.Add(1)
-	return context.AfterFunc(ctx, i.onDone)
-}
-
-// end detaches a call's context. An interruption that came too late for a call
-// that ended well is kept from the next one.
-func (i *Instance) end(stop func() bool, err error) {
-	switch {
-	case stop == nil:
-		return
-	case stop():
-		i.watch.Done()
-		return
-	}
-	i.watch.Wait()
-	if err != nil {
-		return
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.stopped.Store(false)
-	i.meter.ClearInterrupt()
-}
-
-// contextDone is called when the context of a call has ended.
-func (i *Instance) contextDone() {
-	defer i.watch.Done()
-	i.interrupt()
-}
-
-// interrupt makes running guest code trap at its next check.
-func (i *Instance) interrupt() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.stopped.Store(true)
-	i.meter.Interrupt()
-}
-
 // fail marks the instance dead and makes err a trap with a place.
 func (i *Instance) fail(err error, where string) error {
 	t := trap.As(err)
 	if t == nil {
 		t = trap.New(trap.Host, "%w", err)
 	}
-	if i.stopped.Load() && t.Code == trap.Unreachable {
+	if i.watch.stopped.Load() && t.Code == trap.Unreachable {
 		stack := t.Stack
 		t = over(i.ctx.Base)
 		t.Stack = stack

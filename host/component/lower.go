@@ -123,8 +123,11 @@ func callHost(c *canonFunc, i *Instance, stack []uint64) error {
 
 // cancelled ends a guest whose call is over while the host worked for it.
 func (i *Instance) cancelled() error {
-	if !i.stopped.Load() {
-		return nil
+	if !i.watch.stopped.Load() {
+		if i.ctx.Base.Err() == nil {
+			return nil
+		}
+		i.interrupt()
 	}
 	return trap.New(trap.Unreachable, "stopped by the host")
 }

@@ -17,11 +17,11 @@ import (
 // The instance runs a call, is dead, or has too many handles; obj is dropped
 // then.
 func (i *Instance) AppendOwn(dst []byte, r *wit.Resource, obj Resource) ([]byte, error) {
-	if !i.token.CompareAndSwap(false, true) {
+	if !i.take() {
 		obj.Drop()
 		return dst, errRunning
 	}
-	defer i.token.Store(false)
+	defer i.letGo()
 	if i.dead != nil {
 		obj.Drop()
 		return dst, i.dead

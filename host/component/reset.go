@@ -60,7 +60,7 @@ func (i *Instance) reset(keep int) (written int, err error) {
 	i.peer.reset()
 	i.lent = subtask{}
 	i.slots = i.tmpl.limits.Handles
-	i.stopped.Store(false)
+	i.watch.stopped.Store(false)
 	i.hostBytes.peak.Store(0)
 	i.hostCtx, i.ctx.Base = nil, nil
 	return written, nil
@@ -95,7 +95,7 @@ func (i *Instance) Release() error {
 	case i.dead != nil || i.unpoolable != "":
 		p.discarded()
 		return i.Close()
-	case !i.token.CompareAndSwap(false, true):
+	case !i.take():
 		i.interrupt()
 		return errRunning
 	}
@@ -103,7 +103,7 @@ func (i *Instance) Release() error {
 	if p.cfg.Reuse == Pristine {
 		errs = i.objects.dropAll()
 	}
-	i.token.Store(false)
+	i.letGo()
 	if len(errs) == 0 && p.put(i) {
 		return nil
 	}

@@ -36,6 +36,8 @@ type Runtime struct {
 	idle   idle
 	more   func(want uint64) bool // reclaim
 	decode binary.Limits
+
+	watchdog *watchdog
 }
 
 // New makes a runtime. Close it when no instance is left.
@@ -44,13 +46,16 @@ func New(ctx context.Context, cfg Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{engine: e, budget: memory.NewBudget(cfg.MemoryLimit, nil), decode: binary.Limits{Bytes: cfg.ComponentBytes}}
+	r := &Runtime{engine: e, budget: memory.NewBudget(cfg.MemoryLimit, nil), decode: binary.Limits{Bytes: cfg.ComponentBytes}, watchdog: newWatchdog()}
 	r.more = r.reclaim
 	return r, nil
 }
 
 // Close releases the runtime.
-func (r *Runtime) Close(ctx context.Context) error { return r.engine.Close(ctx) }
+func (r *Runtime) Close(ctx context.Context) error {
+	r.watchdog.close()
+	return r.engine.Close(ctx)
+}
 
 // Component is a decoded and validated component.
 type Component struct {
