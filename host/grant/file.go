@@ -32,6 +32,7 @@ const maxFile = 1 << 20
 //	    cpu: 2s
 //	    time: 30s
 //	    log-rate: 64KiB              # a second
+//	    pool: {reuse: sticky, min: 2, max: 50, idle: 5m}  # see Pool
 //	  "web-*": {http: ["*"]}
 //	  "*": {memory: 32MiB}
 //
@@ -117,6 +118,7 @@ func (r *reader) grant(v value) Grant {
 		"cpu":      func(v value) { g.CPU = r.duration(v) },
 		"time":     func(v value) { g.Time = r.duration(v) },
 		"log-rate": func(v value) { g.LogRate = r.size(v) },
+		"pool":     func(v value) { g.Pool = r.pool(v) },
 	})
 	return g
 }

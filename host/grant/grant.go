@@ -20,6 +20,8 @@ type Grant struct {
 	// CPU bounds the work of one call, as component.Limits does; Time bounds its
 	// time on the clock. 0: the host's bound.
 	CPU, Time time.Duration
+	// Pool says how instances are kept between calls.
+	Pool Pool
 	// LogRate bounds what goes to the log, in bytes a second, over all
 	// instances. 0: the host's bound.
 	LogRate uint64

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/wasi/filesystem"
 )
 
@@ -35,6 +36,7 @@ components:
     cpu: 2s
     time: 30s
     log-rate: 64KiB
+    pool: {reuse: sticky, min: 2, max: 50, idle: 5m}
   nothing:
   "web-*": {dirs: *dirs}
   "web-admin-*": {memory: 1024}
@@ -60,6 +62,8 @@ components:
 	require.Equal(t, 2*time.Second, g.CPU)
 	require.Equal(t, 30*time.Second, g.Time)
 	require.Equal(t, uint64(64<<10), g.LogRate)
+	sticky := component.Sticky
+	require.Equal(t, Pool{Reuse: &sticky, Min: 2, Max: 50, Idle: 5 * time.Minute}, g.Pool)
 
 	require.Equal(t, Grant{}, p.For("nothing"), "an entry of its own, also an empty one, keeps patterns off")
 	require.Equal(t, want, p.For("web-1").Dirs)
@@ -84,30 +88,42 @@ func TestErrorsNameFileLineAndKey(t *testing.T) {
 	t.Parallel()
 	entry := func(text string) string { return "components:\n  c:\n    " + text + "\n" }
 	for text, want := range map[string]string{
-		"[]":                                        ":1: : want keys with values, not a list",
-		"component: {}":                             ":1: component: unknown key: want components",
-		"components: [c]":                           ":1: components: want keys with values, not a list",
-		"components: {\"a*b\": {}}":                 ":1: components.a*b: want a component's id",
-		"components: {\"\": {}}":                    ":1: components.: want a component's id",
-		"components: {[a]: {}}":                     "want a name as key, not a list",
-		"components:\n  c: {}\n  c: {}\n":           ":3: components.c: the key stands here twice",
-		"a: b\n---\nc: d\n":                         ": more than one document",
-		"a: [\n":                                    "grants.yaml: yaml:",
-		entry("memroy: 1MiB"):                       ":3: components.c.memroy: unknown key: want one of cpu, dirs, env, http, log-rate, memory, net, time",
-		entry("memory: lots"):                       `:3: components.c.memory: "lots": want a size such as 64MiB`,
-		entry("memory: 0"):                          ":3: components.c.memory",
-		entry("memory: 16EiB"):                      ":3: components.c.memory",
-		entry("memory:"):                            ":3: components.c.memory: want text, not nothing",
-		entry("time: 30"):                           `:3: components.c.time: "30": want a duration such as 30s`,
-		entry("cpu: -1s"):                           ":3: components.c.cpu",
-		entry("dirs: data"):                         ":3: components.c.dirs: want a list, not text",
-		entry("dirs:\n      - data\n      - other"): ":5: components.c.dirs: directory ",
-		entry("dirs: [grants.yaml]"):                ":3: components.c.dirs: directory ",
-		entry("env: [A]"):                           ":3: components.c.env: want keys with values, not a list",
-		entry("env: {A: [b]}"):                      ":3: components.c.env.A: want text, not a list",
-		entry("env: {\"A=B\": c}"):                  `:3: components.c.env.A=B: "A=B" cannot name`,
-		entry("<<: {memory: 1MiB}"):                 ":3: components.c.<<: want a name as key, not a merge",
-		"components:\n  c: &a {env: *a}\n":          "components.c.env",
+		"[]":                                         ":1: : want keys with values, not a list",
+		"component: {}":                              ":1: component: unknown key: want components",
+		"components: [c]":                            ":1: components: want keys with values, not a list",
+		"components: {\"a*b\": {}}":                  ":1: components.a*b: want a component's id",
+		"components: {\"\": {}}":                     ":1: components.: want a component's id",
+		"components: {[a]: {}}":                      "want a name as key, not a list",
+		"components:\n  c: {}\n  c: {}\n":            ":3: components.c: the key stands here twice",
+		"a: b\n---\nc: d\n":                          ": more than one document",
+		"a: [\n":                                     "grants.yaml: yaml:",
+		entry("memroy: 1MiB"):                        ":3: components.c.memroy: unknown key: want one of cpu, dirs, env, http, log-rate, memory, net, pool, time",
+		entry("memory: lots"):                        `:3: components.c.memory: "lots": want a size such as 64MiB`,
+		entry("memory: 0"):                           ":3: components.c.memory",
+		entry("memory: 16EiB"):                       ":3: components.c.memory",
+		entry("memory:"):                             ":3: components.c.memory: want text, not nothing",
+		entry("time: 30"):                            `:3: components.c.time: "30": want a duration such as 30s`,
+		entry("cpu: -1s"):                            ":3: components.c.cpu",
+		entry("dirs: data"):                          ":3: components.c.dirs: want a list, not text",
+		entry("dirs:\n      - data\n      - other"):  ":5: components.c.dirs: directory ",
+		entry("dirs: [grants.yaml]"):                 ":3: components.c.dirs: directory ",
+		entry("env: [A]"):                            ":3: components.c.env: want keys with values, not a list",
+		entry("env: {A: [b]}"):                       ":3: components.c.env.A: want text, not a list",
+		entry("env: {\"A=B\": c}"):                   `:3: components.c.env.A=B: "A=B" cannot name`,
+		entry("<<: {memory: 1MiB}"):                  ":3: components.c.<<: want a name as key, not a merge",
+		entry("pool: sticky"):                        ":3: components.c.pool: want keys with values, not text",
+		entry("pool: {reuse: dirty}"):                `:3: components.c.pool.reuse: "dirty": want pristine (`,
+		entry("pool: {min: 0}"):                      `:3: components.c.pool.min: "0": want a number of instances, 1 to 20000`,
+		entry("pool: {max: 0}"):                      `:3: components.c.pool.max: "0": want`,
+		entry("pool: {max: -1}"):                     `:3: components.c.pool.max: "-1": want`,
+		entry("pool: {max: 1000000000000000000000}"): `:3: components.c.pool.max: "1000000000000000000000": want`,
+		entry("pool: {min: 2.5}"):                    `:3: components.c.pool.min: "2.5": want`,
+		entry("pool: {min: 3, max: 2}"):              ":3: components.c.pool: min is 3, more than max, which is 2",
+		entry("pool: {idle: 0s}"):                    `:3: components.c.pool.idle: "0s": want a duration`,
+		entry("pool: {idle: 1ns}"):                   ":3: components.c.pool.idle: 1ns: want 100ms or more",
+		entry("pool: {reuse: fresh, min: 1}"):        ":3: components.c.pool: min, max and idle mean nothing where reuse is fresh",
+		entry("pool: {keep: 1}"):                     ":3: components.c.pool.keep: unknown key: want one of idle, max, min, reuse",
+		"components:\n  c: &a {env: *a}\n":           "components.c.env",
 	} {
 		_, err := ReadFile(grants(t, text))
 		require.ErrorContains(t, err, want, text)
@@ -172,7 +188,7 @@ func TestDir(t *testing.T) {
 // FuzzFile: no content makes the reader fall, and what it takes is what it
 // says.
 func FuzzFile(f *testing.F) {
-	for _, text := range []string{"", "components: {c: {dirs: [.], memory: 1MiB}}", "components:\n  c: &a {env: *a}\n", "components: {\"*\": {time: 1s, net: [\"*\"]}}", "a: [", "<<: {}", "? [a]\n: b"} {
+	for _, text := range []string{"", "components: {c: {dirs: [.], memory: 1MiB}}", "components:\n  c: &a {env: *a}\n", "components: {\"*\": {time: 1s, net: [\"*\"]}}", "components: {c: {pool: {reuse: fresh}, cpu: 1s}}", "components: {c: {pool: {min: 1, max: 2, idle: 1s}}}", "a: [", "<<: {}", "? [a]\n: b"} {
 		f.Add([]byte(text))
 	}
 	base := f.TempDir()
@@ -185,6 +201,7 @@ func FuzzFile(f *testing.F) {
 		for pattern, g := range p.grants {
 			require.True(t, validPattern(pattern))
 			require.GreaterOrEqual(t, g.Time, time.Duration(0))
+			require.NoError(t, g.Pool.check())
 			for _, d := range g.Dirs {
 				require.True(t, strings.HasPrefix(d.Guest, "/"))
 				require.True(t, filepath.IsAbs(d.Host))
