@@ -147,13 +147,26 @@ func (i *Instance) instantiate() error {
 		}
 		if _, err := i.tmpl.rt.engine.Instantiate(&i.ctx, i.tmpl.codes[k], resolve, newMemory); err != nil {
 			if errors.Is(err, engine.ErrMemory) {
-				err = trap.New(trap.Limit, "%w: at most %d bytes for all of its memories", err, i.tmpl.limits.Memory)
+				err = i.noMemory(err)
 			}
 			return err
 		}
 		c.leave(nil)
 	}
 	return nil
+}
+
+// ErrNoMemory is wrapped by the error of [Template.Take] where not the component's
+// own limit but the runtime's, or the system, has no room for the memories of
+// one more instance. Nothing was executed; a later call may find room.
+var ErrNoMemory = errors.New("no memory is left on this host for an instance")
+
+// noMemory says whose limit an instance did not fit.
+func (i *Instance) noMemory(err error) error {
+	if i.budget.Stats().Refused == 0 {
+		return trap.New(trap.Limit, "%w", ErrNoMemory)
+	}
+	return trap.New(trap.Limit, "%w: at most %d bytes for all of its memories", err, i.tmpl.limits.Memory)
 }
 
 // resolve names the source of an import module, as [Template.compile] wrote it.
