@@ -1,10 +1,26 @@
 package component
 
-import "github.com/lathhost/lath/wit"
+import (
+	"context"
+
+	"github.com/lathhost/lath/wit"
+)
 
 // Resource is a host object that a guest holds a handle of. Drop is called
 // exactly once: when the guest drops its handle, or when its instance ends.
 type Resource interface{ Drop() }
+
+// Renewable is a [Resource] that the host can give out again. An instance whose
+// start functions opened resources is kept for other calls only where all of
+// them are renewable: each call then finds, under the handles that the guest
+// knows, what the host would give it if it opened them itself.
+type Renewable interface {
+	Resource
+	// Renewal returns what makes another object as this one was when it was
+	// opened, under the context of the call that it is for; nil where there is
+	// no such thing. It must not use the object, which is dropped by then.
+	Renewal() func(ctx context.Context) (Resource, error)
+}
 
 // HostInterface is an interface that the host implements itself. One value
 // serves every compatible version of the interface (see [wit.Track]).

@@ -45,6 +45,8 @@ type Instance struct {
 	dead      error
 	// unpoolable is why the instance cannot be kept for another call.
 	unpoolable string
+	first      *first    // beside memories and globals; nil: nothing
+	bare       bool      // without the host objects of first
 	since      time.Time // waits for a call, in a pool
 	idle       int64     // what it counts to idle.bytes
 	watch      watch
@@ -84,7 +86,7 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 		return nil, err
 	}
 	if t.pool != nil {
-		if i := t.pool.take(); i != nil {
+		if i := t.pool.take(ctx); i != nil {
 			return i, nil
 		}
 	}

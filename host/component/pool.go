@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -120,6 +121,8 @@ type PoolStats struct {
 type pool struct {
 	tmpl *Template
 	cfg  PoolConfig
+	// unkept is what start functions do, if it keeps instances from being kept.
+	unkept atomic.Pointer[string]
 
 	// resetting is held by the goroutine while it has an instance out of both
 	// lists, so that who wants all that is idle can wait for it.
@@ -168,12 +171,20 @@ func (p *pool) work() {
 }
 
 // take returns an instance as a call is to find it, or nil where there is none.
-func (p *pool) take() *Instance {
+func (p *pool) take(ctx context.Context) *Instance {
 	for {
 		i, clean := p.pop()
-		if i == nil || clean || p.reset(i) {
+		switch {
+		case i == nil:
+			return nil
+		case !clean && !p.reset(i):
+			continue
+		case i.renew(ctx) == nil:
 			return i
 		}
+		// A new instance will fail as this one did, and tell.
+		p.discarded()
+		_ = i.Close()
 	}
 }
 
@@ -313,10 +324,11 @@ func (p *pool) fill() {
 		ctx, cancel := context.WithTimeout(p.ctx, fillTime)
 		i, err := p.tmpl.newInstance(ctx, false)
 		cancel()
-		if err != nil || i.unpoolable != "" {
-			if err == nil {
-				_ = i.Close()
-			}
+		if err != nil {
+			return
+		}
+		if p.cfg.Reuse == Pristine && !i.parked() {
+			_ = i.Close() // as above
 			return
 		}
 		i.since = time.Now()

@@ -1,15 +1,38 @@
 package component
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/lathhost/lath/wit"
 )
 
+// first is what there was of an instance beside memories and globals when its
+// start functions had run. Most have nothing there.
+type first struct {
+	comps []firstComp // by component instance
+	// renewals make the host objects anew, by representation; free is that of
+	// objects.
+	renewals []func(context.Context) (Resource, error)
+	free     []uint32
+	slots    int
+}
+
+// firstComp is the part of one component instance.
+type firstComp struct {
+	entries      []entry
+	free         []uint32
+	thread       thread
+	backpressure uint32
+}
+
 // mark makes the instance's present state the one that reset brings back, or
-// says why there is none.
+// notes why there is none.
 func (i *Instance) mark() error {
-	if i.unpoolable = i.holds(); i.unpoolable != "" {
+	if i.unpoolable = i.remember(); i.unpoolable != "" {
+		i.tmpl.pool.unkept.CompareAndSwap(nil, &i.unpoolable)
 		return nil
 	}
 	for k, m := range i.cores {
@@ -20,21 +43,87 @@ func (i *Instance) mark() error {
 	return nil
 }
 
-// holds tells what an instance has from its start functions that a reset could
-// not bring back once a call took it away.
-func (i *Instance) holds() string {
-	if len(i.objects.list) > 0 {
-		return "opens resources of the host when it starts"
-	}
+// remember notes what start functions left beside memories and globals, or tells
+// what of it a reset could not bring back.
+func (i *Instance) remember() (unpoolable string) {
+	f := first{slots: i.slots, free: slices.Clone(i.objects.free)}
+	found := len(i.objects.list) > 0 // or there is nothing to remember
+	names := make(map[uint32]string, len(i.objects.list))
 	for k := range i.comps {
-		if c := &i.comps[k]; len(c.handles.entries) > 0 || c.thread != (thread{}) || c.backpressure != 0 {
-			return "opens handles when it starts"
+		c := &i.comps[k]
+		for _, e := range c.handles.entries {
+			if e.kind != entryFree && (e.kind != entryResource || !e.own || e.lends > 0) {
+				return "is in the middle of something when it has started"
+			}
+			if e.kind == entryResource && !i.defines(e.res) {
+				names[e.rep] = e.res.Name
+			}
 		}
+		found = found || len(c.handles.entries) > 0 || c.thread != (thread{}) || c.backpressure != 0
+		f.comps = append(f.comps, firstComp{slices.Clone(c.handles.entries), slices.Clone(c.handles.free), c.thread, c.backpressure})
 	}
-	if i.hostBytes.used.Load() != 0 {
+	for rep, obj := range i.objects.list {
+		renew := renewal(obj)
+		if renew == nil && obj != nil {
+			return fmt.Sprintf("opens a resource of the host when it starts that cannot be opened again (%s)", names[uint32(rep)])
+		}
+		f.renewals = append(f.renewals, renew)
+	}
+	switch {
+	case found:
+		i.first = &f
+	case i.hostBytes.used.Load() != 0:
 		return "keeps memory of the host when it starts"
 	}
 	return ""
+}
+
+func renewal(obj Resource) func(context.Context) (Resource, error) {
+	if r, ok := obj.(Renewable); ok {
+		return r.Renewal()
+	}
+	return nil
+}
+
+// defines tells whether a component of the instance defines the resource, so
+// that its representations are the guests' own.
+func (i *Instance) defines(r *wit.Resource) bool {
+	_, ok := i.tmpl.plan.Resources[r]
+	return ok
+}
+
+// renew gives the instance the host objects that its start functions opened, as
+// ctx's call is to find them, if it has been without.
+func (i *Instance) renew(ctx context.Context) error {
+	if !i.bare {
+		return nil
+	}
+	i.bare = false
+	ctx = &hostContext{ctx, &i.hostBytes}
+	for _, renew := range i.first.renewals {
+		var obj Resource
+		if renew != nil {
+			var err error
+			if obj, err = renew(ctx); err != nil {
+				return fmt.Errorf("open again what was open: %w", err)
+			}
+		}
+		i.objects.list = append(i.objects.list, obj)
+	}
+	i.objects.free = append(i.objects.free, i.first.free...)
+	return nil
+}
+
+// park drops the host objects of an instance that is to wait for a call.
+func (i *Instance) park() []error {
+	i.bare = i.first != nil && len(i.first.renewals) > 0
+	return i.objects.dropAll()
+}
+
+// parked makes an instance that is new wait for a call, and reports whether it
+// can.
+func (i *Instance) parked() bool {
+	return i.unpoolable == "" && len(i.park()) == 0 && i.hostBytes.used.Load() == 0
 }
 
 var errHolds = errors.New("the host still holds memory for the instance")
@@ -60,10 +149,25 @@ func (i *Instance) reset(keep int) (written int, err error) {
 	i.peer.reset()
 	i.lent = subtask{}
 	i.slots = i.tmpl.limits.Handles
+	i.first.restore(i)
 	i.watch.stopped.Store(false)
 	i.hostBytes.peak.Store(0)
 	i.hostCtx, i.ctx.Base = nil, nil
 	return written, nil
+}
+
+// restore brings back what was noted; nil has nothing.
+func (f *first) restore(i *Instance) {
+	if f == nil {
+		return
+	}
+	i.slots = f.slots
+	for k := range f.comps {
+		c, was := &i.comps[k], &f.comps[k]
+		c.handles.entries = append(c.handles.entries, was.entries...)
+		c.handles.free = append(c.handles.free, was.free...)
+		c.thread, c.backpressure = was.thread, was.backpressure
+	}
 }
 
 func (c *compInst) reset() {
@@ -101,7 +205,7 @@ func (i *Instance) Release() error {
 	}
 	var errs []error
 	if p.cfg.Reuse == Pristine {
-		errs = i.objects.dropAll()
+		errs = i.park()
 	}
 	i.letGo()
 	if len(errs) == 0 && p.put(i) {
@@ -111,8 +215,17 @@ func (i *Instance) Release() error {
 }
 
 // Unpoolable returns why instances are made anew for every call although the
-// template was to keep them; nothing where they are kept.
-func (t *Template) Unpoolable() []string { return slices.Clone(t.unpoolable) }
+// template was to keep them; nothing where they are kept. What start functions do
+// is known only when there was an instance.
+func (t *Template) Unpoolable() []string {
+	all := slices.Clone(t.unpoolable)
+	if t.pool != nil {
+		if why := t.pool.unkept.Load(); why != nil {
+			all = append(all, *why)
+		}
+	}
+	return all
+}
 
 // Pool returns what the template's pool has counted so far.
 func (t *Template) Pool() PoolStats {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/component/trap"
 	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wasi/cli"
@@ -79,6 +80,11 @@ type terminal struct{}
 
 // Drop implements the contracts.
 func (terminal) Drop() {}
+
+// Renewal implements [component.Renewable].
+func (t terminal) Renewal() func(context.Context) (component.Resource, error) {
+	return func(context.Context) (component.Resource, error) { return t, nil }
+}
 
 // GetTerminalStdin implements the contract.
 func (t Terminals) GetTerminalStdin(context.Context) (wit.Option[contract.TerminalInput], error) {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/wasi/internal/lines"
 	"github.com/lathhost/lath/host/wasi/io"
 	contract "github.com/lathhost/lath/wit/wasi/cli"
@@ -30,7 +31,19 @@ func NewStdin(r goio.Reader) *Stdin { return &Stdin{io.NewSource(r)} }
 
 // GetStdin implements the contract.
 func (s *Stdin) GetStdin(context.Context) (wasiio.InputStream, error) {
-	return io.SharedInputStream(s.src), nil
+	return input{io.SharedInputStream(s.src), s}, nil
+}
+
+// input is standard input, which has no state of a guest's.
+type input struct {
+	*io.InputStream
+	from *Stdin
+}
+
+// Renewal implements [component.Renewable].
+func (s input) Renewal() func(context.Context) (component.Resource, error) {
+	from := s.from
+	return func(ctx context.Context) (component.Resource, error) { return from.GetStdin(ctx) }
 }
 
 // Output carries out wasi:cli/stdout and stderr. It is safe for concurrent use
@@ -75,15 +88,28 @@ func NewOutput(to Sinks) *Output {
 
 // GetStdout implements the contract.
 func (o *Output) GetStdout(ctx context.Context) (wasiio.OutputStream, error) {
-	return o.open(ctx, Stdout, o.stdout), nil
+	return output{o.open(ctx, Stdout, o.stdout), o.GetStdout}, nil
 }
 
 // GetStderr implements the contract.
 func (o *Output) GetStderr(ctx context.Context) (wasiio.OutputStream, error) {
-	return o.open(ctx, Stderr, o.stderr), nil
+	return output{o.open(ctx, Stderr, o.stderr), o.GetStderr}, nil
 }
 
-func (o *Output) open(ctx context.Context, stream string, raw *io.Drain) wasiio.OutputStream {
+// output is a stream of [Output], which another call opens for itself: its lines
+// are another run's.
+type output struct {
+	*io.OutputStream
+	open func(context.Context) (wasiio.OutputStream, error)
+}
+
+// Renewal implements [component.Renewable].
+func (s output) Renewal() func(context.Context) (component.Resource, error) {
+	open := s.open
+	return func(ctx context.Context) (component.Resource, error) { return open(ctx) }
+}
+
+func (o *Output) open(ctx context.Context, stream string, raw *io.Drain) *io.OutputStream {
 	r, _ := ctx.Value(runKey{}).(*run)
 	switch {
 	case raw != nil:

@@ -6,6 +6,7 @@ import (
 	"os"
 	"unicode/utf8"
 
+	"github.com/lathhost/lath/host/component"
 	contract "github.com/lathhost/lath/wit/wasi/filesystem"
 )
 
@@ -19,6 +20,7 @@ type directory struct {
 	root   *os.Root // resolves paths
 	self   *os.File // is what names are relative to
 	flags  contract.DescriptorFlags
+	again  func(context.Context) (component.Resource, error) // opens it; nil but for those of GetDirectories
 }
 
 var _ contract.Descriptor = (*directory)(nil)
@@ -33,6 +35,9 @@ func newDirectory(m *mount, l ledger, root *os.Root, flags contract.DescriptorFl
 	}
 	return &directory{mount: m, ledger: l, root: root, self: self, flags: flags}, nil
 }
+
+// Renewal implements [component.Renewable].
+func (d *directory) Renewal() func(context.Context) (component.Resource, error) { return d.again }
 
 // Drop implements the contract.
 func (d *directory) Drop() {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/wasi/io"
 	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wasi/filesystem"
@@ -120,7 +121,12 @@ func (f *Files) preopen(ctx context.Context, m *mount) (*directory, error) {
 		l.give(dirCost)
 		return nil, err
 	}
-	return newDirectory(m, l, root, flags)
+	d, err := newDirectory(m, l, root, flags)
+	if err != nil {
+		return nil, err
+	}
+	d.again = func(ctx context.Context) (component.Resource, error) { return f.preopen(ctx, m) }
+	return d, nil
 }
 
 // FilesystemErrorCode implements the contract.
