@@ -263,14 +263,15 @@ func (w *writer) stripData() {
 	w.stripped = out
 }
 
-// pickChecks finds the active element segments that are not known to fit.
+// pickChecks finds the active element segments that are not known to fit. A
+// table has at least the entries that it is declared with, also one that is
+// imported, since none can shrink.
 func (w *writer) pickChecks() {
 	for _, e := range w.m.elements {
 		if !e.active {
 			continue
 		}
-		imported := int(e.table) < w.m.ImportedTables
-		if !imported && e.offset.known && uint64(e.offset.i32)+uint64(e.count) <= uint64(w.m.Tables[e.table].Min) {
+		if e.offset.known && uint64(e.offset.i32)+uint64(e.count) <= uint64(w.m.Tables[e.table].Min) {
 			continue
 		}
 		w.checked = append(w.checked, e)

@@ -64,6 +64,8 @@ type element struct {
 	offset constValue
 	expr   span // the offset expression without its end
 	count  int
+	exprs  bool // items are expressions, not indices of functions
+	items  int  // where they begin
 }
 
 // The flags of an element segment.
@@ -104,8 +106,9 @@ func (p *parser) element() element {
 		p.elemKind(flags&elemExprs != 0)
 	}
 	e.count = p.count("elements", math.MaxInt32, 1)
+	e.exprs, e.items = flags&elemExprs != 0, p.pos
 	for range e.count {
-		if flags&elemExprs != 0 {
+		if e.exprs {
 			p.constExpr()
 		} else {
 			p.declare(p.index("function", len(p.m.Funcs)))

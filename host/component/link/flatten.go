@@ -50,6 +50,7 @@ func Flatten(c *binary.Component, imports Importer, lim Limits) (*Plan, error) {
 		return nil, err
 	}
 	f.exports(exports)
+	f.shortenDetours()
 	return f.plan, nil
 }
 
