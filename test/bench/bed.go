@@ -13,6 +13,7 @@ import (
 
 	"github.com/lathhost/lath/examples"
 	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/component/engine"
 	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/host/workload"
@@ -46,13 +47,21 @@ type bed struct {
 	counter *component.Component
 	relay   *component.Component
 
+	engine *engine.Engine // of core modules; nil until one is made
+	peers  *peers         // nil where there are none
+
 	closers []func() error
 }
 
-// newBed makes a bed. Close it, also after an error.
-func newBed(ctx context.Context) (*bed, error) {
+// newBed makes a bed, with other runtimes to compare with or without. Close it,
+// also after an error.
+func newBed(ctx context.Context, withPeers bool) (*bed, error) {
 	b := &bed{memory: keyvalue.NewMemory(keyvalue.MemoryConfig{})}
-	for _, step := range []func(context.Context) error{b.startNATS, b.compile, b.serve} {
+	steps := []func(context.Context) error{b.startNATS, b.compile, b.serve}
+	if withPeers {
+		steps = append(steps, b.startPeers)
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return b, err
 		}
@@ -87,6 +96,21 @@ func (b *bed) startNATS(ctx context.Context) error {
 		}
 		b.later(func() error { (*to).Close(); return nil })
 	}
+	return nil
+}
+
+func (b *bed) startPeers(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "lath-bench-")
+	if err != nil {
+		return err
+	}
+	b.later(func() error { return os.RemoveAll(dir) })
+	p, err := startPeers(ctx, dir)
+	if err != nil {
+		return err
+	}
+	b.peers = p
+	b.later(p.close)
 	return nil
 }
 

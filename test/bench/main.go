@@ -19,6 +19,7 @@ type options struct {
 	slice  time.Duration
 	json   string
 	rows   *regexp.Regexp
+	peers  bool
 }
 
 func main() {
@@ -45,6 +46,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 15, "rounds, each of which measures every row once")
 	flags.DurationVar(&o.slice, "time", 25*time.Millisecond, "time for one row, or its floor, in one round")
 	flags.StringVar(&o.json, "json", "", "write the table with every sample to this `file`")
+	flags.BoolVar(&o.peers, "peers", true, "compare with other runtimes, too, which takes a minute to build once")
 	flags.Func("row", "measure only rows whose name matches this `regexp`, and what they are compared to", func(s string) (err error) {
 		o.rows, err = regexp.Compile(s)
 		return err
@@ -65,7 +67,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	b, err := newBed(ctx)
+	b, err := newBed(ctx, o.peers)
 	if err != nil {
 		return errors.Join(err, b.close())
 	}
@@ -87,6 +89,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return fmt.Errorf("no row matches %q", o.rows)
 	}
 	report := newReport(m, rows, bars)
+	if b.peers != nil {
+		report.Machine.Libraries = append(report.Machine.Libraries, b.peers.libraries()...)
+	}
 	if _, err := io.WriteString(stdout, report.text()); err != nil || o.json == "" {
 		return err
 	}

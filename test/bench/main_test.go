@@ -19,7 +19,7 @@ func TestEveryRowAnswersRight(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "bench.json")
 	var out strings.Builder
-	require.NoError(t, run(t.Context(), []string{"-rounds", "1", "-time", "1us", "-json", file}, &out, t.Output()))
+	require.NoError(t, run(t.Context(), []string{"-rounds", "1", "-time", "1us", "-peers=false", "-json", file}, &out, t.Output()))
 	for _, want := range []string{"wazero v1.", "nats-server v2.", "host → guest", "= component → component", "bare NATS request-reply of 101 bytes", "counter.wasm"} {
 		require.Contains(t, out.String(), want)
 	}
@@ -58,5 +58,5 @@ func TestChooseKeepsWhatRowsAreComparedTo(t *testing.T) {
 	require.Equal(t, []*row{floor, in, out, step}, choose(all, regexp.MustCompile("^g: = step")))
 	require.Equal(t, all, choose(all, nil))
 	require.Empty(t, choose(all, regexp.MustCompile("none")))
-	require.ErrorContains(t, run(t.Context(), []string{"-row", "none at all"}, t.Output(), t.Output()), "no row matches")
+	require.ErrorContains(t, run(t.Context(), []string{"-row", "none at all", "-peers=false"}, t.Output(), t.Output()), "no row matches")
 }

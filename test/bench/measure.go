@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,16 +17,44 @@ type row struct {
 	name  string
 	// floor is what the row is compared to; nil for a floor itself.
 	floor *row
+	// missing is why there is no floor: the row is then measured alone.
+	missing string
+	// limit is what the row must reach; nil for those that only tell.
+	limit *limit
 	// run does the thing n times and checks each answer.
 	run func(ctx context.Context, n int) error
+	// elsewhere takes the place of run for what another process measures.
+	elsewhere func(ctx context.Context, n int) (sample, error)
 
-	// A row without run is the difference of two others, which are measured
+	// A row with these is the difference of two others, which are measured
 	// once more for it, so that they are neighbours in time.
 	of, less *row
 
 	n       int // per round, found by calibrate
 	samples []sample
 	floors  []sample // the floor's, measured beside samples
+}
+
+// limit is what a row must reach, in the median of its rounds. Zero fields are
+// none.
+type limit struct {
+	ratio    float64 // to its floor
+	nanos    float64
+	noAllocs bool
+}
+
+func (l *limit) String() string {
+	var parts []string
+	if l.ratio > 0 {
+		parts = append(parts, "≤ "+number(l.ratio)+" ×")
+	}
+	if l.nanos > 0 {
+		parts = append(parts, "≤ "+duration(l.nanos))
+	}
+	if l.noAllocs {
+		parts = append(parts, "0 allocs")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // sample is one round's mean.
@@ -80,7 +109,7 @@ func (m *measurement) run(ctx context.Context, rows []*row) error {
 	}
 	for round := range m.rounds {
 		for _, r := range rows {
-			if r.floor == nil {
+			if r.floor == nil && r.missing == "" {
 				continue
 			}
 			if err := r.measureBesideFloor(ctx, round%2 == 1); err != nil {
@@ -92,19 +121,26 @@ func (m *measurement) run(ctx context.Context, rows []*row) error {
 	return nil
 }
 
+// maxTimes is how often a thing is done in one slice at most: guests count in
+// 32 bits.
+const maxTimes = 1 << 30
+
 // calibrate finds how often a row must run to fill a slice. It warms up what
 // the row needs, too.
 func (m *measurement) calibrate(ctx context.Context, r *row) error {
-	if r.run == nil {
+	if r.of != nil {
 		return nil
+	}
+	if _, err := r.measure(ctx, 1); err != nil { // what is made when first needed
+		return err
 	}
 	for n := 1; ; n *= 2 {
 		began := time.Now()
 		if _, err := r.measure(ctx, n); err != nil {
 			return err
 		}
-		if took := time.Since(began); took >= m.slice/4 || n >= 1<<30 {
-			r.n = max(1, int(float64(n)*float64(m.slice)/float64(max(took, 1))))
+		if took := time.Since(began); took >= m.slice/4 || n >= maxTimes {
+			r.n = min(max(1, int(float64(n)*float64(m.slice)/float64(max(took, 1)))), maxTimes)
 			return nil
 		}
 	}
@@ -113,8 +149,11 @@ func (m *measurement) calibrate(ctx context.Context, r *row) error {
 // measureBesideFloor measures a row and its floor, one right after the other.
 func (r *row) measureBesideFloor(ctx context.Context, backwards bool) error {
 	turns := []*row{r.floor, r}
-	if r.run == nil {
+	switch {
+	case r.of != nil:
 		turns = []*row{r.floor, r.less, r.of}
+	case r.floor == nil:
+		turns = []*row{r}
 	}
 	if backwards {
 		slices.Reverse(turns)
@@ -128,11 +167,15 @@ func (r *row) measureBesideFloor(ctx context.Context, backwards bool) error {
 		got[t] = s
 	}
 	here := got[r]
-	if r.run == nil {
+	if r.of != nil {
 		here = got[r.of].minus(got[r.less])
 	}
+	r.samples = append(r.samples, here)
+	if r.floor == nil {
+		return nil
+	}
 	floor := got[r.floor]
-	r.samples, r.floors = append(r.samples, here), append(r.floors, floor)
+	r.floors = append(r.floors, floor)
 	r.floor.samples = append(r.floor.samples, floor)
 	return nil
 }
@@ -144,6 +187,13 @@ const patience = 20 * time.Second
 func (r *row) measure(ctx context.Context, n int) (sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if r.elsewhere != nil {
+		s, err := r.elsewhere(ctx, n)
+		if err != nil {
+			err = fmt.Errorf("%s: %s: %w", r.group, r.name, err)
+		}
+		return s, err
+	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	began := time.Now()

@@ -19,6 +19,8 @@ type report struct {
 	Took    string    `json:"took"`
 	Rows    []line    `json:"rows"`
 	Bars    []bar     `json:"bars"`
+	// Skipped is what could not be measured, and why.
+	Skipped []string `json:"skipped,omitempty"`
 }
 
 // line is one row of the report.
@@ -29,7 +31,12 @@ type line struct {
 	Allocs float64 `json:"allocs"` // median per operation
 	Bytes  float64 `json:"bytes"`  // median per operation
 	Floor  string  `json:"floor,omitempty"`
-	Ratio  *spread `json:"ratio,omitempty"` // to the floor of the same round
+	// Missing is why there is no floor.
+	Missing string  `json:"missing,omitempty"`
+	Ratio   *spread `json:"ratio,omitempty"` // to the floor of the same round
+	// Limit is what the row must reach, and Verdict whether it did.
+	Limit   string `json:"limit,omitempty"`
+	Verdict string `json:"verdict,omitempty"`
 
 	Samples []sample `json:"samples"`
 	Floors  []sample `json:"floor_samples,omitempty"`
@@ -49,9 +56,30 @@ func newReport(m measurement, rows []*row, bars []bar) *report {
 			ratio := spreadOf(ratios(row.samples, row.floors))
 			l.Floor, l.Ratio = row.floor.name, &ratio
 		}
+		if l.Missing = row.missing; row.limit != nil {
+			l.Limit, l.Verdict = row.limit.String(), l.verdict(row.limit)
+		}
 		r.Rows = append(r.Rows, l)
 	}
 	return r
+}
+
+// Verdicts.
+const (
+	holds      = "holds"
+	fallsShort = "falls short"
+)
+
+// verdict tells whether the medians are within a limit; nothing where there is
+// nothing to compare to.
+func (l *line) verdict(to *limit) string {
+	switch {
+	case to.nanos > 0 && l.Nanos.Median > to.nanos, to.noAllocs && whole(l.Allocs) > 0, l.Ratio != nil && to.ratio > 0 && l.Ratio.Median > to.ratio:
+		return fallsShort
+	case l.Ratio == nil && to.ratio > 0:
+		return "not compared"
+	}
+	return holds
 }
 
 func (r *report) text() string {
@@ -60,9 +88,9 @@ func (r *report) text() string {
 	t.Style().Options.DrawBorder = false
 	t.Style().Options.SeparateColumns = false
 	t.Style().Format.Header = text.FormatDefault
-	t.AppendHeader(table.Row{"", "median", "spread", "allocs/op", "B/op", "× floor", "spread"})
+	t.AppendHeader(table.Row{"", "median", "spread", "allocs/op", "B/op", "× floor", "spread", "bar", ""})
 	configs := []table.ColumnConfig{}
-	for n := 2; n <= 7; n++ {
+	for n := 2; n <= 8; n++ {
 		configs = append(configs, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
 	t.SetColumnConfigs(configs)
@@ -75,14 +103,41 @@ func (r *report) text() string {
 			t.AppendRow(table.Row{strings.ToUpper(group)})
 		}
 		ratio, ratioSpread := "floor", ""
+		if l.Missing != "" {
+			ratio = "SKIPPED"
+		}
 		if l.Ratio != nil {
 			ratio, ratioSpread = number(l.Ratio.Median), number(l.Ratio.Min)+" – "+number(l.Ratio.Max)
 		}
 		t.AppendRow(table.Row{"  " + l.Name, duration(l.Nanos.Median), duration(l.Nanos.Min) + " – " + duration(l.Nanos.Max),
-			number(whole(l.Allocs)), number(whole(l.Bytes)), ratio, ratioSpread})
+			number(whole(l.Allocs)), number(whole(l.Bytes)), ratio, ratioSpread, l.Limit, l.Verdict})
 	}
 	return fmt.Sprintf("%s\n%d rounds of %s for each row and its floor, %s in all; medians, spreads from least to most\n\n%s\n%s",
-		r.Machine, r.Rounds, r.Slice, r.Took, t.Render(), r.barsText())
+		r.Machine, r.Rounds, r.Slice, r.Took, t.Render(), r.skippedText()+r.barsText())
+}
+
+// skippedText tells what could not be compared on this machine.
+func (r *report) skippedText() string {
+	var out strings.Builder
+	told := map[string]bool{}
+	tell := func(line string) {
+		if !told[line] {
+			told[line] = true
+			out.WriteString("SKIPPED: " + line + "\n")
+		}
+	}
+	for _, l := range r.Rows {
+		if l.Missing != "" {
+			tell(l.Missing)
+		}
+	}
+	for _, s := range r.Skipped {
+		tell(s)
+	}
+	if out.Len() == 0 {
+		return ""
+	}
+	return "\n" + out.String()
 }
 
 // barsText prints the figures that have a bar, the worst of all rounds.
@@ -109,13 +164,13 @@ func (r *report) barsText() string {
 			}
 			t.AppendRow(table.Row{strings.ToUpper(group)})
 		}
-		value, of, limit, verdict := duration(b.Value), "", "≤ "+duration(b.Bar), "falls short"
+		value, of, limit, verdict := duration(b.Value), "", "≤ "+duration(b.Bar), fallsShort
 		if b.Alone > 0 {
 			value, limit = number(b.Value)+" ×", "≤ "+number(b.Bar)+" ×"
 			of = duration(b.Beside) + " / " + duration(b.Alone)
 		}
 		if b.holds() {
-			verdict = "holds"
+			verdict = holds
 		}
 		t.AppendRow(table.Row{"  " + b.Name, value, of, limit, verdict})
 	}

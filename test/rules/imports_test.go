@@ -38,8 +38,8 @@ var owners = []struct {
 	by      []string
 	instead string
 }{
-	{"github.com/tetratelabs/wazero", []string{"host/component/engine", "examples/internal/build"},
-		"use host/component/engine (examples/internal/build is a tool that runs wasm-tools, and no part of a host)"},
+	{"github.com/tetratelabs/wazero", []string{"host/component/engine", "examples/internal/build", "test/bench/peers"},
+		"use host/component/engine (the others are tools, and no part of a host)"},
 	{"oras.land/oras-go/v2", []string{"host/oci"}, "use host/oci"},
 	{"github.com/opencontainers", []string{"host/oci"}, "use host/oci"},
 	{"github.com/nats-io", []string{"lattice", "test"}, "use lattice, and lattice/wrpc for calls"},
@@ -58,8 +58,8 @@ var owners = []struct {
 	{"go.yaml.in/yaml", []string{"host/grant"}, "use host/grant: files that people write are its concern"},
 	{"go.uber.org/goleak", []string{"test"}, "it is for tests"},
 	{"pgregory.net/rapid", []string{"test"}, "it is for tests"},
-	{"C", nil, "write Go: the binary is static and cross-compiles"},
-	{"unsafe", []string{"host/component"}, "only the runtime's inner loops have a case for it"},
+	{"C", []string{"test/bench/peers"}, "write Go: the binary is static and cross-compiles"},
+	{"unsafe", []string{"host/component", "test/bench/peers"}, "only the runtime's inner loops have a case for it"},
 	{"github.com/spf13/viper", nil, "take a Config: viper is global state"},
 }
 

@@ -1,0 +1,5 @@
+//go:build !cgo
+
+package main
+
+func wasmtimes() []runtimeUnderTest { return nil }

@@ -1,0 +1,5 @@
+//go:build !wazy
+
+package main
+
+func wazys() []runtimeUnderTest { return nil }
