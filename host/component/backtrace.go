@@ -55,11 +55,11 @@ type debugInfo struct {
 	lines   *source.Table
 }
 
-// keep keeps what a module that was rewritten needs; every place where it is
+// keep keeps what a module that was compiled needs; every place where it is
 // instantiated has the same code.
-func (d *debugInfo) keep(m *core.Module, rw *core.Rewritten) {
+func (d *debugInfo) keep(m *core.Module, offsets *core.Offsets) {
 	if d.offsets == nil {
-		d.offsets, d.lines = rw.Offsets, source.New(m.Custom)
+		d.offsets, d.lines = offsets, source.New(m.Custom)
 	}
 }
 

@@ -239,28 +239,35 @@ func (t *Template) compileSite(ctx context.Context, i int, names []core.Name, gr
 	n := t.plan.Cores[i].Module
 	m := t.plan.Modules[n]
 	entries, _ := m.TableEntries()
-	rw, err := core.Rewrite(m, core.Plan{Imports: names, StripData: true,
-		MaxMemory: t.limits.Memory, MaxTable: max(uint32(entries)+growth, 1), KeepOffsets: t.debug != nil})
+	if err := cost.charge(0, len(m.Funcs)-m.ImportedFuncs, &t.limits); err != nil {
+		return err
+	}
+	code, err := t.rt.engine.Compile(ctx, engine.Source{Module: m, Number: uint32(n), MaxBytes: max(t.limits.CodeBytes-cost.bytes, 1),
+		Plan: core.Plan{Imports: names, StripData: true, MaxMemory: t.limits.Memory,
+			MaxTable: max(uint32(entries)+growth, 1), KeepOffsets: t.debug != nil}})
+	if large, is := errors.AsType[*engine.TooLargeError](err); is {
+		return cost.charge(large.Size, 0, &t.limits) // which says how much there is in all
+	}
 	if err != nil {
 		return err
 	}
-	if err := cost.charge(len(rw.Bytes), len(m.Funcs)-m.ImportedFuncs, &t.limits); err != nil {
+	t.codes[i] = code
+	if err := cost.charge(code.Size(), 0, &t.limits); err != nil {
 		return err
 	}
 	if _, done := images[n]; !done {
-		if images[n], err = image(rw.Data); err != nil {
+		if images[n], err = image(code.Data()); err != nil {
 			return err
 		}
 	}
-	t.images[i], t.globals[i] = images[n], rw.Facts.MutableGlobals
-	for _, reason := range rw.Facts.Reasons {
+	t.images[i], t.globals[i] = images[n], code.Facts().MutableGlobals
+	for _, reason := range code.Facts().Reasons {
 		t.unpoolable = append(t.unpoolable, fmt.Sprintf("core module %d %s", n, reason))
 	}
 	if t.debug != nil {
-		t.debug[n].keep(m, rw)
+		t.debug[n].keep(m, code.Offsets())
 	}
-	t.codes[i], err = t.rt.engine.Compile(ctx, engine.Mark(rw.Bytes, uint32(n), t.debug != nil))
-	return err
+	return nil
 }
 
 // importNames names the sources of a site's imports; see [Instance.resolve].

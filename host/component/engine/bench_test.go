@@ -56,17 +56,10 @@ func BenchmarkTrap(b *testing.B) {
 
 func BenchmarkInstantiate(b *testing.B) {
 	w := newWorld(b, engine.Config{})
-	r, err := rewrite(testdata(b, "memory"), core.Plan{StripData: true})
-	require.NoError(b, err)
-	code, err := w.engine.Compile(b.Context(), r.Bytes)
+	code, err := w.engine.Compile(b.Context(), mustSource(b, "memory", core.Plan{StripData: true}))
 	require.NoError(b, err)
 	defer code.Close()
-	segments := make([]memory.Segment, len(r.Data))
-	for i, s := range r.Data {
-		segments[i] = memory.Segment{Offset: s.Offset, Bytes: s.Bytes}
-	}
-	img, err := memory.NewImage(segments)
-	require.NoError(b, err)
+	img := image(b, code.Data())
 	defer img.Close()
 	b.ReportAllocs()
 	for b.Loop() {

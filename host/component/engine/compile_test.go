@@ -2,9 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"os"
-	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 
@@ -17,13 +14,12 @@ import (
 func TestCompileIsSharedAndCounted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, engine.Config{})
-	r, err := rewrite(testdata(t, "table"), core.Plan{})
-	require.NoError(t, err)
+	src := mustSource(t, "table", core.Plan{})
 	codes := make([]*engine.Code, 16)
 	var wg sync.WaitGroup
 	for i := range codes {
 		wg.Go(func() {
-			code, err := w.engine.Compile(t.Context(), r.Bytes)
+			code, err := w.engine.Compile(t.Context(), src)
 			if err == nil {
 				codes[i] = code
 			}
@@ -50,8 +46,12 @@ func TestCompileIsSharedAndCounted(t *testing.T) {
 func TestCompileOfWhatIsInvalid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, engine.Config{})
+	var g guest
+	g.fn("f", nil, []byte{i32}, nil) // without a result
+	src, err := source(g.encode(), core.Plan{})
+	require.NoError(t, err)
 	for range 2 { // a failure is not kept
-		_, err := w.engine.Compile(t.Context(), []byte("\x00asm\x01\x00\x00\x00\x01"))
+		_, err := w.engine.Compile(t.Context(), src)
 		require.ErrorContains(t, err, "compile core module")
 	}
 }
@@ -61,17 +61,16 @@ func TestCompileGivesUpWithItsContext(t *testing.T) {
 	w := newWorld(t, engine.Config{Compiles: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r, err := rewrite(testdata(t, "interrupt"), core.Plan{})
-	require.NoError(t, err)
+	src := mustSource(t, "interrupt", core.Plan{})
 	for range 100 { // either may win the race, but a compile never fails for another reason
-		code, err := w.engine.Compile(ctx, r.Bytes)
+		code, err := w.engine.Compile(ctx, src)
 		if err != nil {
 			require.ErrorIs(t, err, context.Canceled)
 			continue
 		}
 		code.Close()
 	}
-	code, err := w.engine.Compile(t.Context(), r.Bytes)
+	code, err := w.engine.Compile(t.Context(), src)
 	require.NoError(t, err)
 	code.Close()
 }
@@ -82,30 +81,6 @@ func TestClosedEngine(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, e.Close(t.Context()))
 	require.NoError(t, e.Close(t.Context()))
-	_, err = e.Compile(t.Context(), testdata(t, "table"))
+	_, err = e.Compile(t.Context(), mustSource(t, "table", core.Plan{}))
 	require.ErrorIs(t, err, engine.ErrClosed)
-}
-
-func TestCodeCache(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "cache")
-	r, err := rewrite(testdata(t, "table"), core.Plan{})
-	require.NoError(t, err)
-	for range 2 {
-		w := newWorld(t, engine.Config{CacheDir: dir})
-		m, err := w.instantiate(engine.NewContext(context.Background()), r, core.Plan{})
-		require.NoError(t, err)
-		stack, err := call(t.Context(), m, "size")
-		require.NoError(t, err)
-		require.Equal(t, uint64(1), stack[0])
-	}
-	if runtime.GOOS == "windows" {
-		return
-	}
-	info, err := os.Stat(dir)
-	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
-	require.NoError(t, os.Chmod(dir, 0o770))
-	_, err = engine.New(t.Context(), engine.Config{CacheDir: dir})
-	require.ErrorContains(t, err, "others may write")
 }

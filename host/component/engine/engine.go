@@ -4,13 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
-	"os"
+	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/lathhost/lath/host/component/core"
 )
 
 // features are the WebAssembly features of guests. Typed function references
@@ -27,9 +29,16 @@ type Config struct {
 	// CacheDir keeps compiled code between runs. It is machine code that will
 	// be executed: the directory must belong to this process' user, and no one
 	// else may write to it. It is created if it is not there, with mode 0700.
-	// Empty means no cache.
+	// Empty means no cache. Any number of engines may use it at the same time.
 	CacheDir string
-	// Compiles is how many modules are compiled at the same time; 0 means 2.
+	// CacheBytes is how large the cache may grow, in bytes; what was used least
+	// recently goes. 0 means 2 GiB.
+	CacheBytes int64
+	// Warn is told what keeps code from being kept, once for each kind. It may be
+	// called from any goroutine. May be nil.
+	Warn func(error)
+	// Compiles is how many modules are compiled at the same time; 0 means all
+	// processors but one, so that one is left for guests.
 	Compiles int
 	// CompileWorkers is how many goroutines compile one module; 0 means 1.
 	// With more than one, a panic in wazero's compiler ends the process instead
@@ -45,9 +54,13 @@ var ErrClosed = errors.New("engine is closed")
 // Engine compiles and runs modules. It may be used by any number of goroutines.
 type Engine struct {
 	runtime wazero.Runtime
-	cache   wazero.CompilationCache // may be nil
+	handed  wazero.CompilationCache // may be nil
+	hand    *handover               // with cache
+	cache   *codeCache              // may be nil
 	workers int
-	slots   chan struct{}
+	slots   chan struct{} // compiles
+	loads   chan struct{} // from the cache, which do not wait for compiles
+	serial  atomic.Uint64
 
 	meterCode wazero.CompiledModule
 
@@ -57,7 +70,7 @@ type Engine struct {
 
 	mu     sync.Mutex
 	closed bool
-	codes  map[[sha256.Size]byte]*compilation
+	codes  map[codeID]*compilation
 	meters []*meterGlobals // spare ones
 }
 
@@ -68,21 +81,21 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		rc = wazero.NewRuntimeConfigInterpreter()
 	}
 	rc = rc.WithCoreFeatures(features).WithDebugInfoEnabled(true) // modules have none but that of Mark
+	compiles := cfg.Compiles
+	if compiles <= 0 {
+		compiles = max(runtime.GOMAXPROCS(0)-1, 1)
+	}
 	e := &Engine{
 		workers: max(cfg.CompileWorkers, 1),
-		slots:   make(chan struct{}, max(cfg.Compiles, 1)),
-		codes:   make(map[[sha256.Size]byte]*compilation),
+		slots:   make(chan struct{}, compiles),
+		loads:   make(chan struct{}, runtime.GOMAXPROCS(0)),
+		codes:   make(map[codeID]*compilation),
 	}
-	if cfg.Compiles == 0 {
-		e.slots = make(chan struct{}, defaultCompiles)
-	}
-	if cfg.CacheDir != "" {
-		cache, err := openCache(cfg.CacheDir)
-		if err != nil {
-			return nil, err
+	if cfg.CacheDir != "" && !cfg.Interpreter {
+		e.handed, e.hand = install()
+		if e.handed != nil {
+			rc = rc.WithCompilationCache(e.handed)
 		}
-		e.cache = cache
-		rc = rc.WithCompilationCache(cache)
 	}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	e.runtime = wazero.NewRuntimeWithConfig(e.ctx, rc)
@@ -90,23 +103,28 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if e.meterCode, err = compileMeter(e.ctx, e.runtime); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))
 	}
+	if cfg.CacheDir != "" {
+		if err := e.openCache(cfg); err != nil {
+			return nil, errors.Join(err, e.Close(ctx))
+		}
+	}
 	return e, nil
 }
 
-const defaultCompiles = 2
-
-func openCache(dir string) (wazero.CompilationCache, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("create code cache: %w", err)
+// openCache opens the cache, if wazero can use it. The meter was compiled.
+func (e *Engine) openCache(cfg Config) (err error) {
+	if cfg.Warn == nil {
+		cfg.Warn = func(error) {}
 	}
-	if err := checkPrivate(dir); err != nil {
-		return nil, fmt.Errorf("code cache %s: %w", dir, err)
+	switch {
+	case e.hand == nil || e.hand.seen == [sha256.Size]byte{}:
+		return nil // it interprets
+	case !e.hand.learn(core.MeterBinary()):
+		cfg.Warn(errors.New("no code is kept: this version of wazero is not known"))
+		return nil
 	}
-	cache, err := wazero.NewCompilationCacheWithDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open code cache %s: %w", dir, err)
-	}
-	return cache, nil
+	e.cache, err = openCache(cfg.CacheDir, cfg.CacheBytes, e.hand.cpu, cfg.Warn)
+	return err
 }
 
 // Close cancels what is being compiled, waits for it, and closes every module
@@ -122,8 +140,8 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.cancel()
 	e.wg.Wait()
 	err := e.runtime.Close(ctx)
-	if e.cache != nil {
-		err = errors.Join(err, e.cache.Close(ctx))
+	if e.handed != nil {
+		err = errors.Join(err, e.handed.Close(ctx))
 	}
 	return err
 }

@@ -199,14 +199,16 @@ func TestCallContext(t *testing.T) {
 func TestGlobals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, engine.Config{})
-	r, err := rewrite(testdata(t, "globals"), core.Plan{})
+	src := mustSource(t, "globals", core.Plan{})
+	code, err := w.engine.Compile(t.Context(), src)
 	require.NoError(t, err)
-	require.False(t, r.Facts.Poolable())
-	require.Len(t, r.Facts.MutableGlobals, 3)
-	m, err := w.instantiate(engine.NewContext(context.Background()), r, core.Plan{})
+	defer code.Close()
+	require.False(t, code.Facts().Poolable())
+	require.Len(t, code.Facts().MutableGlobals, 3)
+	m, err := w.instantiate(engine.NewContext(context.Background()), src)
 	require.NoError(t, err)
 
-	hidden := r.Facts.MutableGlobals[1]
+	hidden := code.Facts().MutableGlobals[1]
 	require.Equal(t, core.I64, hidden.Type)
 	g := m.Global(hidden.Name)
 	require.Equal(t, uint64(6), g.Get())
@@ -215,7 +217,7 @@ func TestGlobals(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, uint64(99), stack[0])
 	require.False(t, m.Global("const").Set(1))
-	require.False(t, m.Global(r.Facts.MutableGlobals[2].Name).Set(1), "v128 has no setter")
+	require.False(t, m.Global(code.Facts().MutableGlobals[2].Name).Set(1), "v128 has no setter")
 }
 
 func TestEmptyImportNamesAndSharedTable(t *testing.T) {
@@ -302,10 +304,9 @@ func TestDataIsStrippedOrKept(t *testing.T) {
 	t.Parallel()
 	for _, strip := range []bool{false, true} {
 		w := newWorld(t, engine.Config{})
-		r, err := rewrite(testdata(t, "memory"), core.Plan{StripData: strip})
-		require.NoError(t, err)
-		require.Equal(t, strip, len(r.Data) == 2)
-		m, err := w.instantiate(engine.NewContext(context.Background()), r, core.Plan{})
+		src := mustSource(t, "memory", core.Plan{StripData: strip})
+		require.Equal(t, strip, len(core.Data(src.Module, src.Plan)) == 2)
+		m, err := w.instantiate(engine.NewContext(context.Background()), src)
 		require.NoError(t, err)
 		require.Equal(t, "heLLO\x00", string(m.Memory().Bytes()[8:14]))
 		_, err = call(t.Context(), m, "init_active", 0)

@@ -31,14 +31,14 @@ func FuzzRewrite(f *testing.F) {
 		for i := range names {
 			names[i] = core.Name{Module: "i", Field: "f"}
 		}
-		r, err := core.Rewrite(m, core.Plan{Imports: names, StripData: strip, KeepNames: true})
-		if err != nil {
+		plan, plainPlan := core.Plan{Imports: names, StripData: strip, KeepNames: true}, core.Plan{Imports: names, NoChecks: true}
+		if _, err := core.Rewrite(m, plan); err != nil {
 			return
 		}
-		plain, err := core.Rewrite(m, core.Plan{Imports: names, NoChecks: true})
+		_, err = core.Rewrite(m, plainPlan)
 		require.NoError(t, err)
-		code, err := w.engine.Compile(t.Context(), r.Bytes)
-		plainCode, plainErr := w.engine.Compile(t.Context(), plain.Bytes)
+		code, err := w.engine.Compile(t.Context(), engine.Source{Module: m, Plan: plan})
+		plainCode, plainErr := w.engine.Compile(t.Context(), engine.Source{Module: m, Plan: plainPlan})
 		require.Equal(t, plainErr == nil, err == nil, "plain: %v, rewritten: %v", plainErr, err)
 		if err == nil {
 			code.Close()

@@ -32,53 +32,48 @@ func newWorld(t testing.TB, cfg engine.Config) *world {
 	return &world{t: t, engine: e, byName: map[string]engine.Importable{}}
 }
 
-// rewrite parses and rewrites a module.
-func rewrite(wasm []byte, plan core.Plan) (*core.Rewritten, error) {
+// source parses a module that is to be rewritten by a plan.
+func source(wasm []byte, plan core.Plan) (engine.Source, error) {
 	m, err := core.Parse(wasm, core.Limits{})
-	if err != nil {
-		return nil, err
-	}
-	return core.Rewrite(m, plan)
+	return engine.Source{Module: m, Plan: plan, Number: 1}, err
+}
+
+// mustSource is source of a guest.
+func mustSource(t testing.TB, name string, plan core.Plan) engine.Source {
+	src, err := source(testdata(t, name), plan)
+	require.NoError(t, err)
+	return src
 }
 
 // load rewrites, compiles and instantiates a module.
 func (w *world) load(ctx engine.Context, wasm []byte, plan core.Plan) (*engine.Module, error) {
-	r, err := rewrite(wasm, plan)
+	src, err := source(wasm, plan)
 	if err != nil {
 		return nil, err
 	}
-	return w.instantiate(ctx, r, plan)
+	return w.instantiate(ctx, src)
 }
 
-func (w *world) instantiate(ctx engine.Context, r *core.Rewritten, plan core.Plan) (*engine.Module, error) {
-	wasm := r.Bytes
-	if !plan.KeepNames {
-		wasm = engine.Mark(wasm, 1, false)
-	}
-	code, err := w.engine.Compile(ctx, wasm)
+func (w *world) instantiate(ctx engine.Context, src engine.Source) (*engine.Module, error) {
+	code, err := w.engine.Compile(ctx, src)
 	if err != nil {
 		return nil, err
 	}
 	defer code.Close()
 	m, err := w.engine.Instantiate(ctx, code,
 		func(name string) engine.Importable { return w.byName[name] },
-		func(min, max uint64) *memory.Linear { return w.memory(r, plan, min, max) })
+		func(min, max uint64) *memory.Linear { return w.memory(code, src.Plan, min, max) })
 	if err == nil {
 		w.t.Cleanup(func() { require.NoError(w.t, m.Close(context.Background())) })
 	}
 	return m, err
 }
 
-func (w *world) memory(r *core.Rewritten, plan core.Plan, min, max uint64) *memory.Linear {
+func (w *world) memory(code *engine.Code, plan core.Plan, min, max uint64) *memory.Linear {
 	if plan.MaxMemory > 0 {
 		require.LessOrEqual(w.t, max, plan.MaxMemory)
 	}
-	segments := make([]memory.Segment, len(r.Data))
-	for i, s := range r.Data {
-		segments[i] = memory.Segment{Offset: s.Offset, Bytes: s.Bytes}
-	}
-	img, err := memory.NewImage(segments)
-	require.NoError(w.t, err)
+	img := image(w.t, code.Data())
 	defer img.Close()
 	lin, err := img.New(min, max, w.budget)
 	if err != nil {
@@ -86,6 +81,17 @@ func (w *world) memory(r *core.Rewritten, plan core.Plan, min, max uint64) *memo
 	}
 	w.t.Cleanup(func() { require.NoError(w.t, lin.Close()) })
 	return lin
+}
+
+// image makes an image of what was stripped.
+func image(t testing.TB, data []core.Segment) *memory.Image {
+	segments := make([]memory.Segment, len(data))
+	for i, s := range data {
+		segments[i] = memory.Segment{Offset: s.Offset, Bytes: s.Bytes}
+	}
+	img, err := memory.NewImage(segments)
+	require.NoError(t, err)
+	return img
 }
 
 // must is load where failing is not an option.

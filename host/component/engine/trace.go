@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"errors"
 	"strconv"
 	"strings"
@@ -10,7 +11,7 @@ import (
 	"github.com/lathhost/lath/host/component/trap"
 )
 
-// Symbols knows the functions of the modules that were marked by [Mark].
+// Symbols knows the functions of the modules that have a number: see [Source].
 type Symbols interface {
 	// Frames appends what one frame of the engine's stack stands for, innermost
 	// first: nothing for a function that the host put in, several where others
@@ -19,23 +20,24 @@ type Symbols interface {
 	Frames(dst trap.Stack, module, function, offset uint32) trap.Stack
 }
 
-// Mark returns a module whose frames in backtraces can be told from others'.
-// wazero gives backtraces as text alone, of names that a guest may choose: so
-// a marked module has none, but a number. With offsets, backtraces say where
-// in the code section each frame is; compiling costs more then.
-//
-// The module must not have a name section.
-func Mark(wasm []byte, module uint32, offsets bool) []byte {
-	name := markPrefix + strconv.FormatUint(uint64(module), 10)
-	out := make([]byte, 0, len(wasm)+len(name)+256)
-	out = append(out, wasm...)
-	out = appendCustom(out, "name", append([]byte{0, byte(len(name) + 1), byte(len(name))}, name...))
+// mark returns a module that is compiled once and by itself, whatever else is:
+// a custom section has its serial number. Its frames in backtraces can be told
+// from others': wazero gives backtraces as text alone, of names that a guest may
+// choose, so the module gets the name of a number, unless it has names. With
+// offsets, backtraces say where in the code section each frame is; compiling
+// costs more then.
+func mark(wasm []byte, named bool, number uint32, offsets bool, serial uint64) []byte {
+	out := append(make([]byte, 0, len(wasm)+256), wasm...)
+	if named {
+		name := markPrefix + strconv.FormatUint(uint64(number), 10)
+		out = appendCustom(out, "name", append([]byte{0, byte(len(name) + 1), byte(len(name))}, name...))
+	}
 	if offsets {
 		for _, s := range probe {
 			out = appendCustom(out, s.name, s.data)
 		}
 	}
-	return out
+	return appendCustom(out, "lath", binary.LittleEndian.AppendUint64(nil, serial))
 }
 
 const markPrefix = "m"

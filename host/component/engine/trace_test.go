@@ -48,14 +48,16 @@ func TestSymbolsNameTheFrames(t *testing.T) {
 
 func TestOffsetsAreThoseOfTheCodeSection(t *testing.T) {
 	t.Parallel()
-	for _, cache := range []string{"", t.TempDir()} {
-		for range 2 { // the second time from the cache
-			w := newWorld(t, engine.Config{CacheDir: cache})
+	dir := t.TempDir()
+	for _, c := range []struct{ name, cache string }{{"not kept", ""}, {"compiled", dir}, {"from the cache", dir}} {
+		t.Run(c.name, func(t *testing.T) { // which closes the engine, and so has kept what is kept
+			w := newWorld(t, engine.Config{CacheDir: c.cache})
 			w.byName["host"] = hostModule(t, w)
-			r, err := rewrite(testdata(t, "host"), core.Plan{NoChecks: true})
+			src := mustSource(t, "host", core.Plan{NoChecks: true, KeepOffsets: true})
+			src.Number = 9
+			r, err := core.Rewrite(src.Module, src.Plan)
 			require.NoError(t, err)
-			r.Bytes = engine.Mark(r.Bytes, 9, true)
-			m, err := w.instantiate(engine.NewContext(t.Context()), r, core.Plan{KeepNames: true})
+			m, err := w.instantiate(engine.NewContext(t.Context()), src)
 			require.NoError(t, err)
 			ctx := engine.NewContext(t.Context())
 			ctx.Symbols = symbols{}
@@ -66,7 +68,7 @@ func TestOffsetsAreThoseOfTheCodeSection(t *testing.T) {
 			code := codeSection(t, r.Bytes)
 			const divide = 0x6d
 			require.Equal(t, byte(divide), code[stack[1].Offset])
-		}
+		})
 	}
 }
 
