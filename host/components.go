@@ -128,14 +128,16 @@ func (h *Host) scaleTo(ctx context.Context, req *ctl.ScaleComponent) error {
 	if len(req.Config) > 0 {
 		return fmt.Errorf("start component %q: config %s: %w: named config is not read yet", req.ComponentID, strings.Join(req.Config, ", "), lattice.ErrUnsupported)
 	}
-	if _, _, err := h.limits(req.ComponentID, req.Limits); err != nil {
+	_, _, err := h.limits(req.ComponentID, req.Limits)
+	pool, err2 := h.pool(req.ComponentID, req.Annotations, req.MaxInstances)
+	if err := errors.Join(err, err2); err != nil {
 		return fmt.Errorf("start component %q: %w", req.ComponentID, err)
 	}
-	if now != nil && (now.Image() == req.ComponentRef || !req.AllowUpdate) && now.HasLimits(req.Limits) {
+	if now != nil && (now.Image() == req.ComponentRef || !req.AllowUpdate) && now.HasLimits(req.Limits) && now.Pool() == pool {
 		now.Scale(req.MaxInstances, req.Annotations)
 		return nil
 	}
-	next, err := h.deploy(ctx, req, now)
+	next, err := h.deploy(ctx, req, pool, now)
 	if err != nil {
 		return fmt.Errorf("start component %q: %w", req.ComponentID, err)
 	}
@@ -150,12 +152,15 @@ func (h *Host) scaleTo(ctx context.Context, req *ctl.ScaleComponent) error {
 
 // deploy starts a component. Where one runs already, what the command leaves
 // out stays as it is: the image, unless an update is allowed, and the limits.
-func (h *Host) deploy(ctx context.Context, req *ctl.ScaleComponent, now *deployed) (*deployed, error) {
-	cfg := workload.Config{ID: req.ComponentID, Image: req.ComponentRef, MaxInstances: req.MaxInstances,
-		Annotations: req.Annotations, Limits: req.Limits,
+func (h *Host) deploy(ctx context.Context, req *ctl.ScaleComponent, pool component.PoolConfig, now *deployed) (*deployed, error) {
+	cfg := workload.Config{ID: req.ComponentID, Image: req.ComponentRef, MaxInstances: req.MaxInstances, MaxWait: h.cfg.MaxWait,
+		Annotations: req.Annotations, Limits: req.Limits, Pool: pool,
 		Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Server: h.server, Log: h.log.With(zap.String("component", req.ComponentID))}
-	if now != nil && req.Limits == nil {
-		cfg.Limits = now.Limits()
+	if now != nil {
+		cfg.Meter = now.Meter()
+		if req.Limits == nil {
+			cfg.Limits = now.Limits()
+		}
 	}
 	var err error
 	if now != nil && (now.Image() == req.ComponentRef || !req.AllowUpdate) {
@@ -200,8 +205,11 @@ func (h *Host) launch(ctx context.Context, cfg workload.Config, d *deployed) (*w
 		return nil, err
 	}
 	cfg.MaxTime = maxTime
-	if cfg.Template, err = h.link(ctx, cfg.Component, cfg.ID, limits, cfg.Log, d); err != nil {
+	if cfg.Template, err = h.link(ctx, cfg.Component, component.LinkConfig{Name: cfg.ID, Limits: limits, Pool: cfg.Pool}, cfg.Log, d); err != nil {
 		return nil, err
+	}
+	if why := cfg.Template.Unpoolable(); len(why) > 0 {
+		cfg.Log.Info("every call gets a new instance: what one leaves behind cannot be taken back", zap.Strings("because", why))
 	}
 	w, err := workload.Start(ctx, cfg)
 	if err != nil {

@@ -47,6 +47,10 @@ type Config struct {
 	Drain time.Duration
 	// MaxTime bounds one call into a component. Default 10 min.
 	MaxTime time.Duration
+	// MaxWait bounds how long a call waits for an instance of a component whose
+	// instances are all taken, before its caller is told "busy". Default:
+	// workload.DefaultMaxWait.
+	MaxWait time.Duration
 	// LinkTime bounds one call along a link, where its caller has no less time
 	// left. Default 30 s.
 	LinkTime time.Duration

@@ -36,6 +36,7 @@ type Host struct {
 	control *ctl.Client
 	router  *link.Router
 	states  *ctl.LinkStatusServer
+	counts  *ctl.StatsServer
 	unsure  *questions
 
 	mu         sync.Mutex
@@ -139,13 +140,19 @@ func (h *Host) open(ctx context.Context) error {
 	h.router = link.NewRouter(h.cfg.Lattice, (*local)(h), h.client)
 	h.router.SetTimeout(h.cfg.LinkTime)
 	h.refreshLinks()
-	h.states, err = ctl.ServeLinkStatuses(h.cfg.Conn, h.cfg.Lattice, h.linkStatuses)
+	if h.states, err = ctl.ServeLinkStatuses(h.cfg.Conn, h.cfg.Lattice, h.linkStatuses); err != nil {
+		return err
+	}
+	h.counts, err = ctl.ServeStats(h.cfg.Conn, h.cfg.Lattice, h.cfg.Identity.ID, h.Stats)
 	return err
 }
 
 // close releases what open made.
 func (h *Host) close() error {
 	var errs []error
+	if h.counts != nil {
+		errs = append(errs, h.counts.Close())
+	}
 	if h.states != nil {
 		errs = append(errs, h.states.Close())
 	}
@@ -240,6 +247,16 @@ func (h *Host) inventory() *lattice.Inventory {
 		inv.Providers = append(inv.Providers, p.describe())
 	}
 	return inv
+}
+
+// Stats returns what the host has counted of the components that it runs, by id.
+func (h *Host) Stats() lattice.HostStats {
+	s := lattice.HostStats{HostID: h.cfg.Identity.ID, FriendlyName: h.cfg.Identity.Name,
+		MemoryInUse: h.cfg.Runtime.MemoryInUse(), MemoryIdle: h.cfg.Runtime.MemoryIdle()}
+	for _, c := range h.listComponents() {
+		s.Components = append(s.Components, c.Stats())
+	}
+	return s
 }
 
 // errStopping refuses commands while the host leaves.

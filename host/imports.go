@@ -18,8 +18,10 @@ import (
 )
 
 // link satisfies a component's imports: by the host's own interfaces, by
-// adapters of capabilities, and for the rest by links.
-func (h *Host) link(ctx context.Context, c *component.Component, id string, limits component.Limits, log *zap.Logger, d *deployed) (*component.Template, error) {
+// adapters of capabilities, and for the rest by links. cfg has all that is not
+// about imports.
+func (h *Host) link(ctx context.Context, c *component.Component, cfg component.LinkConfig, log *zap.Logger, d *deployed) (*component.Template, error) {
+	id := cfg.Name
 	granted := h.cfg.Grants.For(id)
 	if err := filesystem.Check(granted.Dirs); err != nil {
 		return nil, err
@@ -46,14 +48,15 @@ func (h *Host) link(ctx context.Context, c *component.Component, id string, limi
 		}
 		byName[x.Name] = imp
 	}
-	return c.Link(ctx, component.LinkConfig{Name: id, Host: hosts, Limits: limits,
-		Import: func(iface string, fn *wit.Func) (component.Callee, error) {
-			imp := byName[iface]
-			if imp == nil {
-				return nil, fmt.Errorf("%w: it is no function of an interface, so no link can name it", component.ErrNoImport)
-			}
-			return imp.Callee(fn), nil
-		}})
+	cfg.Host = hosts
+	cfg.Import = func(iface string, fn *wit.Func) (component.Callee, error) {
+		imp := byName[iface]
+		if imp == nil {
+			return nil, fmt.Errorf("%w: it is no function of an interface, so no link can name it", component.ErrNoImport)
+		}
+		return imp.Callee(fn), nil
+	}
+	return c.Link(ctx, cfg)
 }
 
 // logRate is how much a component may write to the log, in bytes a second.

@@ -59,8 +59,9 @@ type PoolStats struct {
 type HostStats struct {
 	HostID       string `json:"host_id"`
 	FriendlyName string `json:"friendly_name"`
-	// MemoryInUse is the linear memory of all instances together, in bytes, those
-	// that wait for calls among them.
+	// MemoryInUse is the linear memory of the instances that calls have, in bytes;
+	// MemoryIdle that of those that wait for a call.
 	MemoryInUse uint64           `json:"memory_bytes"`
+	MemoryIdle  uint64           `json:"memory_idle_bytes"`
 	Components  []ComponentStats `json:"components"`
 }

@@ -53,6 +53,16 @@ const (
 	LathVersion = "1"
 )
 
+// Annotations of a component that Lath hosts act on. v1 gives annotations no
+// meaning: its hosts keep them and tell them, unchanged, as ours do.
+const (
+	// AnnotationReuse says what becomes of an instance when its call has ended:
+	// "pristine", "sticky" or "fresh". What the host's operator says counts more.
+	AnnotationReuse = "lath.reuse"
+	// AnnotationWarm is how many instances are made before they are needed.
+	AnnotationWarm = "lath.warm"
+)
+
 // WRPCVersion are the subject tokens that name the protocol.
 const WRPCVersion = "wrpc.0.0.1"
 

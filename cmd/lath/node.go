@@ -22,10 +22,10 @@ import (
 // node is a host in this process with all that it stands on. Parts are started
 // in order and closed in reverse.
 type node struct {
-	flags     *hostFlags
-	dir       stateDir
-	maxMemory uint64
-	log       *zap.Logger
+	flags  *hostFlags
+	dir    stateDir
+	memory memoryLimits
+	log    *zap.Logger
 
 	url     string
 	closers []func() error
@@ -103,7 +103,7 @@ func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) 
 	}
 	n.closers = append(n.closers, func() error { conn.Close(); return nil })
 
-	rt, err := component.New(ctx, component.Config{CacheDir: n.cachePath("compiled")})
+	rt, err := component.New(ctx, component.Config{CacheDir: n.cachePath("compiled"), MemoryLimit: n.memory.total})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -122,7 +122,7 @@ func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) 
 	maps.Copy(labels, f.labels)
 	h, err := host.New(host.Config{
 		Lattice: f.lattice, Identity: identity, Conn: conn, Runtime: rt, Images: images, Builtins: builtins(),
-		Labels: labels, Version: buildVersion(), Drain: f.drain, Limits: component.Limits{Memory: n.maxMemory}, Grants: policy, Log: n.log,
+		Labels: labels, Version: buildVersion(), Drain: f.drain, MaxWait: f.maxWait, Limits: component.Limits{Memory: n.memory.each}, Grants: policy, Log: n.log,
 	})
 	return h, identity, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"strconv"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/grant"
 	"github.com/lathhost/lath/host/oci"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
@@ -55,6 +58,8 @@ type componentFlags struct {
 	update    bool
 	maxMemory string
 	maxTime   time.Duration
+	reuse     string
+	warm      int
 }
 
 func (c *cli) startComponentCmd() *cobra.Command {
@@ -63,10 +68,15 @@ func (c *cli) startComponentCmd() *cobra.Command {
 		Use: "component [ID] REFERENCE", Short: "Start a component, or change how many calls it takes",
 		Long: `Start a component on a host and wait until it runs. Without an id it is called
 after its repository: ghcr.io/you/counter:0.1.0 is "counter". A component that runs
-there already gets the new limits, and with --update the new image.`,
+there already gets the new limits, and with --update the new image.
+
+Instances are kept between calls and brought back to their first state, so that every
+call finds a new component; --reuse sticky keeps the state as well, fresh keeps
+nothing. The host's operator may have decided otherwise: see lath up --help.`,
 		Example: `  lath start component ghcr.io/you/counter:0.1.0
   lath start component counter localhost:5000/counter:0.1.0 --host bold-acorn-0042 --max 20
-  lath start component ./counter.wasm          # hosts with --allow-file-load`,
+  lath start component ./counter.wasm          # hosts with --allow-file-load
+  lath start component ghcr.io/you/cart:0.1.0 --reuse sticky --warm 2`,
 		Args: nargs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.startComponent(cmd, &f, args) },
 	}
@@ -77,6 +87,8 @@ there already gets the new limits, and with --update the new image.`,
 	flags.BoolVar(&f.update, "update", false, "replace the image of a component that runs under this id")
 	flags.StringVar(&f.maxMemory, "max-memory", "", "limit of its linear memory, such as 64MiB (default: the host's)")
 	flags.DurationVar(&f.maxTime, "max-time", 0, "limit of one call (default: the host's)")
+	flags.StringVar(&f.reuse, "reuse", "", "what becomes of an instance after its call: pristine, sticky or fresh (default: the host's, else pristine); annotation "+lattice.AnnotationReuse)
+	flags.IntVar(&f.warm, "warm", 0, "instances to make before they are needed; annotation "+lattice.AnnotationWarm)
 	return cmd
 }
 
@@ -116,9 +128,45 @@ func (f *componentFlags) request(args []string) (req ctl.ScaleComponent, err err
 	if f.most == 0 {
 		return req, usagef("--max 0 would stop it: use lath stop component %s", id)
 	}
+	annotations, err := f.allAnnotations()
+	if err != nil {
+		return req, err
+	}
 	limits, err := f.limits()
 	return ctl.ScaleComponent{ComponentRef: ref, ComponentID: id, MaxInstances: f.most,
-		Annotations: f.annotations, AllowUpdate: f.update, Limits: limits}, err
+		Annotations: annotations, AllowUpdate: f.update, Limits: limits}, err
+}
+
+// allAnnotations are those that were typed, and those that flags stand for.
+func (f *componentFlags) allAnnotations() (map[string]string, error) {
+	all := maps.Clone(f.annotations)
+	add := func(flag, key, value string) error {
+		if _, twice := all[key]; twice {
+			return usagef("--%s and --annotation %s: give one of them", flag, key)
+		}
+		if all == nil {
+			all = map[string]string{}
+		}
+		all[key] = value
+		return nil
+	}
+	if f.reuse != "" {
+		if _, err := grant.ParseReuse(f.reuse); err != nil {
+			return nil, usagef("--reuse %w", err)
+		}
+		if err := add("reuse", lattice.AnnotationReuse, f.reuse); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case f.warm == 0:
+		return all, nil
+	case f.warm < 0 || uint64(f.warm) > uint64(f.most):
+		return nil, usagef("--warm %d: want 1 to %d, the calls that may run at a time (--max)", f.warm, f.most)
+	case f.reuse == component.Fresh.String():
+		return nil, usagef("--warm %d: --reuse fresh keeps no instance", f.warm)
+	}
+	return all, add("warm", lattice.AnnotationWarm, strconv.Itoa(f.warm))
 }
 
 func (f *componentFlags) limits() (*lattice.ComponentLimits, error) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/host/grant"
+	"github.com/lathhost/lath/host/workload"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/natsserver"
 )
@@ -23,9 +24,10 @@ type hostFlags struct {
 	seed                        string
 	registries                  registryFlags
 	logLevel, logFormat         string
-	maxMemory                   string
+	maxMemory, totalMemory      string
 	grants                      string
 	drain, connectTimeout       time.Duration
+	maxWait                     time.Duration
 	detach                      bool
 
 	// Of up.
@@ -57,6 +59,11 @@ component id or the start of one and "*"; of several that match, the longest cou
       cpu: 10s                        # of one call, counted as lath run --cpu
       time: 30s                       # of one call, on the clock
       log-rate: 64KiB                 # a second
+      pool:                           # instances that are kept between calls
+        reuse: pristine               # or sticky (with their state), or fresh (none)
+        min: 2                        # made before they are needed
+        max: 50                       # kept at most (default: as many as calls may run)
+        idle: 5m                      # how long one that nobody needs (default 1m)
     "*": {memory: 32MiB}
 
 It runs until a signal or "lath down": it then takes no more calls, finishes those
@@ -115,6 +122,10 @@ func (f *hostFlags) add(cmd *cobra.Command) {
 	fromEnv(flags, "allow-file-load", "LATH_ALLOW_FILE_LOAD", "WASMCLOUD_ALLOW_FILE_LOAD")
 	flags.StringVar(&f.maxMemory, "max-memory", "256MiB", "limit of a component's linear memory")
 	fromEnv(flags, "max-memory", "LATH_MAX_MEMORY", "WASMCLOUD_MAX_LINEAR_MEMORY")
+	flags.StringVar(&f.totalMemory, "total-memory", "", "limit of the linear memory of all components together, instances that wait for calls included; a call beyond is told \"busy\" (default: none)")
+	fromEnv(flags, "total-memory", "LATH_TOTAL_MEMORY")
+	flags.DurationVar(&f.maxWait, "max-wait", workload.DefaultMaxWait, "how long a call waits for an instance of a component that runs as many calls as it may, before its caller is told \"busy\"")
+	fromEnv(flags, "max-wait", "LATH_MAX_WAIT")
 	flags.StringVar(&f.grants, "grants", "", "file that says what components may have of this machine: directories, network, environment, limits (default: nothing); read at the start")
 	fromEnv(flags, "grants", "LATH_GRANTS")
 	flags.DurationVar(&f.drain, "drain", host.DefaultDrain, "how long calls may go on when the host is to end")
@@ -128,26 +139,48 @@ func (f *hostFlags) add(cmd *cobra.Command) {
 
 // check finds what is wrong before anything is done, so that a detached host
 // fails where it was typed.
-func (f *hostFlags) check() (maxMemory uint64, err error) {
+func (f *hostFlags) check() (m memoryLimits, err error) {
 	if err := lattice.ValidLattice(f.lattice); err != nil {
-		return 0, usagef("--lattice: %w", err)
+		return m, usagef("--lattice: %w", err)
 	}
 	if f.embedded && (f.port < 0 || f.port > 65535) {
-		return 0, usagef("--port %d: want 0 to 65535", f.port)
+		return m, usagef("--port %d: want 0 to 65535", f.port)
 	}
 	if f.drain < 0 {
-		return 0, usagef("--drain %s: it is negative", f.drain)
+		return m, usagef("--drain %s: it is negative", f.drain)
 	}
 	if _, err := newLogger(io.Discard, f.logLevel, f.logFormat); err != nil {
-		return 0, err
+		return m, err
 	}
-	if maxMemory, err = humanize.ParseBytes(f.maxMemory); err != nil || maxMemory == 0 {
-		return 0, usagef("--max-memory %q: want a size such as 64MiB", f.maxMemory)
+	if f.maxWait <= 0 {
+		return m, usagef("--max-wait %s: want a time", f.maxWait)
+	}
+	if m, err = f.memory(); err != nil {
+		return m, err
 	}
 	if _, err := f.policy(); err != nil {
-		return 0, err
+		return m, err
 	}
-	return maxMemory, f.registries.check()
+	return m, f.registries.check()
+}
+
+// memoryLimits are in bytes.
+type memoryLimits struct {
+	each  uint64 // of a component's instance
+	total uint64 // of all of them; 0: none
+}
+
+func (f *hostFlags) memory() (m memoryLimits, err error) {
+	if m.each, err = humanize.ParseBytes(f.maxMemory); err != nil || m.each == 0 {
+		return m, usagef("--max-memory %q: want a size such as 64MiB", f.maxMemory)
+	}
+	if f.totalMemory == "" {
+		return m, nil
+	}
+	if m.total, err = humanize.ParseBytes(f.totalMemory); err != nil || m.total == 0 {
+		return m, usagef("--total-memory %q: want a size such as 8GiB", f.totalMemory)
+	}
+	return m, nil
 }
 
 // policy reads the grants; without a file nothing is granted.
@@ -163,7 +196,7 @@ func (f *hostFlags) policy() (*grant.Policy, error) {
 }
 
 func (c *cli) runHost(ctx context.Context, f *hostFlags) error {
-	maxMemory, err := f.check()
+	memory, err := f.check()
 	if err != nil {
 		return err
 	}
@@ -181,7 +214,7 @@ func (c *cli) runHost(ctx context.Context, f *hostFlags) error {
 	if err != nil {
 		return err
 	}
-	n := &node{flags: f, dir: dir, maxMemory: maxMemory, log: log}
+	n := &node{flags: f, dir: dir, memory: memory, log: log}
 	return n.run(ctx, c.ready)
 }
 

@@ -103,3 +103,97 @@ func TestLimiterDrains(t *testing.T) {
 		require.NoError(t, <-done)
 	})
 }
+
+// Nobody waits longer than the bound, however many there are; who cannot be told
+// waits on.
+func TestLimiterBoundsTheWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(2, time.Second)
+		for range 2 {
+			require.NoError(t, l.acquire(t.Context(), "a", nil, false))
+		}
+		start := time.Now()
+		var shed, patient atomic.Int32
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for i := range 200 {
+			go func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				begun := time.Now()
+				err := l.acquire(ctx, "a", nil, i == 0)
+				if i == 0 {
+					require.NoError(t, err)
+					patient.Add(1)
+					return
+				}
+				require.ErrorIs(t, err, lattice.ErrBusy)
+				require.ErrorContains(t, err, `no instance of "a" became free within 1s`)
+				require.Equal(t, time.Second, time.Since(begun))
+				shed.Add(1)
+			}()
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		require.Equal(t, int32(199), shed.Load())
+		require.Zero(t, patient.Load())
+		l.release()
+		synctest.Wait()
+		require.Equal(t, int32(1), patient.Load())
+		l.release()
+
+		// The load is over: the next call does not wait at all.
+		at := time.Now()
+		require.NoError(t, l.acquire(t.Context(), "a", nil, false))
+		require.Equal(t, at, time.Now())
+		require.Equal(t, 2*time.Second, at.Sub(start))
+		running, waiting := l.load()
+		require.Equal(t, [2]int{2, 0}, [2]int{running, waiting})
+	})
+}
+
+// Calls that come, go, give up and are cut off in any order leave no place taken,
+// and there are never more than the limit.
+func TestLimiterCountsRight(t *testing.T) {
+	t.Parallel()
+	const limit = 3
+	l := newLimiter(limit, 50*time.Microsecond)
+	var running, admitted, most atomic.Int32
+	var all sync.WaitGroup
+	for i := range 16 {
+		all.Go(func() {
+			for n := range 2000 {
+				ctx, cancel := context.WithCancel(context.Background())
+				if (i+n)%5 == 0 {
+					go cancel()
+				}
+				if l.acquire(ctx, "a", nil, n%3 == 0) == nil {
+					now := running.Add(1)
+					for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
+					}
+					admitted.Add(1)
+					running.Add(-1)
+					l.release()
+				}
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	require.LessOrEqual(t, most.Load(), int32(limit))
+	require.Positive(t, admitted.Load())
+	require.Zero(t, l.state.Load(), "nobody runs, and nobody waits")
+	require.NoError(t, l.drain(t.Context()))
+	require.ErrorIs(t, l.acquire(t.Context(), "a", nil, false), lattice.ErrBusy)
+}
+
+func BenchmarkLimiter(b *testing.B) {
+	l := newLimiter(1<<20, 0)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if l.acquire(context.Background(), "a", nil, false) == nil {
+				l.release()
+			}
+		}
+	})
+}

@@ -187,6 +187,9 @@ func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, ifac
 func (w *Workload) run(ctx context.Context, e *component.Export, call func(*component.Instance) error) (err error) {
 	defer func() { w.meter.ended(err) }()
 	i, err := w.cfg.Template.Take(ctx)
+	if errors.Is(err, component.ErrNoMemory) {
+		return &wrpc.Error{Code: wrpc.Busy, Detail: fmt.Sprintf("component %q: %v", w.cfg.ID, component.ErrNoMemory), Err: err}
+	}
 	if err != nil {
 		return w.outcome(ctx, e, err)
 	}
