@@ -81,8 +81,9 @@ type StreamFunc func(ctx context.Context, x *Exchange) error
 type Export struct {
 	// Prefix is "{lattice}.{id}", and also the queue group.
 	Prefix string
-	// Direct, if set, is a second prefix, which only this host serves, without a
-	// queue group.
+	// Direct, if set, is a second prefix, which only this host serves. It is a
+	// queue group of its own, so that a component that replaces another on this
+	// host, while both serve, does not run a call twice.
 	Direct string
 	// Instance is the interface's full name; empty for a root function.
 	Instance string
@@ -213,7 +214,7 @@ func (v *Serving) subscribe(e *Export) error {
 	if h.limiter == nil {
 		h.limiter = NewLimiter(Limits{})
 	}
-	for _, p := range [...]struct{ prefix, group string }{{e.Prefix, e.Prefix}, {e.Direct, ""}} {
+	for _, p := range [...]struct{ prefix, group string }{{e.Prefix, e.Prefix}, {e.Direct, e.Direct}} {
 		if p.prefix == "" {
 			continue
 		}
