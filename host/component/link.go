@@ -119,7 +119,7 @@ func (c *Component) Link(ctx context.Context, cfg LinkConfig) (*Template, error)
 		t.unpoolable = nil // nothing is to be brought back
 	}
 	if pool.Reuse != Fresh && len(t.unpoolable) == 0 {
-		t.pool = newPool(t, pool)
+		t.startPool(pool)
 	}
 	return t, nil
 }

@@ -142,16 +142,17 @@ type pool struct {
 	wg     sync.WaitGroup
 }
 
-func newPool(t *Template, cfg PoolConfig) *pool {
+// startPool gives the template a pool.
+func (t *Template) startPool(cfg PoolConfig) {
 	p := &pool{tmpl: t, cfg: cfg, wake: make(chan struct{}, 1)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	t.rt.idle.join(p)
+	t.pool = p // before its goroutine, which makes instances that look for it
 	if cfg.Min > 0 {
 		p.mu.Lock()
 		p.work()
 		p.mu.Unlock()
 	}
-	return p
 }
 
 // work makes sure that the goroutine runs and knows of its work. The caller
