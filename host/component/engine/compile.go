@@ -206,14 +206,14 @@ func (c *compilation) load() (wazero.CompiledModule, error) {
 	if e == nil {
 		return nil, nil
 	}
-	defer e.body.Close()
+	defer e.body.f.Close()
 	if err := c.known(e.knowledge); err != nil {
 		return nil, err
 	}
 	if c.src.Plan.KeepOffsets { // which are larger than the module
 		rw, err := core.Rewrite(c.src.Module, c.src.Plan)
 		if err != nil {
-			return nil, fmt.Errorf("rewrite core module: %w", err)
+			return nil, err
 		}
 		c.offsets = rw.Offsets
 	}
@@ -222,6 +222,7 @@ func (c *compilation) load() (wazero.CompiledModule, error) {
 		c.e.cache.discard(c.id.key)
 		return nil, nil
 	}
+	c.e.loaded.Add(1)
 	return code, nil
 }
 
@@ -240,6 +241,7 @@ func (c *compilation) compile() (wazero.CompiledModule, *newEntry, error) {
 	if err := c.known(knowledge{len(rw.Bytes), rw.Facts}); err != nil {
 		return nil, nil, err
 	}
+	c.e.compiled.Add(1)
 	ctx := experimental.WithCompilationWorkers(c.ctx, c.e.workers)
 	wasm := c.mark(rw.Bytes)
 	if c.e.cache == nil {

@@ -62,6 +62,8 @@ type Engine struct {
 	loads   chan struct{} // from the cache, which do not wait for compiles
 	serial  atomic.Uint64
 
+	loaded, compiled atomic.Uint64
+
 	meterCode wazero.CompiledModule
 
 	ctx    context.Context // done when the engine is closed
@@ -126,6 +128,15 @@ func (e *Engine) openCache(cfg Config) (err error) {
 	e.cache, err = openCache(cfg.CacheDir, cfg.CacheBytes, e.hand.cpu, cfg.Warn)
 	return err
 }
+
+// Stats are what an engine did since it was made.
+type Stats struct {
+	Compiled uint64 // modules that it compiled
+	Loaded   uint64 // modules whose code was in the cache
+}
+
+// Stats returns what the engine did.
+func (e *Engine) Stats() Stats { return Stats{e.compiled.Load(), e.loaded.Load()} }
 
 // Close cancels what is being compiled, waits for it, and closes every module
 // that is left. No guest may be running.

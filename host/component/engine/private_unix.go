@@ -4,6 +4,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 )
@@ -15,10 +16,10 @@ func checkPrivate(dir string) error {
 		return err
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return errors.New("others may write to it")
+		return fmt.Errorf("others may write to it: make it yours alone with chmod 700 %s, or use another directory", dir)
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
-		return errors.New("it belongs to another user")
+		return errors.New("it belongs to another user: use another directory")
 	}
 	return nil
 }
