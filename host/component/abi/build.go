@@ -193,6 +193,14 @@ func (b *builder) add(o op) error {
 	return nil
 }
 
+// finish returns the block.
+func (b *builder) finish() *block {
+	if !b.form.flat && !b.form.wire {
+		b.out.fuse()
+	}
+	return b.out
+}
+
 func (b *builder) charge(n int) error {
 	if b.c.made += n; b.c.made > MaxOps {
 		return ErrTooComplex

@@ -47,6 +47,7 @@ type tuple struct {
 	flat        []wit.CoreType
 	mem         *block
 	slots       *block // nil where flat has too many entries
+	scalars     bool   // slots is nothing but scalars
 }
 
 // Size returns the bytes of the tuple in memory.
@@ -83,9 +84,12 @@ func (c *Compiler) tuple(types []*wit.Type, wire bool) (tuple, error) {
 		return tuple{}, err
 	}
 	if len(t.flat) <= wit.MaxFlatParams {
-		t.slots, err = c.sequence(types, offs, form{wire: wire, flat: true})
+		if t.slots, err = c.sequence(types, offs, form{wire: wire, flat: true}); err != nil {
+			return tuple{}, err
+		}
+		t.scalars = t.slots.onlyScalars()
 	}
-	return t, err
+	return t, nil
 }
 
 // sequence returns the program of the types at offs.
@@ -98,7 +102,7 @@ func (c *Compiler) sequence(types []*wit.Type, offs []uint32, f form) (*block, e
 		}
 		slot += uint32(len(t.Flat))
 	}
-	return b.out, nil
+	return b.finish(), nil
 }
 
 // sync returns ErrAsync, naming the innermost type that is the reason.
@@ -147,7 +151,7 @@ func (c *Compiler) block(t *wit.Type, f form) (*block, error) {
 	if err := b.emit(t, 0, 0); err != nil {
 		return nil, err
 	}
-	c.blocks[key] = b.out
+	c.blocks[key] = b.finish()
 	return b.out, nil
 }
 

@@ -29,6 +29,7 @@ const (
 	opEnum  // n cases, none with a payload
 
 	opCopy    // n bytes as they are; memory form only
+	opFixed   // a run of scalars and copies; memory form of transfers only
 	opVariant // n cases; case i goes on at jumps[arg+i]
 	opJump    // go on at arg
 	opCall    // run sub at this op's place
@@ -52,6 +53,8 @@ type op struct {
 	arg  uint32
 	sub  *block
 	res  *wit.Resource
+
+	fixed *fixed
 }
 
 // block is the program of one type in one form. It is immutable.
@@ -63,6 +66,30 @@ type block struct {
 // dense reports whether values of size bytes are one copy.
 func (b *block) dense(size uint32) bool {
 	return len(b.ops) == 1 && b.ops[0].code == opCopy && b.ops[0].n == size
+}
+
+// onlyScalars reports whether every op is a scalar, so that each has a slot of
+// its own.
+func (b *block) onlyScalars() bool {
+	for i := range b.ops {
+		if b.ops[i].code > opEnum {
+			return false
+		}
+	}
+	return true
+}
+
+// scalars runs a block of nothing but scalars from slots to slots.
+func (b *block) scalars(in, out []uint64) error {
+	for i := range b.ops {
+		o := &b.ops[i]
+		v, err := o.lift(in[o.slot])
+		if err != nil {
+			return err
+		}
+		out[o.slot] = v
+	}
+	return nil
 }
 
 // lift checks the bits of a scalar, taken from memory or from a flat slot, and

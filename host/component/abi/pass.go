@@ -1,6 +1,10 @@
 package abi
 
-import "github.com/lathhost/lath/host/component/trap"
+import (
+	"encoding/binary"
+
+	"github.com/lathhost/lath/host/component/trap"
+)
 
 // maxTransfer bounds the bytes that one transfer writes by a whole 32-bit
 // memory: an honest realloc cannot place more, and a realloc that gives the same
@@ -37,8 +41,6 @@ func (m *transferer) run(b *block, at mode, s, d uint32) error {
 		o := &b.ops[pc]
 		var err error
 		switch o.code {
-		case opCopy:
-			copy(m.dm[d+o.off:][:o.n], m.sm[s+o.off:][:o.n])
 		case opVariant:
 			var c uint64
 			if c, err = m.scalar(o, at, s, d); err == nil {
@@ -62,6 +64,74 @@ func (m *transferer) run(b *block, at mode, s, d uint32) error {
 		}
 	}
 	return nil
+}
+
+// memory is run from memory to memory, where most of the work of long lists is:
+// it looks at no mode, and copies words without a call. It begins at op from.
+func (m *transferer) memory(b *block, from int, s, d uint32) error {
+	for pc := from; pc < len(b.ops); pc++ {
+		o := &b.ops[pc]
+		var err error
+		switch o.code {
+		case opFixed:
+			err = o.fixed.move(m.dm[d+o.off:][:o.fixed.size], m.sm[s+o.off:][:o.fixed.size])
+		case opCopy:
+			copyField(m.dm[d+o.off:][:o.n], m.sm[s+o.off:][:o.n])
+		case opBool:
+			m.dm[d+o.off] = bit(m.sm[s+o.off])
+		case opVariant:
+			var c uint64
+			if c, err = o.lift(o.load(m.sm, s)); err == nil {
+				o.store(m.dm, d, c)
+				pc = int(b.jumps[o.arg+uint32(c)]) - 1
+			}
+		case opJump:
+			pc = int(o.arg) - 1
+		case opCall:
+			err = m.memory(o.sub, 0, s+o.off, d+o.off)
+		case opRepeat:
+			for i := uint32(0); i < o.n && err == nil; i++ {
+				err = m.memory(o.sub, 0, s+o.off+i*o.arg, d+o.off+i*o.arg)
+			}
+		case opString, opList, opListCopy:
+			err = m.pointer(o, memToMem, s, d)
+		case opOwn, opBorrow:
+			err = m.handle(o, memToMem, s, d)
+		default:
+			var v uint64
+			if v, err = o.lift(o.load(m.sm, s)); err == nil {
+				o.store(m.dm, d, v)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyField copies what is mostly a word or two.
+func copyField(dst, src []byte) {
+	switch len(src) {
+	case 1:
+		dst[0] = src[0]
+	case 2:
+		binary.LittleEndian.PutUint16(dst, binary.LittleEndian.Uint16(src))
+	case 4:
+		binary.LittleEndian.PutUint32(dst, binary.LittleEndian.Uint32(src))
+	case 8:
+		binary.LittleEndian.PutUint64(dst, binary.LittleEndian.Uint64(src))
+	default:
+		copy(dst, src)
+	}
+}
+
+// bit is a bool as it is passed on: any byte but 0 is true.
+func bit(b byte) byte {
+	if b != 0 {
+		return 1
+	}
+	return 0
 }
 
 // move returns the position of a part, on the side whose slots bit is given.
@@ -215,18 +285,35 @@ func (m *transferer) list(o *op, ptr, n uint32) (uint32, error) {
 	return to, m.elements(o, ptr, to, n)
 }
 
+// elements passes the elements of a list by o.sub, some at a time: what they
+// begin with, if it is fixed, goes by columns.
 func (m *transferer) elements(o *op, s, d, n uint32) error {
-	for range n {
-		if err := m.run(o.sub, memToMem, s, d); err != nil {
+	begin := o.sub.leading()
+	for n > 0 {
+		some := min(n, elementsAtOnce)
+		if begin > 0 {
+			f, bytes := o.sub.ops[0].fixed, some*o.n
+			if err := f.moveAll(m.dm[d:][:bytes], m.sm[s:][:bytes], int(o.n)); err != nil {
+				return err
+			}
+		}
+		if begin < len(o.sub.ops) {
+			for i := range some {
+				if err := m.memory(o.sub, begin, s+i*o.n, d+i*o.n); err != nil {
+					return err
+				}
+			}
+		}
+		if err := m.moved(some * o.n); err != nil {
 			return err
 		}
-		if err := m.moved(o.n); err != nil {
-			return err
-		}
-		s, d = s+o.n, d+o.n
+		n, s, d = n-some, s+some*o.n, d+some*o.n
 	}
 	return nil
 }
+
+// elementsAtOnce keeps what is looked at twice in the caches.
+const elementsAtOnce = 64
 
 // moved counts n bytes and polls when it is time.
 func (m *transferer) moved(n uint32) error {

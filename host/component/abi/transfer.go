@@ -14,38 +14,41 @@ type Transfer struct {
 // Flat reads flat values from in and writes them to out, which must not
 // overlap. Both are at least as long as [Transfer.CoreTypes].
 func (t *Transfer) Flat(src, dst *Guest, in, out []uint64) error {
-	m, err := t.slotMachine(src, dst)
-	if err != nil {
-		return err
+	if t.slots == nil || len(in) < len(t.flat) || len(out) < len(t.flat) {
+		return ErrNotFlat
 	}
-	if m.in, err = t.input(in); err != nil {
-		return err
+	if t.scalars {
+		return t.slots.scalars(in, out)
 	}
-	if m.out, err = t.output(out); err != nil {
-		return err
-	}
+	var m transferer
+	t.start(&m, src, dst)
+	m.in, m.out = in, out
+	clear(out[:len(t.flat)])
 	return m.run(t.slots, slotsToSlots, 0, 0)
 }
 
 // Mem reads the tuple at srcPtr and writes it at dstPtr. Both areas are given;
 // their bounds and alignment are checked.
 func (t *Transfer) Mem(src, dst *Guest, srcPtr, dstPtr uint32) error {
-	m := t.machine(src, dst)
+	var m transferer
+	t.start(&m, src, dst)
 	if err := t.area(m.sm, srcPtr); err != nil {
 		return err
 	}
 	if err := t.area(m.dm, dstPtr); err != nil {
 		return err
 	}
-	return m.run(t.mem, memToMem, srcPtr, dstPtr)
+	return m.memory(t.mem, 0, srcPtr, dstPtr)
 }
 
 // FlatToMem reads flat values from in and writes the tuple at dstPtr.
 func (t *Transfer) FlatToMem(src, dst *Guest, in []uint64, dstPtr uint32) error {
-	m, err := t.slotMachine(src, dst)
-	if err != nil {
-		return err
+	if t.slots == nil {
+		return ErrNotFlat
 	}
+	var m transferer
+	t.start(&m, src, dst)
+	var err error
 	if m.in, err = t.input(in); err != nil {
 		return err
 	}
@@ -57,29 +60,25 @@ func (t *Transfer) FlatToMem(src, dst *Guest, in []uint64, dstPtr uint32) error 
 
 // MemToFlat reads the tuple at srcPtr and writes flat values to out.
 func (t *Transfer) MemToFlat(src, dst *Guest, srcPtr uint32, out []uint64) error {
-	m, err := t.slotMachine(src, dst)
-	if err != nil {
-		return err
+	if t.slots == nil {
+		return ErrNotFlat
 	}
+	var m transferer
+	t.start(&m, src, dst)
 	if err := t.area(m.sm, srcPtr); err != nil {
 		return err
 	}
+	var err error
 	if m.out, err = t.output(out); err != nil {
 		return err
 	}
 	return m.run(t.slots, memToSlots, srcPtr, 0)
 }
 
-func (t *Transfer) machine(src, dst *Guest) transferer {
-	return transferer{src: src, dst: dst, sm: src.bytes(), dm: dst.bytes(),
-		srcEnc: t.src, dstEnc: t.dst, left: maxTransfer}
-}
-
-func (t *Transfer) slotMachine(src, dst *Guest) (transferer, error) {
-	if t.slots == nil {
-		return transferer{}, ErrNotFlat
-	}
-	return t.machine(src, dst), nil
+// start readies m in place: it is too large to be handed around.
+func (t *Transfer) start(m *transferer, src, dst *Guest) {
+	m.src, m.dst, m.sm, m.dm = src, dst, src.bytes(), dst.bytes()
+	m.srcEnc, m.dstEnc, m.left = t.src, t.dst, maxTransfer
 }
 
 // area checks that the tuple fits at ptr.
