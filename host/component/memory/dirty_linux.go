@@ -2,6 +2,7 @@ package memory
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"sync"
@@ -40,41 +41,69 @@ const maxRegions = 256
 type scanner struct {
 	arg     scanArg
 	regions [maxRegions]region
+	pages   [maxPages]uint64
 }
 
 var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
-// pagemap is the process' page map, or nil where it cannot be scanned.
-var pagemap = sync.OnceValue(func() *os.File {
+// scan is a way to ask the kernel for the private pages of a mapping: it appends
+// the runs of mem that may have been written, and few others.
+type scan func(f *os.File, runs []run, mem []byte) ([]run, error)
+
+// pageMap is the process' page map and the way to ask it.
+type pageMap struct {
+	file *os.File
+	scan scan
+}
+
+// pagemap returns the page map, or nil where it tells nothing: sandboxes (gVisor,
+// seccomp filters) refuse it or make something up.
+var pagemap = sync.OnceValue(func() *pageMap {
 	f, err := os.Open("/proc/self/pagemap")
 	if err != nil {
 		return nil
 	}
-	probe := make([]byte, 2*os.Getpagesize())
-	if _, err := scan(f, nil, probe); err != nil {
-		_ = f.Close()
-		return nil
+	for _, way := range []scan{scanRegions, scanPages} {
+		if probe(f, way) {
+			return &pageMap{f, way}
+		}
 	}
-	return f
+	_ = f.Close()
+	return nil
 })
+
+// probe reports whether a scan finds a written page, and not one that was never
+// touched.
+func probe(f *os.File, way scan) bool {
+	page := os.Getpagesize()
+	mem, err := unix.Mmap(-1, 0, 4*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Munmap(mem) }()
+	mem[2*page] = 1
+	runs, err := way(f, nil, mem)
+	return err == nil && len(runs) == 1 && runs[0] == run{uint64(2 * page), uint64(3 * page)}
+}
 
 // dirty appends the runs of [0, size) that may differ from the image: those
 // that the process has private pages for. Where the system cannot tell, that
 // is all of it, and not exact.
-func (m *Linear) dirty(runs []run, size uint64) (_ []run, exact bool, _ error) {
+func (m *Linear) dirty(runs []run, size uint64) (_ []run, exact bool) {
 	mem := m.base.slice(size)
 	if len(mem) == 0 {
-		return runs, true, nil
+		return runs, true
 	}
-	if f := pagemap(); f != nil && !m.base.noScan {
-		runs, err := scan(f, runs, mem)
-		return runs, true, err
+	if p := pagemap(); p != nil && !m.base.noScan {
+		if runs, err := p.scan(p.file, runs, mem); err == nil {
+			return runs, true
+		}
 	}
-	return append(runs, run{end: size}), false, nil
+	return append(runs, run{end: size}), false
 }
 
-// scan asks the kernel for the private pages of mem.
-func scan(f *os.File, runs []run, mem []byte) ([]run, error) {
+// scanRegions is a [scan] by ioctl: the kernel returns nothing but the runs.
+func scanRegions(f *os.File, runs []run, mem []byte) ([]run, error) {
 	s := scanners.Get().(*scanner)
 	defer scanners.Put(s)
 	base := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mem))))
@@ -101,6 +130,45 @@ func scan(f *os.File, runs []run, mem []byte) ([]run, error) {
 			break // no progress is no more regions
 		}
 		start = s.arg.walkEnd
+	}
+	return runs, nil
+}
+
+// What an entry of the page map says, which any kernel tells.
+const (
+	entryPresent = 1 << 63
+	entrySwapped = 1 << 62
+	entryFile    = 1 << 61
+)
+
+// maxPages is how many entries are read at a time.
+const maxPages = 4096
+
+// scanPages is a [scan] by reading, for kernels before 6.7. It takes pages that
+// were only read for written where no image is.
+func scanPages(f *os.File, runs []run, mem []byte) ([]run, error) {
+	s := scanners.Get().(*scanner)
+	defer scanners.Put(s)
+	page := uint64(os.Getpagesize())
+	first := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mem)))) / page
+	for at, end := uint64(0), (uint64(len(mem))+page-1)/page; at < end; {
+		n := min(end-at, maxPages)
+		b := unsafe.Slice((*byte)(unsafe.Pointer(&s.pages)), 8*n)
+		if got, err := f.ReadAt(b, int64(8*(first+at))); got < len(b) {
+			return runs, fmt.Errorf("read the page map: %w", err)
+		}
+		for i, e := range s.pages[:n] {
+			if e&(entryPresent|entrySwapped) == 0 || e&entryFile != 0 {
+				continue
+			}
+			start := (at + uint64(i)) * page
+			if k := len(runs) - 1; k >= 0 && runs[k].end == start {
+				runs[k].end += page
+			} else {
+				runs = append(runs, run{start, start + page})
+			}
+		}
+		at += n
 	}
 	return runs, nil
 }

@@ -3,8 +3,8 @@
 package memory
 
 // dirty appends all of [0, size): the system cannot tell what was written.
-func (m *Linear) dirty(runs []run, size uint64) (_ []run, exact bool, _ error) {
-	return append(runs, run{end: size}), false, nil
+func (m *Linear) dirty(runs []run, size uint64) (_ []run, exact bool) {
+	return append(runs, run{end: size}), false
 }
 
 // discard does nothing: elsewhere than on Linux a private page that was given

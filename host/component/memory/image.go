@@ -3,6 +3,7 @@ package memory
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // Segment is a run of bytes at a place in a linear memory.
@@ -24,7 +25,8 @@ type Image struct {
 	size     uint64 // bytes, whole pages
 	segments []Segment
 	file     imageFile
-	whole    func() []byte // the segments as they lie in memory, made when asked for
+	whole    func() []byte           // the segments as they lie in memory, made when asked for
+	first    atomic.Pointer[[]patch] // the delta of the first memory that was marked
 }
 
 // NewImage makes an image of segments, later ones over earlier ones. The bytes
@@ -63,6 +65,24 @@ func (i *Image) Close() error {
 		return fmt.Errorf("close memory image: %w", err)
 	}
 	return nil
+}
+
+// firstDelta returns what other memories are likely to have been marked with.
+func (i *Image) firstDelta() []patch {
+	if i == nil {
+		return nil
+	}
+	if d := i.first.Load(); d != nil {
+		return *d
+	}
+	return nil
+}
+
+// isDelta notes what a memory was marked with, which must not change any more.
+func (i *Image) isDelta(delta []patch) {
+	if i != nil && len(delta) > 0 && i.first.Load() == nil {
+		i.first.CompareAndSwap(nil, &delta)
+	}
 }
 
 // copied returns the image where it is no file.

@@ -3,7 +3,7 @@ package memory
 import (
 	"bytes"
 	"errors"
-	"fmt"
+	"sync"
 )
 
 // resetUnit is what contents are compared and copied in. It is a system page
@@ -15,46 +15,81 @@ const resetUnit = 4096
 type pristine struct {
 	marked bool
 	size   uint64
-	delta  []run // sorted, apart from each other, whole units
-	runs   []run // scratch
+	delta  []patch // sorted, apart from each other
 }
 
-// run is a run of whole units in a memory. In a delta it has the contents.
-type run struct {
-	start, end uint64
-	bytes      []byte
+// run is a run of whole units in a memory.
+type run struct{ start, end uint64 }
+
+// patch is the contents of a run. It is shared where another memory's delta has
+// the bytes.
+type patch struct {
+	run
+	bytes  []byte
+	shared bool
 }
+
+// scratch keeps what scans fill, of as many as run at a time.
+var scratch = sync.Pool{New: func() any { return new([]run) }}
 
 // Mark makes the memory's present contents and size what [Linear.Reset]
 // returns to. Call it once, when the instance is as its users are to find it.
-// It keeps a copy of what differs from the image.
+// It keeps a copy of what differs from the image, and shares with the image's
+// other memories what is the same in them.
 func (m *Linear) Mark() error {
 	size := uint64(len(m.buf))
-	dirty, _, err := m.dirty(m.reset.runs[:0], size)
-	if err != nil {
-		return fmt.Errorf("mark linear memory: %w", err)
-	}
-	m.reset = pristine{marked: true, size: size, runs: dirty}
-	base := m.imageBytes()
+	buf := scratch.Get().(*[]run)
+	defer scratch.Put(buf)
+	dirty, _ := m.dirty((*buf)[:0], size)
+	*buf = dirty
+	m.reset = pristine{marked: true, size: size}
+	base, like := m.imageBytes(), m.image.firstDelta()
 	for _, d := range dirty {
 		for at := d.start; at < d.end; at += resetUnit {
-			if now := m.buf[at:min(at+resetUnit, size)]; !sameAsBase(base, at, now) {
-				m.reset.keep(at, now)
+			now := m.buf[at:min(at+resetUnit, size)]
+			if sameAsBase(base, at, now) {
+				continue
 			}
+			for len(like) > 0 && like[0].end <= at {
+				like = like[1:]
+			}
+			if len(like) > 0 && like[0].start <= at {
+				if same := like[0].bytes[at-like[0].start:]; bytes.HasPrefix(same, now) {
+					m.reset.share(at, same[:len(now)])
+					continue
+				}
+			}
+			m.reset.keep(at, now)
 		}
 	}
+	m.image.isDelta(m.reset.delta)
 	return nil
 }
 
-// keep adds a unit to the delta, joining it to the last run where they touch.
+// keep adds a copy of a unit to the delta.
 func (p *pristine) keep(at uint64, contents []byte) {
-	if n := len(p.delta); n > 0 && p.delta[n-1].end == at {
+	if n := len(p.delta); n > 0 && p.delta[n-1].end == at && !p.delta[n-1].shared {
 		last := &p.delta[n-1]
 		last.bytes = append(last.bytes, contents...)
 		last.end = at + resetUnit
 		return
 	}
-	p.delta = append(p.delta, run{at, at + resetUnit, bytes.Clone(contents)})
+	p.delta = append(p.delta, patch{run{at, at + resetUnit}, bytes.Clone(contents), false})
+}
+
+// share adds a unit whose contents are those of another memory's delta, which
+// are immutable: the units of a run lie there one after another.
+func (p *pristine) share(at uint64, contents []byte) {
+	if n := len(p.delta); n > 0 && p.delta[n-1].end == at && p.delta[n-1].shared {
+		last := &p.delta[n-1]
+		if grown := len(last.bytes) + len(contents); grown <= cap(last.bytes) {
+			if b := last.bytes[:grown]; &b[len(last.bytes)] == &contents[0] {
+				last.bytes, last.end = b, at+resetUnit
+				return
+			}
+		}
+	}
+	p.delta = append(p.delta, patch{run{at, at + resetUnit}, contents, true})
 }
 
 var zeroUnit [resetUnit]byte
@@ -86,10 +121,10 @@ func (m *Linear) Reset(keep int) (written int, err error) {
 		return 0, errors.New("reset linear memory: it is closed, or was never marked")
 	}
 	m.shrink()
-	runs, exact, err := m.dirty(p.runs[:0], p.size)
-	if p.runs = runs; err != nil {
-		return 0, fmt.Errorf("reset linear memory: %w", err)
-	}
+	buf := scratch.Get().(*[]run)
+	defer scratch.Put(buf)
+	runs, exact := m.dirty((*buf)[:0], p.size)
+	*buf = runs
 	for _, d := range runs {
 		written += int((d.end - d.start) / resetUnit)
 	}
@@ -150,7 +185,7 @@ func clip(runs []run, end uint64) []run {
 
 // restore writes what belongs into a run, and returns the delta that lies after
 // its start.
-func restore(mem, base []byte, delta []run, d run) []run {
+func restore(mem, base []byte, delta []patch, d run) []patch {
 	for at := d.start; at < d.end; {
 		for len(delta) > 0 && delta[0].end <= at {
 			delta = delta[1:]

@@ -178,6 +178,45 @@ func TestMemoriesOfAnImageAreApart(t *testing.T) {
 	require.Equal(t, a.Bytes()[1:], b.Bytes()[1:])
 }
 
+// TestEqualDeltasAreKeptOnce is about what start functions write, which is mostly
+// the same in all instances.
+func TestEqualDeltasAreKeptOnce(t *testing.T) {
+	t.Parallel()
+	image := testImage(t, 4*PageSize)
+	start := func(seed byte) func(mem []byte) {
+		return func(mem []byte) {
+			for at := PageSize; at < 3*PageSize; at += 10 {
+				mem[at] ^= 0xff
+			}
+			mem[PageSize+5*resetUnit] = seed
+			mem[5*PageSize] = 1
+		}
+	}
+	own := func(m *Linear) (n int) {
+		for _, p := range m.reset.delta {
+			if !p.shared {
+				n += len(p.bytes)
+			}
+		}
+		return n
+	}
+	a, _ := marked(t, image, 6*PageSize, 6*PageSize, kinds["as the system can"], start(1))
+	require.Equal(t, 2*PageSize+resetUnit, own(a))
+	b, _ := marked(t, image, 6*PageSize, 6*PageSize, kinds["as the system can"], start(2))
+	require.Equal(t, resetUnit, own(b), "the page that is not the same")
+	c, _ := marked(t, image, 6*PageSize, 6*PageSize, kinds["as the system can"], start(1))
+	require.Zero(t, own(c))
+	d, _ := marked(t, image, 6*PageSize, 6*PageSize, kinds["as the system can"], func(mem []byte) { mem[0]++ })
+	require.Equal(t, resetUnit, own(d))
+	for _, m := range []*Linear{b, c, d} {
+		want := bytes.Clone(m.Bytes())
+		clear(m.Bytes())
+		require.NoError(t, a.Close())
+		require.NoError(t, reset(m, 1<<20))
+		require.True(t, bytes.Equal(want, m.Bytes()))
+	}
+}
+
 func BenchmarkReset(b *testing.B) {
 	for _, pages := range []int{0, 16, 256, 2048} {
 		b.Run("pages="+strconv.Itoa(pages), func(b *testing.B) { benchmarkReset(b, pages) })
