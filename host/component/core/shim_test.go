@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,9 +21,7 @@ func shimModule(t *testing.T, body []byte, replace map[byte][]byte) *core.Module
 		7:  bin.Section(7, bin.Cat("f", byte(0), 0), bin.Cat("t", byte(1), 0)),
 		10: bin.Section(10, append([]byte{byte(len(body))}, body...)),
 	}
-	for id, s := range replace {
-		sections[id] = s
-	}
+	maps.Copy(sections, replace)
 	var list [][]byte
 	for id := range byte(12) {
 		if s := sections[id]; s != nil {

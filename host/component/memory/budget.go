@@ -23,6 +23,7 @@ type Budget struct {
 	peak     atomic.Uint64
 	reserved atomic.Uint64
 	refused  atomic.Uint64
+	images   images // of a root
 }
 
 // Stats is what a [Budget] counted. The fields are read one by one, so under

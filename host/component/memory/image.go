@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -61,7 +62,8 @@ func (i *Image) Size() uint64 { return i.size }
 
 // Close releases the image.
 func (i *Image) Close() error {
-	if err := i.file.close(); err != nil {
+	_, err := i.dropSpares(true)
+	if err := errors.Join(err, i.file.close()); err != nil {
 		return fmt.Errorf("close memory image: %w", err)
 	}
 	return nil

@@ -16,6 +16,7 @@ type imageFile struct {
 	file   *os.File
 	view   []byte // of the file, read-only
 	closed bool
+	spares spares
 }
 
 // open tries to move the image into a memory file. Whatever fails, copying

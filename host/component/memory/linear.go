@@ -17,6 +17,7 @@ type Linear struct {
 	buf    []byte // what the guest sees: base[:size]
 	base   mapping
 	max    uint64
+	high   uint64 // the most that buf was
 	budget *Budget
 	image  *Image // may be nil
 	reset  pristine
@@ -44,7 +45,7 @@ func newLinear(min, max uint64, budget *Budget, image *Image) (*Linear, error) {
 		return nil, &BudgetError{Want: min}
 	}
 	base, err := reserve(min, max, image)
-	for err != nil && budget.retry(min) { // there are only so many mappings
+	for err != nil && (budget.dropSpares() || budget.retry(min)) { // there are only so many mappings
 		base, err = reserve(min, max, image)
 	}
 	if err != nil {
@@ -52,7 +53,7 @@ func newLinear(min, max uint64, budget *Budget, image *Image) (*Linear, error) {
 		return nil, fmt.Errorf("reserve %d bytes of linear memory: %w", max, err)
 	}
 	budget.reserve(max)
-	m := &Linear{base: base, max: max, budget: budget, image: image}
+	m := &Linear{base: base, max: max, high: min, budget: budget, image: image}
 	m.buf = m.base.slice(min)
 	return m, nil
 }
@@ -90,7 +91,7 @@ func (m *Linear) Reallocate(size uint64) []byte {
 		m.budget.give(size - old)
 		return nil
 	}
-	m.buf = m.base.slice(size)
+	m.buf, m.high = m.base.slice(size), max(m.high, size)
 	return m.buf
 }
 
@@ -108,8 +109,9 @@ func (m *Linear) Close() error {
 	m.closed = true
 	m.budget.give(uint64(len(m.buf)))
 	m.budget.unreserve(m.max)
+	err := m.base.retire(m.image, m.high, m.budget)
 	m.buf, m.reset, m.image = nil, pristine{}, nil
-	if err := m.base.release(); err != nil {
+	if err != nil {
 		return fmt.Errorf("release linear memory: %w", err)
 	}
 	return nil

@@ -4,6 +4,7 @@ package memory
 
 import (
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,19 +21,34 @@ func reserve(_, max uint64, image *Image) (mapping, error) {
 	if max == 0 {
 		return mapping{base: []byte{}}, nil
 	}
-	base, err := unix.Mmap(-1, 0, int(max), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
+	if image == nil {
+		return mapZeros(max)
+	}
+	if base := image.reuse(max); base != nil {
+		return mapping{base: base}, nil
+	}
+	m, err := mapZeros(max)
+	if err == nil {
+		if m.copied, err = image.place(m.base); err != nil {
+			_ = m.release()
+			err = fmt.Errorf("place the image: %w", err)
+		}
+	}
+	if err != nil {
+		image.forgo()
+		return mapping{}, err
+	}
+	return m, nil
+}
+
+// mapZeros maps memory. It does without the functions of package unix that keep
+// a list of all mappings, under a lock.
+func mapZeros(size uint64) (mapping, error) {
+	at, err := unix.MmapPtr(-1, 0, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
 	if err != nil {
 		return mapping{}, err
 	}
-	m := mapping{base: base}
-	if image == nil {
-		return m, nil
-	}
-	if m.copied, err = image.place(m.base); err != nil {
-		_ = m.release()
-		return mapping{}, fmt.Errorf("place the image: %w", err)
-	}
-	return m, nil
+	return mapping{base: unsafe.Slice((*byte)(at), size)}, nil
 }
 
 // slice keeps the mapping's whole capacity: an engine that appends to the
@@ -44,8 +60,12 @@ func (m *mapping) grow(_, _ uint64) bool { return true }
 func (m *mapping) release() error {
 	base := m.base
 	m.base = nil
+	return unmap(base)
+}
+
+func unmap(base []byte) error {
 	if len(base) == 0 {
 		return nil
 	}
-	return unix.Munmap(base)
+	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(base)), uintptr(len(base)))
 }
