@@ -50,6 +50,7 @@ type bed struct {
 	engine *engine.Engine // of core modules; nil until one is made
 	peers  *peers         // nil where there are none
 
+	skips   []string // what cannot be measured here, and why
 	closers []func() error
 }
 

@@ -89,6 +89,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return fmt.Errorf("no row matches %q", o.rows)
 	}
 	report := newReport(m, rows, bars)
+	report.Skipped = b.skips
 	if b.peers != nil {
 		report.Machine.Libraries = append(report.Machine.Libraries, b.peers.libraries()...)
 	}

@@ -21,6 +21,8 @@ type row struct {
 	missing string
 	// limit is what the row must reach; nil for those that only tell.
 	limit *limit
+	// prepare, if any, is called once before the row is first measured.
+	prepare func(ctx context.Context) error
 	// run does the thing n times and checks each answer.
 	run func(ctx context.Context, n int) error
 	// elsewhere takes the place of run for what another process measures.
@@ -130,6 +132,11 @@ const maxTimes = 1 << 30
 func (m *measurement) calibrate(ctx context.Context, r *row) error {
 	if r.of != nil {
 		return nil
+	}
+	if r.prepare != nil {
+		if err := r.prepare(ctx); err != nil {
+			return fmt.Errorf("%s: %s: %w", r.group, r.name, err)
+		}
 	}
 	if _, err := r.measure(ctx, 1); err != nil { // what is made when first needed
 		return err

@@ -113,11 +113,11 @@ const wasmtimeModule = "github.com/bytecodealliance/wasmtime-go/v37"
 // build builds the program in dir: with cgo where there is a C compiler, with
 // wazy where there is a checkout.
 func (p *peers) build(ctx context.Context, dir string) (program string, err error) {
-	source, err := output(ctx, "", nil, "go", "list", "-f", "{{.Dir}}", "github.com/lathhost/lath/test/bench/guests")
+	source, err := sourceDir(ctx)
 	if err != nil {
 		return "", err
 	}
-	source = filepath.Join(filepath.Dir(source), "peers")
+	source = filepath.Join(source, "peers")
 	program = filepath.Join(dir, "peers")
 	args, env := []string{"build", "-o", program}, []string{"CGO_ENABLED=0", "GOWORK=off"}
 	if cc, err := output(ctx, source, nil, "go", "env", "CC"); err != nil {
