@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -36,6 +38,12 @@ func (c *cli) transfer(ctx context.Context, name string) (progress oci.Progress,
 // waiting shows that something is awaited, on a terminal and after a second.
 // done ends it; it must be called.
 func (c *cli) waiting(what string) (done func()) {
+	return c.waitingFor(func() string { return what })
+}
+
+// waitingFor is waiting for something that changes. what is asked again and
+// again, by another goroutine.
+func (c *cli) waitingFor(what func() string) (done func()) {
 	if c.json() || !terminal(c.stderr) {
 		return func() {}
 	}
@@ -50,7 +58,7 @@ func (c *cli) waiting(what string) (done func()) {
 		}
 		p := mpb.New(mpb.WithOutput(c.stderr), mpb.WithWidth(2))
 		bar := p.New(0, mpb.SpinnerStyle().PositionLeft(), mpb.BarRemoveOnComplete(),
-			mpb.AppendDecorators(decor.Name(" "+what+" "), decor.Elapsed(decor.ET_STYLE_GO)))
+			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + what() + " " }), decor.Elapsed(decor.ET_STYLE_GO)))
 		<-ctx.Done()
 		bar.Abort(true)
 		p.Wait()
@@ -59,4 +67,16 @@ func (c *cli) waiting(what string) (done func()) {
 		cancel()
 		<-ended
 	}
+}
+
+// compiling shows that a component is compiled, as waiting does, and how far that
+// is, once progress is called: see component.LinkConfig.
+func (c *cli) compiling(name string) (progress func(done, total int), done func()) {
+	var text atomic.Pointer[string]
+	show := func(s string) { text.Store(&s) }
+	show("compiling " + name)
+	progress = func(done, total int) {
+		show(fmt.Sprintf("compiling %s: %d of %d modules", name, done, total))
+	}
+	return progress, c.waitingFor(func() string { return *text.Load() })
 }

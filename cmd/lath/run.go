@@ -86,7 +86,7 @@ func (c *cli) runGuest(ctx context.Context, f *runFlags, name string, args []str
 	if err != nil {
 		return err
 	}
-	p := &program{cli: c, flags: f, grant: g, name: name, args: args}
+	p := &program{cli: c, flags: f, grant: g, name: name, args: args, errors: &sharedWriter{w: c.stderr}}
 	defer func() {
 		err = errors.Join(err, p.close(context.WithoutCancel(ctx)))
 		if _, own := errors.AsType[*guestEnd](err); err != nil && !own && ctx.Err() != nil {
@@ -142,6 +142,8 @@ type program struct {
 	grant runGrant
 	name  string
 	args  []string
+	// errors is standard error, which more than the guest writes to.
+	errors *sharedWriter
 
 	fn      function
 	params  []byte
@@ -158,10 +160,11 @@ func (p *program) load(ctx context.Context, wasm []byte, call *wave.Call) error 
 		cache = filepath.Join(cache, "compiled") // that of hosts
 	}
 	var err error
-	if p.rt, err = component.New(ctx, component.Config{CacheDir: cache}); err != nil {
+	warn := func(err error) { fmt.Fprintf(p.errors, "warning: %v\n", err) } // while the guest runs, it may be
+	if p.rt, err = component.New(ctx, component.Config{CacheDir: cache, Warn: warn}); err != nil {
 		return err
 	}
-	done := p.waiting("compiling " + p.name)
+	progress, done := p.compiling(p.name)
 	defer done()
 	comp, err := p.rt.Compile(wasm)
 	if err != nil {
@@ -179,7 +182,8 @@ func (p *program) load(ctx context.Context, wasm []byte, call *wave.Call) error 
 	if err != nil {
 		return err
 	}
-	p.tmpl, err = comp.Link(ctx, component.LinkConfig{Name: p.id(), Host: hosts, Limits: p.grant.limits, Debug: p.flags.debug})
+	p.tmpl, err = comp.Link(ctx, component.LinkConfig{Name: p.id(), Host: hosts, Limits: p.grant.limits,
+		Debug: p.flags.debug, Progress: progress})
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -278,16 +282,15 @@ func (s *sharedWriter) Write(b []byte) (int, error) {
 
 // wasi is what WASI shows the guest.
 func (p *program) wasi() wasi.Config {
-	stderr := &sharedWriter{w: p.stderr}
 	return wasi.Config{
 		Args: append([]string{p.id()}, p.args...), Env: p.grant.env, Cwd: p.flags.cwd,
-		Stdin: p.stdin, Stdout: p.stdout, Stderr: stderr,
+		Stdin: p.stdin, Stdout: p.stdout, Stderr: p.errors,
 		Terminals: terminals(p.cli),
 		Line: func(stream, line string) {
 			if stream == wasi.Host {
 				line = "lath: " + line
 			}
-			fmt.Fprintln(stderr, line)
+			fmt.Fprintln(p.errors, line)
 		},
 		ConfigValues: func() map[string]string { return p.grant.config },
 		Grants:       p.grant.grants,

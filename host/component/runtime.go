@@ -15,12 +15,21 @@ import (
 
 // Config configures a [Runtime]. The zero value is usable.
 type Config struct {
-	// CacheDir keeps compiled machine code between runs. It is created with
-	// mode 0700 and must not be shared with anybody who is not trusted to run
-	// code in this process. Empty: nothing is kept.
+	// CacheDir keeps compiled machine code between runs, by the digests of core
+	// modules. Any number of processes may use it at the same time. It is created
+	// with mode 0700 and must not be shared with anybody who is not trusted to
+	// run code in this process: New refuses one that others may write to. Empty:
+	// nothing is kept.
 	CacheDir string
+	// CacheBytes is how large the cache may grow, in bytes; what was used least
+	// recently goes. Default: 2 GiB.
+	CacheBytes int64
+	// Warn is told, once, what keeps code from being kept: a disk that is full or
+	// cannot be written to. Compiling goes on without. It may be called from any
+	// goroutine. May be nil.
+	Warn func(error)
 	// CompileWorkers is how many core modules are compiled at a time. Default:
-	// 2.
+	// all processors but one, which is left for guests.
 	CompileWorkers int
 	// MemoryLimit bounds the linear memory of all instances together, in
 	// bytes; those that wait in pools are closed first. Default: no limit.
@@ -42,7 +51,8 @@ type Runtime struct {
 
 // New makes a runtime. Close it when no instance is left.
 func New(ctx context.Context, cfg Config) (*Runtime, error) {
-	e, err := engine.New(ctx, engine.Config{CacheDir: cfg.CacheDir, Compiles: cfg.CompileWorkers})
+	e, err := engine.New(ctx, engine.Config{
+		CacheDir: cfg.CacheDir, CacheBytes: cfg.CacheBytes, Warn: cfg.Warn, Compiles: cfg.CompileWorkers})
 	if err != nil {
 		return nil, err
 	}

@@ -267,7 +267,7 @@ func TestCacheIsBounded(t *testing.T) {
 		size += info.Size()
 	}
 	e, warnings := newEngine(t, engine.Config{CacheDir: dir, CacheBytes: size/7*8 + 100}) // a sweep leaves 7 parts of 8
-	for _, guest := range []string{"globals", "memory"} { // use one, keep one
+	for _, guest := range []string{"globals", "memory"} {                                 // use one, keep one
 		code, err := e.Compile(t.Context(), mustSource(t, guest, core.Plan{}))
 		require.NoError(t, err)
 		code.Close()
