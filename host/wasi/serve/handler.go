@@ -142,6 +142,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = rc.SetWriteDeadline(deadline.Add(h.opts.Linger)) // a client that never reads; tests' writers know none
 	call := wasihttp.NewCall(w, r)
 	g := h.start(call, r, deadline)
+	defer close(g.served)
 	err := call.Answer(g.over)
 	if err != nil {
 		err = g.cause(err)
@@ -169,7 +170,8 @@ func refuse(w http.ResponseWriter, status int) { http.Error(w, http.StatusText(s
 // guest is one call of the component.
 type guest struct {
 	over    chan struct{}
-	err     error // after over
+	err     error         // after over
+	served  chan struct{} // closed when nothing more of the response is sent
 	unwatch func()
 }
 
@@ -191,60 +193,66 @@ func (g *guest) cause(err error) error {
 func (h *Handler) start(call *wasihttp.Call, r *http.Request, deadline time.Time) *guest {
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(r.Context()), deadline)
 	stopClosed := context.AfterFunc(h.ctx, cancel)
-	g := &guest{over: make(chan struct{}), unwatch: h.afterGone(r.Context(), cancel)}
+	g := &guest{over: make(chan struct{}), served: make(chan struct{}), unwatch: h.afterGone(r.Context(), cancel)}
 	go func() {
 		defer h.leave()
 		defer cancel()
 		defer stopClosed()
 		defer g.unwatch()
-		defer close(g.over)
-		g.err = h.run(ctx, call)
+		var i *component.Instance
+		i, g.err = h.run(ctx, call)
+		close(g.over)
+		if i == nil {
+			return
+		}
+		h.await(g.served)
+		if err := i.Release(); err != nil {
+			h.opts.Failed(r, err)
+		}
 	}()
 	return g
 }
 
-// afterGone ends a guest some time after its client went away, until that is
-// not watched any more: the context of a request ends when it was served, too.
-func (h *Handler) afterGone(request context.Context, cancel func()) (stop func()) {
-	var mu sync.Mutex
-	var late *time.Timer
-	stopped := false
-	unwatch := context.AfterFunc(request, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if !stopped {
-			late = time.AfterFunc(h.opts.Linger, cancel)
-		}
-	})
-	return func() {
-		unwatch()
-		mu.Lock()
-		defer mu.Unlock()
-		stopped = true
-		if late != nil {
-			late.Stop()
-		}
+// sendTime is how long an instance waits for the end of its response: most are
+// on their way by then. A guest that left a response unfinished ends it only with
+// its instance, and a client that takes one slowly is not to keep an instance.
+const sendTime = 20 * time.Millisecond
+
+// await waits until a response was sent: what the host holds of it counts to the
+// instance, which could not be used again before.
+func (h *Handler) await(served <-chan struct{}) {
+	select {
+	case <-served:
+		return
+	default:
+	}
+	late := time.NewTimer(sendTime)
+	defer late.Stop()
+	select {
+	case <-served:
+	case <-late.C:
+	case <-h.ctx.Done():
 	}
 }
 
-// run calls a pristine instance.
-func (h *Handler) run(ctx context.Context, call *wasihttp.Call) (err error) {
+// run calls an instance of its own, which the caller releases, also after an
+// error. None is returned where none was to be had.
+func (h *Handler) run(ctx context.Context, call *wasihttp.Call) (*component.Instance, error) {
 	ctx, end := wasi.WithRun(ctx)
 	defer end()
 	i, err := h.tmpl.Take(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, i.Close()) }()
 	params, err := i.AppendOwn(nil, contract.IncomingRequestResource, call.Request())
 	if err != nil {
-		return err
+		return i, err
 	}
 	if params, err = i.AppendOwn(params, contract.ResponseOutparamResource, call.Outparam()); err != nil {
-		return err
+		return i, err
 	}
 	_, err = i.Call(ctx, h.export, params, nil)
-	return err
+	return i, err
 }
 
 // headerBytes counts what the guest may keep of a request.
@@ -261,6 +269,9 @@ func headerBytes(r *http.Request) int {
 // status is what the client is told of a call that failed before its response
 // began.
 func status(err error) int {
+	if errors.Is(err, component.ErrNoMemory) {
+		return http.StatusServiceUnavailable
+	}
 	if t := trap.As(err); t != nil {
 		switch t.Code {
 		case trap.Deadline:

@@ -297,6 +297,35 @@ func TestProxyToAnotherComponent(t *testing.T) {
 	require.Equal(t, strings.Repeat("origin ", 100_000), text)
 }
 
+// Requests share instances, and none finds what another left: the guest never
+// gives memory back, and has room for a hundred of these requests.
+func TestInstancesServeOneRequestAfterTheOther(t *testing.T) {
+	both(t, serve.Options{}, func(t *testing.T, s *site) {
+		query := strings.Repeat("q", 2000)
+		var all errgroup.Group
+		for range 4 {
+			all.Go(func() error {
+				for range 100 {
+					status, text := s.get(t, "/info?"+query)
+					require.Equal(t, http.StatusOK, status)
+					require.Contains(t, text, query)
+				}
+				return nil
+			})
+		}
+		require.NoError(t, all.Wait())
+		require.Empty(t, s.failures)
+		p := s.tmpl.Pool()
+		require.GreaterOrEqual(t, p.Hits+p.Misses, uint64(400))
+		require.Greater(t, p.Hits, p.Misses)
+
+		status, _ := s.get(t, "/trap")
+		require.Equal(t, http.StatusInternalServerError, status)
+		s.get(t, "/hello")
+		require.Positive(t, s.tmpl.Pool().Discarded, "a guest that trapped serves no other request")
+	})
+}
+
 func TestCloseEndsCalls(t *testing.T) {
 	t.Parallel()
 	rec := newRecord()

@@ -101,6 +101,7 @@ func link(t testing.TB, path string, cfg wasi.Config) *component.Template {
 type site struct {
 	*httptest.Server
 	*record
+	tmpl *component.Template
 }
 
 const web = "testdata/web.wasm"
@@ -113,7 +114,8 @@ func newSite(t testing.TB, opts serve.Options, secure bool) *site {
 	require.NoError(t, err)
 	s := &site{record: newRecord()}
 	opts.Failed = s.failed
-	h, err := serve.NewHandler(link(t, web, wasi.Config{Line: s.line, Grants: wasi.Grants{HTTP: rules}}), opts)
+	s.tmpl = link(t, web, wasi.Config{Line: s.line, Grants: wasi.Grants{HTTP: rules}})
+	h, err := serve.NewHandler(s.tmpl, opts)
 	require.NoError(t, err)
 	t.Cleanup(h.Close)
 	s.Server = httptest.NewUnstartedServer(h)
