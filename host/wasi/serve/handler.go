@@ -235,6 +235,30 @@ func (h *Handler) await(served <-chan struct{}) {
 	}
 }
 
+// afterGone ends a guest some time after its client went away, until that is
+// not watched any more: the context of a request ends when it was served, too.
+func (h *Handler) afterGone(request context.Context, cancel func()) (stop func()) {
+	var mu sync.Mutex
+	var late *time.Timer
+	stopped := false
+	unwatch := context.AfterFunc(request, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !stopped {
+			late = time.AfterFunc(h.opts.Linger, cancel)
+		}
+	})
+	return func() {
+		unwatch()
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		if late != nil {
+			late.Stop()
+		}
+	}
+}
+
 // run calls an instance of its own, which the caller releases, also after an
 // error. None is returned where none was to be had.
 func (h *Handler) run(ctx context.Context, call *wasihttp.Call) (*component.Instance, error) {
