@@ -165,6 +165,12 @@ func (r *report) barsText() string {
 			t.AppendRow(table.Row{strings.ToUpper(group)})
 		}
 		value, of, limit, verdict := duration(b.Value), "", "≤ "+duration(b.Bar), fallsShort
+		if len(b.All) > 0 {
+			of = "median " + duration(spreadOf(b.All).Median)
+		}
+		if b.Floor > 0 {
+			of += "; a loop in Go: " + duration(b.Floor)
+		}
 		if b.Alone > 0 {
 			value, limit = number(b.Value)+" ×", "≤ "+number(b.Bar)+" ×"
 			of = duration(b.Beside) + " / " + duration(b.Alone)
