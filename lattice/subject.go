@@ -225,6 +225,12 @@ func (c Control) HostVerbs(kind, host string) string { return c.Named(kind, "*",
 //	wasmbus.ctl.v1.{lattice}.{kind}.*
 func (c Control) SharedVerbs(kind string) string { return c.Verb(kind, "*") }
 
+// AllOf returns what all hosts subscribe to for a kind of named things, of which
+// exactly one of them answers, in the queue group Queue(kind):
+//
+//	wasmbus.ctl.v1.{lattice}.{kind}.>
+func (c Control) AllOf(kind string) string { return c.Verb(kind, ">") }
+
 // Queue returns the queue group in which the hosts share a kind:
 //
 //	wasmbus.ctl.v1.{lattice}.{kind}

@@ -81,6 +81,13 @@ func (c *Client) ScaleComponent(ctx context.Context, host string, req ScaleCompo
 	return c.onHost(ctx, lattice.KindComponent, "scale", host, req, nil)
 }
 
+// UpdateComponent asks a host to run another image of a component and returns
+// when it has accepted, with what it says. The outcome comes as an event.
+func (c *Client) UpdateComponent(ctx context.Context, host string, req UpdateComponent) (message string, err error) {
+	req.HostID = host
+	return c.onHost(ctx, lattice.KindComponent, "update", host, req, nil)
+}
+
 // StartProvider asks a host to run a provider and returns when it has accepted.
 // The outcome comes as an event.
 func (c *Client) StartProvider(ctx context.Context, host string, req StartProvider) error {
@@ -173,13 +180,22 @@ func (c *Client) call(ctx context.Context, at *CallError, req, into any) (messag
 	case into == nil:
 		return e.Message, nil
 	case e.Response == nil:
+		if _, ok := into.(optional); ok {
+			return e.Message, nil
+		}
 		return "", fmt.Errorf("%s: answer of %s %s: %w: nothing in it", at.Verb, at.What, at.ID, lattice.ErrInvalid)
+	}
+	if o, ok := into.(optional); ok {
+		into = o.into
 	}
 	if err := lattice.DecodeJSON(e.Response, MaxResponseSize, into); err != nil {
 		return "", fmt.Errorf("%s: answer of %s %s: %w", at.Verb, at.What, at.ID, err)
 	}
 	return e.Message, nil
 }
+
+// optional is where to decode an answer that may have nothing in it.
+type optional struct{ into any }
 
 // request returns the one reply, or an error that matches a sentinel.
 func (c *Client) request(ctx context.Context, subject string, body []byte) (*nats.Msg, error) {

@@ -31,7 +31,7 @@ const (
 func (c *Client) PingHosts(ctx context.Context) ([]Host, error) {
 	subject := c.subjects.Verb(lattice.KindHost, "ping")
 	hosts := make(map[string]Host)
-	err := c.gather(ctx, subject, func(data []byte) {
+	err := c.gather(ctx, subject, nil, func(data []byte) {
 		// An answer that makes no sense hides its sender, not the others.
 		e, err := decodeEnvelope(data)
 		if err != nil || !e.Success {
@@ -56,8 +56,8 @@ func (c *Client) PingHosts(ctx context.Context) ([]Host, error) {
 	return list, nil
 }
 
-// gather sends an empty request and passes each answer's body on.
-func (c *Client) gather(ctx context.Context, subject string, each func([]byte)) error {
+// gather sends a request and passes each answer's body on.
+func (c *Client) gather(ctx context.Context, subject string, body []byte, each func([]byte)) error {
 	inbox := c.cfg.Conn.NewInbox()
 	sub, err := c.cfg.Conn.SubscribeSync(inbox)
 	if err != nil {
@@ -65,7 +65,7 @@ func (c *Client) gather(ctx context.Context, subject string, each func([]byte)) 
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // fails only on a closed connection
 	start := time.Now()
-	if err := c.cfg.Conn.PublishRequest(subject, inbox, nil); err != nil {
+	if err := c.cfg.Conn.PublishRequest(subject, inbox, body); err != nil {
 		return lattice.Disconnected(err)
 	}
 	end := start.Add(c.cfg.GatherTimeout)

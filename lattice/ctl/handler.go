@@ -14,7 +14,13 @@ type Handler interface {
 	HostHandler
 	ComponentHandler
 	ProviderHandler
+	LabelHandler
 	LinkHandler
+	ConfigHandler
+	// Claims returns the claims that the host knows, in v1's flat form.
+	Claims(ctx context.Context) ([]map[string]string, error)
+	// PutRegistries takes in how to log in to registries, beside what is known.
+	PutRegistries(ctx context.Context, auths map[string]RegistryAuth) error
 }
 
 // HostHandler has the verbs about the host itself.
@@ -33,6 +39,11 @@ type ComponentHandler interface {
 	// ScaleComponent accepts the command; its outcome is told by an event. The
 	// message warns the operator, or is empty.
 	ScaleComponent(ctx context.Context, req *ScaleComponent) (message string, err error)
+	// UpdateComponent accepts the command to run another image; its outcome is told
+	// by an event. The message says what happens.
+	UpdateComponent(ctx context.Context, req *UpdateComponent) (message string, err error)
+	// BidForComponent reports whether the host would run a component.
+	BidForComponent(ctx context.Context, req *ComponentAuction) bool
 }
 
 // ProviderHandler has the verbs about capability providers.
@@ -41,6 +52,27 @@ type ProviderHandler interface {
 	StartProvider(ctx context.Context, req *StartProvider) error
 	// StopProvider ends a provider and returns when it has ended.
 	StopProvider(ctx context.Context, req *StopProvider) error
+	// BidForProvider reports whether the host would run a provider.
+	BidForProvider(ctx context.Context, req *ProviderAuction) bool
+}
+
+// LabelHandler has the verbs about the host's labels.
+type LabelHandler interface {
+	// PutLabel sets a label, until the host ends.
+	PutLabel(ctx context.Context, req *PutLabel) error
+	// DeleteLabel takes a label back; known is false if there was none.
+	DeleteLabel(ctx context.Context, req *DeleteLabel) (known bool, err error)
+}
+
+// ConfigHandler has the verbs about named configs, of which one host of the
+// lattice gets each request.
+type ConfigHandler interface {
+	// Config returns a config, or an error that matches lattice.ErrNotFound.
+	Config(ctx context.Context, name string) (map[string]string, error)
+	// PutConfig stores a config and returns when it is stored.
+	PutConfig(ctx context.Context, name string, values map[string]string) error
+	// DeleteConfig removes a config; it is no error if there is none.
+	DeleteConfig(ctx context.Context, name string) error
 }
 
 // LinkHandler has the verbs about links, of which one host of the lattice gets

@@ -97,6 +97,19 @@ func (r *ScaleComponent) validate() error {
 	)
 }
 
+// UpdateComponent asks a host to run another image of a component that it runs.
+type UpdateComponent struct {
+	ComponentID     string `json:"component_id"`
+	HostID          string `json:"host_id"`
+	NewComponentRef string `json:"new_component_ref"`
+	// Annotations, if there are any, take the place of what there was.
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+func (r *UpdateComponent) validate() error {
+	return errors.Join(required("new_component_ref", r.NewComponentRef), wrongID("component_id", r.ComponentID))
+}
+
 // StartProvider asks a host to run a capability provider.
 type StartProvider struct {
 	ProviderRef string            `json:"provider_ref"`

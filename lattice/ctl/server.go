@@ -112,10 +112,16 @@ func (s *Server) subscriptions() []subscription {
 	host := s.cfg.HostID
 	return []subscription{
 		{subject: s.subjects.Verb(lattice.KindHost, "ping")},
+		{subject: s.subjects.Verb(lattice.KindComponent, "auction")},
+		{subject: s.subjects.Verb(lattice.KindProvider, "auction")},
+		{subject: s.subjects.Verb(lattice.KindRegistry, "put")},
 		{subject: s.subjects.HostVerbs(lattice.KindHost, host)},
 		{subject: s.subjects.HostVerbs(lattice.KindComponent, host)},
 		{subject: s.subjects.HostVerbs(lattice.KindProvider, host)},
+		{subject: s.subjects.HostVerbs(lattice.KindLabel, host)},
 		{subject: s.subjects.SharedVerbs(lattice.KindLink), queue: s.subjects.Queue(lattice.KindLink)},
+		{subject: s.subjects.SharedVerbs(lattice.KindClaims), queue: s.subjects.Queue(lattice.KindClaims)},
+		{subject: s.subjects.AllOf(lattice.KindConfig), queue: s.subjects.Queue(lattice.KindConfig)},
 	}
 }
 
@@ -171,7 +177,7 @@ func (s *Server) subscribe() error {
 // accept queues a request. It runs on a subscription's own goroutine and never
 // waits.
 func (s *Server) accept(msg *nats.Msg) {
-	v, ok := s.lookup(msg.Subject)
+	v, _, ok := s.lookup(msg.Subject)
 	if !ok {
 		s.reply(msg, Envelope{Message: "unsupported subject"})
 		return
@@ -188,45 +194,51 @@ func (s *Server) accept(msg *nats.Msg) {
 	}
 }
 
-func (s *Server) lookup(subject string) (verb, bool) {
-	kind, name, id, ok := s.subjects.Parse(subject)
-	v, known := s.verbs[verbName{kind, name}]
-	return v, ok && known && (id == "" || id == s.cfg.HostID)
+// lookup finds the verb of a subject, and what the subject names.
+func (s *Server) lookup(subject string) (v verb, name string, ok bool) {
+	kind, word, name, ok := s.subjects.Parse(subject)
+	v, known := s.verbs[verbName{kind, word}]
+	if kind != lattice.KindConfig {
+		known = known && (name == "" || name == s.cfg.HostID)
+	}
+	return v, name, ok && known
 }
 
 func (s *Server) work(queue <-chan *nats.Msg) {
 	defer s.workers.Done()
 	for msg := range queue {
-		s.reply(msg, s.handle(msg))
+		if e, silent := s.handle(msg); !silent {
+			s.reply(msg, e)
+		}
 	}
 }
 
-// handle makes the answer of one request, whatever the handler does.
-func (s *Server) handle(msg *nats.Msg) (e Envelope) {
+// handle makes the answer of one request, whatever the handler does, or none.
+func (s *Server) handle(msg *nats.Msg) (e Envelope, silent bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.cfg.Log.Error("control request panicked", zap.String("subject", msg.Subject),
 				zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
-			e = Envelope{Message: "internal error of host " + s.cfg.HostID + ", see its log"}
+			e, silent = Envelope{Message: "internal error of host " + s.cfg.HostID + ", see its log"}, false
 		}
 	}()
-	v, ok := s.lookup(msg.Subject)
+	v, name, ok := s.lookup(msg.Subject)
 	if !ok {
-		return Envelope{Message: "unsupported subject"}
+		return Envelope{Message: "unsupported subject"}, false
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
 	defer cancel()
-	a, err := v.call(ctx, s, msg.Data)
+	a, err := v.call(ctx, s, name, msg.Data)
 	if err != nil {
-		return Envelope{Message: shorten(err.Error())}
+		return Envelope{Message: shorten(err.Error())}, false
 	}
 	e = Envelope{Success: true, Message: a.message}
 	if a.response != nil {
 		if e.Response, err = lattice.EncodeJSON(a.response); err != nil {
-			return Envelope{Message: shorten("encode the answer: " + err.Error())}
+			return Envelope{Message: shorten("encode the answer: " + err.Error())}, false
 		}
 	}
-	return e
+	return e, a.silent
 }
 
 func (s *Server) reply(msg *nats.Msg, e Envelope) {

@@ -20,11 +20,13 @@ const (
 // answer is what a verb's entry makes of a handled request.
 type answer struct {
 	message  string
-	response any // nil for none
+	response any  // nil for none
+	silent   bool // nothing at all is answered
 }
 
 // call is one verb's entry: it decodes a request's body and calls the handler.
-type call func(ctx context.Context, s *Server, body []byte) (answer, error)
+// name is what the subject names: a config, or this host.
+type call func(ctx context.Context, s *Server, name string, body []byte) (answer, error)
 
 type verb struct {
 	lane lane
@@ -38,29 +40,39 @@ type verbName struct{ kind, verb string }
 // here also needs its subscription in Server.Start.
 func verbs() map[verbName]verb {
 	return map[verbName]verb{
-		{lattice.KindHost, "ping"}:       {asks, pingHost},
-		{lattice.KindHost, "get"}:        {asks, getInventory},
-		{lattice.KindHost, "stop"}:       {asks, stopHost},
-		{lattice.KindComponent, "scale"}: {acts, scaleComponent},
-		{lattice.KindProvider, "start"}:  {acts, startProvider},
-		{lattice.KindProvider, "stop"}:   {acts, stopProvider},
-		{lattice.KindLink, "get"}:        {asks, getLinks},
-		{lattice.KindLink, "put"}:        {acts, putLink},
-		{lattice.KindLink, "del"}:        {acts, deleteLink},
+		{lattice.KindHost, "ping"}:         {asks, pingHost},
+		{lattice.KindHost, "get"}:          {asks, getInventory},
+		{lattice.KindHost, "stop"}:         {asks, stopHost},
+		{lattice.KindComponent, "auction"}: {asks, auctionComponent},
+		{lattice.KindComponent, "scale"}:   {acts, scaleComponent},
+		{lattice.KindComponent, "update"}:  {acts, updateComponent},
+		{lattice.KindProvider, "auction"}:  {asks, auctionProvider},
+		{lattice.KindProvider, "start"}:    {acts, startProvider},
+		{lattice.KindProvider, "stop"}:     {acts, stopProvider},
+		{lattice.KindLabel, "put"}:         {asks, putLabel},
+		{lattice.KindLabel, "del"}:         {asks, deleteLabel},
+		{lattice.KindLink, "get"}:          {asks, getLinks},
+		{lattice.KindLink, "put"}:          {acts, putLink},
+		{lattice.KindLink, "del"}:          {acts, deleteLink},
+		{lattice.KindClaims, "get"}:        {asks, getClaims},
+		{lattice.KindConfig, "get"}:        {asks, getConfig},
+		{lattice.KindConfig, "put"}:        {acts, putConfig},
+		{lattice.KindConfig, "del"}:        {acts, deleteConfig},
+		{lattice.KindRegistry, "put"}:      {asks, putRegistries},
 	}
 }
 
-func pingHost(ctx context.Context, s *Server, _ []byte) (answer, error) {
+func pingHost(ctx context.Context, s *Server, _ string, _ []byte) (answer, error) {
 	host, err := s.cfg.Handler.PingHost(ctx)
 	return answer{response: host}, err
 }
 
-func getInventory(ctx context.Context, s *Server, _ []byte) (answer, error) {
+func getInventory(ctx context.Context, s *Server, _ string, _ []byte) (answer, error) {
 	inventory, err := s.cfg.Handler.Inventory(ctx)
 	return answer{response: inventory}, err
 }
 
-func stopHost(ctx context.Context, s *Server, body []byte) (answer, error) {
+func stopHost(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
 	var req StopHost
 	if len(body) > 0 {
 		if err := decode("stop command", body, &req); err != nil {
@@ -74,7 +86,7 @@ func stopHost(ctx context.Context, s *Server, body []byte) (answer, error) {
 	return answer{message: "successfully handled stop host"}, err
 }
 
-func scaleComponent(ctx context.Context, s *Server, body []byte) (answer, error) {
+func scaleComponent(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
 	var req ScaleComponent
 	if err := decodeChecked("component scale command", body, &req); err != nil {
 		return answer{}, err
@@ -83,7 +95,16 @@ func scaleComponent(ctx context.Context, s *Server, body []byte) (answer, error)
 	return answer{message: message}, err
 }
 
-func startProvider(ctx context.Context, s *Server, body []byte) (answer, error) {
+func updateComponent(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+	var req UpdateComponent
+	if err := decodeChecked("component update command", body, &req); err != nil {
+		return answer{}, err
+	}
+	message, err := s.cfg.Handler.UpdateComponent(ctx, &req)
+	return answer{message: message}, err
+}
+
+func startProvider(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
 	var req StartProvider
 	if err := decodeChecked("provider start command", body, &req); err != nil {
 		return answer{}, err
@@ -92,7 +113,7 @@ func startProvider(ctx context.Context, s *Server, body []byte) (answer, error) 
 	return answer{message: "successfully started provider"}, err
 }
 
-func stopProvider(ctx context.Context, s *Server, body []byte) (answer, error) {
+func stopProvider(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
 	var req StopProvider
 	if err := decodeChecked("provider stop command", body, &req); err != nil {
 		return answer{}, err
@@ -101,7 +122,7 @@ func stopProvider(ctx context.Context, s *Server, body []byte) (answer, error) {
 	return answer{message: "successfully stopped provider"}, err
 }
 
-func getLinks(ctx context.Context, s *Server, _ []byte) (answer, error) {
+func getLinks(ctx context.Context, s *Server, _ string, _ []byte) (answer, error) {
 	links, err := s.cfg.Handler.Links(ctx)
 	if links == nil {
 		links = []lattice.Link{}
@@ -109,7 +130,7 @@ func getLinks(ctx context.Context, s *Server, _ []byte) (answer, error) {
 	return answer{response: links}, err
 }
 
-func putLink(ctx context.Context, s *Server, body []byte) (answer, error) {
+func putLink(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
 	var link lattice.Link
 	if err := decode("wrpc link definition", body, &link); err != nil {
 		return answer{}, err
@@ -121,7 +142,7 @@ func putLink(ctx context.Context, s *Server, body []byte) (answer, error) {
 	return answer{message: "successfully set link"}, err
 }
 
-func deleteLink(ctx context.Context, s *Server, body []byte) (answer, error) {
+func deleteLink(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
 	var req DeleteLink
 	if err := decodeChecked("wrpc link definition", body, &req); err != nil {
 		return answer{}, err

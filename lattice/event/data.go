@@ -28,6 +28,22 @@ type HostStopped struct {
 	Labels map[string]string `json:"labels"`
 }
 
+// LabelsChanged tells the labels of a host after one was set or taken back.
+type LabelsChanged struct {
+	HostID string            `json:"host_id"`
+	Labels map[string]string `json:"labels"`
+}
+
+// ConfigSet tells that a named config has been stored.
+type ConfigSet struct {
+	ConfigName string `json:"config_name"`
+}
+
+// ConfigDeleted tells that a named config is gone, also if it was never there.
+type ConfigDeleted struct {
+	ConfigName string `json:"config_name"`
+}
+
 // ComponentScaled tells that a scale command has been carried out, also if it
 // changed nothing or stopped the component (MaxInstances 0).
 type ComponentScaled struct {
@@ -113,6 +129,9 @@ const (
 	LinkSetName              = "linkdef_set"
 	LinkSetFailedName        = "linkdef_set_failed"
 	LinkDeletedName          = "linkdef_deleted"
+	LabelsChangedName        = "labels_changed"
+	ConfigSetName            = "config_set"
+	ConfigDeletedName        = "config_deleted"
 )
 
 // EventName implements Data.
@@ -147,6 +166,15 @@ func (LinkSetFailed) EventName() string { return LinkSetFailedName }
 
 // EventName implements Data.
 func (LinkDeleted) EventName() string { return LinkDeletedName }
+
+// EventName implements Data.
+func (LabelsChanged) EventName() string { return LabelsChangedName }
+
+// EventName implements Data.
+func (ConfigSet) EventName() string { return ConfigSetName }
+
+// EventName implements Data.
+func (ConfigDeleted) EventName() string { return ConfigDeletedName }
 
 // EventName implements Data.
 func (u Unknown) EventName() string { return u.Kind }

@@ -34,6 +34,9 @@ func kinds() map[string]kind {
 		LinkSetName:              {link, into[LinkSet]},
 		LinkSetFailedName:        {append(slices.Clip(link), "error"), into[LinkSetFailed]},
 		LinkDeletedName:          {[]string{"source_id", "name", "wit_namespace", "wit_package"}, into[LinkDeleted]},
+		LabelsChangedName:        {[]string{"host_id", "labels"}, into[LabelsChanged]},
+		ConfigSetName:            {[]string{"config_name"}, into[ConfigSet]},
+		ConfigDeletedName:        {[]string{"config_name"}, into[ConfigDeleted]},
 	}
 }
 
@@ -84,6 +87,7 @@ type legacyProvider struct {
 type (
 	hostStartedJSON          HostStarted
 	hostStoppedJSON          HostStopped
+	labelsChangedJSON        LabelsChanged
 	componentScaledJSON      ComponentScaled
 	componentScaleFailedJSON ComponentScaleFailed
 	providerStartedJSON      ProviderStarted
@@ -101,6 +105,12 @@ func (d HostStarted) MarshalJSON() ([]byte, error) {
 func (d HostStopped) MarshalJSON() ([]byte, error) {
 	d.Labels = lattice.StringMap(d.Labels)
 	return lattice.EncodeJSON(hostStoppedJSON(d))
+}
+
+// MarshalJSON never writes null labels.
+func (d LabelsChanged) MarshalJSON() ([]byte, error) {
+	d.Labels = lattice.StringMap(d.Labels)
+	return lattice.EncodeJSON(labelsChangedJSON(d))
 }
 
 // MarshalJSON never writes null annotations.

@@ -57,6 +57,19 @@ func decodeSpec(id string, data []byte, limit int) (*Spec, error) {
 	return spec, nil
 }
 
+// specName returns the id of a spec's key; empty for another key.
+func specName(key string) string {
+	id, ok := lattice.ParseSpecKey(key)
+	if !ok || lattice.ValidID(id) != nil {
+		return ""
+	}
+	return id
+}
+
+func (s *Store) decodeSpec(id string, data []byte) (*Spec, error) {
+	return decodeSpec(id, data, s.opts.MaxSpecSize)
+}
+
 func (s *Spec) clone() *Spec {
 	return &Spec{URL: s.URL, Links: cloneLinks(s.Links)}
 }

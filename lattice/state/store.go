@@ -44,12 +44,12 @@ type Store struct {
 	lattice string
 	opts    Options
 
-	specs, configs jetstream.KeyValue
-	cache          *cache
+	specBucket, configBucket jetstream.KeyValue
+	specs                    *specs
+	configs                  *configs
 
-	cancel context.CancelFunc
-	done   chan struct{}
-	once   sync.Once
+	cancel  context.CancelFunc
+	mirrors sync.WaitGroup
 }
 
 // Open makes the lattice's buckets if they are missing, reads every spec and
@@ -68,7 +68,7 @@ func Open(ctx context.Context, conn *nats.Conn, name string, opts Options) (*Sto
 	if opts.Log == nil {
 		opts.Log = zap.NewNop()
 	}
-	s := &Store{conn: conn, lattice: name, opts: opts, cache: newCache(), done: make(chan struct{})}
+	s := &Store{conn: conn, lattice: name, opts: opts, specs: newSpecs(), configs: newConfigs()}
 	var err error
 	if opts.Domain == "" {
 		s.js, err = jetstream.New(conn)
@@ -76,7 +76,7 @@ func Open(ctx context.Context, conn *nats.Conn, name string, opts Options) (*Sto
 		s.js, err = jetstream.NewWithDomain(conn, opts.Domain)
 	}
 	if err == nil {
-		s.specs, s.configs, err = s.ensureBuckets(ctx)
+		s.specBucket, s.configBucket, err = s.ensureBuckets(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open state of lattice %s: %w", name, err)
@@ -87,19 +87,28 @@ func Open(ctx context.Context, conn *nats.Conn, name string, opts Options) (*Sto
 	return s, nil
 }
 
-// startSync starts the sync loop and waits for its first list.
+// startSync starts the mirrors and waits for their first lists.
 func (s *Store) startSync(ctx context.Context) error {
 	run, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	synced := make(chan struct{})
-	go s.keepSynced(run, synced)
-	select {
-	case <-synced:
-		return nil
-	case <-ctx.Done():
-		s.Close()
-		return fmt.Errorf("read specs: %w", context.Cause(ctx))
+	links, configs := make(chan struct{}), make(chan struct{})
+	s.mirrors.Go(func() {
+		m := mirror[Spec]{Store: s, what: "links", kv: s.specBucket, cache: s.specs.cache, name: specName, decode: s.decodeSpec}
+		m.keepSynced(run, links)
+	})
+	s.mirrors.Go(func() {
+		m := mirror[map[string]string]{Store: s, what: "configs", kv: s.configBucket, cache: s.configs.cache, name: configName, decode: s.decodeConfig}
+		m.keepSynced(run, configs)
+	})
+	for _, listed := range []chan struct{}{links, configs} {
+		select {
+		case <-listed:
+		case <-ctx.Done():
+			s.Close()
+			return fmt.Errorf("read what is stored: %w", context.Cause(ctx))
+		}
 	}
+	return nil
 }
 
 // ensureBuckets makes the buckets, with v1's settings, if they are missing, and
@@ -151,25 +160,28 @@ func (s *Store) explain(err error) error {
 	}
 }
 
-// Close ends the sync loop and waits for it; watchers' Next returns ErrClosed.
-// The connection stays open. The cache may still be read.
+// Close ends the mirrors and waits for them; watchers' Next returns ErrClosed.
+// The connection stays open. What was known may still be read. It may be called
+// again.
 func (s *Store) Close() {
-	s.once.Do(func() {
-		s.cancel()
-		<-s.done
-		s.cache.close()
-	})
-	<-s.done
+	s.cancel()
+	s.mirrors.Wait()
+	s.specs.close()
 }
 
 // Links returns all links, ordered by source and, of one source, as stored.
-func (s *Store) Links() []lattice.Link { return s.cache.links() }
+func (s *Store) Links() []lattice.Link { return s.specs.links() }
 
 // LinksFrom returns the links that start from an id.
-func (s *Store) LinksFrom(id string) []lattice.Link { return s.cache.linksFrom(id) }
+func (s *Store) LinksFrom(id string) []lattice.Link { return s.specs.linksFrom(id) }
 
 // LinksTo returns the links that end at an id, ordered by source.
-func (s *Store) LinksTo(id string) []lattice.Link { return s.cache.linksTo(id) }
+func (s *Store) LinksTo(id string) []lattice.Link { return s.specs.linksTo(id) }
 
 // Spec returns the spec of an id; ok is false if there is none.
-func (s *Store) Spec(id string) (spec Spec, ok bool) { return s.cache.spec(id) }
+func (s *Store) Spec(id string) (spec Spec, ok bool) {
+	if spec, _ := s.specs.get(id); spec != nil {
+		return *spec.clone(), true
+	}
+	return Spec{}, false
+}

@@ -14,8 +14,8 @@ import (
 	"github.com/lathhost/lath/lattice"
 )
 
-// The sync loop starts over after a pause that doubles from minRetry to
-// maxRetry, or at once when the connection comes back.
+// A mirror starts over after a pause that doubles from minRetry to maxRetry, or
+// at once when the connection comes back.
 const (
 	minRetry = 50 * time.Millisecond
 	maxRetry = 5 * time.Second
@@ -27,16 +27,26 @@ const (
 // have missed a change.
 var errResync = errors.New("resync")
 
+// mirror keeps a cache equal to a bucket.
+type mirror[T any] struct {
+	*Store
+	what  string // plural, for messages
+	kv    jetstream.KeyValue
+	cache *cache[T]
+	// name makes the cache's key of the bucket's; empty for what is none of ours.
+	name   func(key string) string
+	decode func(name string, data []byte) (*T, error)
+}
+
 // keepSynced runs sessions until ctx ends. The first one to complete its listing
 // closes synced.
-func (s *Store) keepSynced(ctx context.Context, synced chan<- struct{}) {
-	defer close(s.done)
-	connected := s.conn.StatusChanged(nats.CONNECTED)
-	defer s.conn.RemoveStatusListener(connected)
+func (m *mirror[T]) keepSynced(ctx context.Context, synced chan<- struct{}) {
+	connected := m.conn.StatusChanged(nats.CONNECTED)
+	defer m.conn.RemoveStatusListener(connected)
 	delay := minRetry
 	for {
 		listed := false
-		err := s.session(ctx, connected, func() {
+		err := m.session(ctx, connected, func() {
 			listed = true
 			if synced != nil {
 				close(synced)
@@ -52,7 +62,7 @@ func (s *Store) keepSynced(ctx context.Context, synced chan<- struct{}) {
 		if listed {
 			delay = minRetry
 		}
-		s.opts.Log.Warn("lost touch with the stored links, which stay as they are meanwhile", zap.Error(err))
+		m.opts.Log.Warn("lost touch with the stored "+m.what+", which stay as they are meanwhile", zap.Error(err))
 		select {
 		case <-ctx.Done():
 			return
@@ -65,19 +75,19 @@ func (s *Store) keepSynced(ctx context.Context, synced chan<- struct{}) {
 
 // session watches the bucket, makes the cache equal to it, calls listed and
 // then follows every change, until something ends it.
-func (s *Store) session(ctx context.Context, connected <-chan nats.Status, listed func()) error {
-	if _, _, err := s.ensureBuckets(ctx); err != nil {
+func (m *mirror[T]) session(ctx context.Context, connected <-chan nats.Status, listed func()) error {
+	if _, _, err := m.ensureBuckets(ctx); err != nil {
 		return err
 	}
-	epoch, last, err := s.position(ctx)
+	epoch, last, err := m.position(ctx)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	w, err := s.specs.WatchAll(ctx)
+	w, err := m.kv.WatchAll(ctx)
 	if err != nil {
 		cancel()
-		return fmt.Errorf("watch: %w", s.explain(err))
+		return fmt.Errorf("watch: %w", m.explain(err))
 	}
 	defer func() {
 		cancel()
@@ -87,14 +97,14 @@ func (s *Store) session(ctx context.Context, connected <-chan nats.Status, liste
 		for range w.Updates() {
 		}
 	}()
-	l := listing{epoch: epoch, asOf: last, entries: map[string]entry{}, unreadable: map[string]uint64{}}
-	seen, err := s.list(ctx, w, l)
+	l := listing[T]{epoch: epoch, asOf: last, entries: map[string]entry[T]{}, unreadable: map[string]uint64{}}
+	seen, err := m.list(ctx, w, l)
 	if err != nil {
 		return err
 	}
-	s.cache.replace(l)
+	m.cache.replace(l)
 	listed()
-	return s.follow(ctx, w, connected, position{epoch: epoch, seq: max(seen, last)})
+	return m.follow(ctx, w, connected, position{epoch: epoch, seq: max(seen, last)})
 }
 
 // position is how far a bucket is: when it was made and its last revision.
@@ -103,12 +113,12 @@ type position struct {
 	seq   uint64
 }
 
-func (s *Store) position(ctx context.Context) (epoch time.Time, last uint64, err error) {
+func (m *mirror[T]) position(ctx context.Context) (epoch time.Time, last uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	status, err := s.specs.Status(ctx)
+	status, err := m.kv.Status(ctx)
 	if err != nil {
-		return time.Time{}, 0, fmt.Errorf("look at bucket: %w", s.explain(err))
+		return time.Time{}, 0, fmt.Errorf("look at bucket: %w", m.explain(err))
 	}
 	bucket, ok := status.(*jetstream.KeyValueBucketStatus)
 	if !ok {
@@ -120,7 +130,7 @@ func (s *Store) position(ctx context.Context) (epoch time.Time, last uint64, err
 
 // list reads entries up to the mark that ends the initial ones, and returns the
 // last revision seen.
-func (s *Store) list(ctx context.Context, w jetstream.KeyWatcher, l listing) (seen uint64, err error) {
+func (m *mirror[T]) list(ctx context.Context, w jetstream.KeyWatcher, l listing[T]) (seen uint64, err error) {
 	silence := time.NewTimer(listTimeout)
 	defer silence.Stop()
 	for {
@@ -128,31 +138,31 @@ func (s *Store) list(ctx context.Context, w jetstream.KeyWatcher, l listing) (se
 		case <-ctx.Done():
 			return 0, context.Cause(ctx)
 		case <-silence.C:
-			return 0, fmt.Errorf("list specs: %w", lattice.ErrTimeout)
+			return 0, fmt.Errorf("list %s: %w", m.what, lattice.ErrTimeout)
 		case kve, ok := <-w.Updates():
 			if !ok {
-				return 0, errors.New("list specs: the watch ended")
+				return 0, fmt.Errorf("list %s: the watch ended", m.what)
 			}
 			if kve == nil {
 				return seen, nil
 			}
 			silence.Reset(listTimeout)
 			seen = max(seen, kve.Revision())
-			id, spec, err := s.read(kve)
+			name, value, err := m.read(kve)
 			switch {
-			case id == "":
+			case name == "":
 			case err != nil:
-				l.unreadable[id] = kve.Revision()
+				l.unreadable[name] = kve.Revision()
 			default:
-				l.entries[id] = entry{spec: spec, rev: kve.Revision()}
+				l.entries[name] = entry[T]{value: value, rev: kve.Revision()}
 			}
 		}
 	}
 }
 
 // follow applies changes as they come.
-func (s *Store) follow(ctx context.Context, w jetstream.KeyWatcher, connected <-chan nats.Status, at position) error {
-	check := time.NewTicker(s.opts.CheckEvery)
+func (m *mirror[T]) follow(ctx context.Context, w jetstream.KeyWatcher, connected <-chan nats.Status, at position) error {
+	check := time.NewTicker(m.opts.CheckEvery)
 	defer check.Stop()
 	due := at.seq // what must have been seen at the next check
 	for {
@@ -162,7 +172,7 @@ func (s *Store) follow(ctx context.Context, w jetstream.KeyWatcher, connected <-
 		case <-connected:
 			return errResync
 		case <-check.C:
-			epoch, last, err := s.position(ctx)
+			epoch, last, err := m.position(ctx)
 			switch {
 			case errors.Is(err, jetstream.ErrBucketNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
 				return errResync
@@ -180,33 +190,30 @@ func (s *Store) follow(ctx context.Context, w jetstream.KeyWatcher, connected <-
 				continue
 			}
 			at.seq = max(at.seq, kve.Revision())
-			switch id, spec, err := s.read(kve); {
-			case id == "":
+			switch name, value, err := m.read(kve); {
+			case name == "":
 			case err != nil:
-				s.cache.keep(id, kve.Revision())
+				m.cache.keep(name, kve.Revision())
 			default:
-				s.cache.apply(id, spec, kve.Revision())
+				m.cache.apply(name, value, kve.Revision())
 			}
 		}
 	}
 }
 
-// read takes an entry of the bucket apart. The id is empty for a key of another
-// kind (claims, and what older hosts left); the spec is nil for a deletion, be it
+// read takes an entry of the bucket apart. The name is empty for a key of another
+// kind (claims, and what older hosts left); the value is nil for a deletion, be it
 // v1's delete or a purge.
-func (s *Store) read(kve jetstream.KeyValueEntry) (id string, spec *Spec, err error) {
-	id, ok := lattice.ParseSpecKey(kve.Key())
-	if !ok || lattice.ValidID(id) != nil {
-		return "", nil, nil
+func (m *mirror[T]) read(kve jetstream.KeyValueEntry) (name string, value *T, err error) {
+	name = m.name(kve.Key())
+	if name == "" || kve.Operation() != jetstream.KeyValuePut {
+		return name, nil, nil
 	}
-	if kve.Operation() != jetstream.KeyValuePut {
-		return id, nil, nil
-	}
-	spec, err = decodeSpec(id, kve.Value(), s.opts.MaxSpecSize)
+	value, err = m.decode(name, kve.Value())
 	if err != nil {
-		s.opts.Log.Warn("stored spec makes no sense, and what was known before stays",
+		m.opts.Log.Warn("a stored value makes no sense, and what was known before stays",
 			zap.String("bucket", kve.Bucket()), zap.String("key", kve.Key()),
 			zap.Uint64("revision", kve.Revision()), zap.Error(err))
 	}
-	return id, spec, err
+	return name, value, err
 }

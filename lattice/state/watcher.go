@@ -21,7 +21,7 @@ type Change struct {
 // first changes are all links that there are. Changes that are not read yet are
 // merged by id, so that a slow reader sees less often but never less.
 type Watcher struct {
-	cache *cache
+	cache *specs
 	told  map[string][]lattice.Link // only touched by Next
 
 	mu      sync.Mutex
@@ -34,20 +34,20 @@ type Watcher struct {
 // Watch starts to watch. The caller closes the watcher.
 func (s *Store) Watch() *Watcher {
 	w := &Watcher{
-		cache:   s.cache,
+		cache:   s.specs,
 		told:    make(map[string][]lattice.Link),
 		changed: make(map[string]struct{}),
 		wake:    make(chan struct{}, 1),
 		ended:   make(chan struct{}),
 	}
-	s.cache.mu.Lock()
-	defer s.cache.mu.Unlock()
-	if s.cache.closed {
+	s.specs.mu.Lock()
+	defer s.specs.mu.Unlock()
+	if s.specs.closed {
 		w.end()
 		return w
 	}
-	s.cache.watchers[w] = struct{}{}
-	for id := range s.cache.entries {
+	s.specs.watchers[w] = struct{}{}
+	for id := range s.specs.entries {
 		w.mark(id)
 	}
 	return w

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -20,13 +19,6 @@ const (
 	maxAttempts = 40
 	maxPause    = 200 * time.Millisecond
 )
-
-// secretPrefix starts the name of a reference to a secret.
-const secretPrefix = "SECRET_"
-
-// IsSecret says whether a name in a link's or component's list of configs is
-// that of a reference to a secret.
-func IsSecret(name string) bool { return strings.HasPrefix(name, secretPrefix) }
 
 // PutLink stores a link, replacing the one with the same key and target. When it
 // returns nil the link is stored, and this store's reads show it. Errors:
@@ -113,13 +105,13 @@ func (s *Store) change(ctx context.Context, id string, f func(*Spec) (*Spec, err
 		}
 		if next == spec {
 			if spec != nil {
-				s.cache.apply(id, spec, rev)
+				s.specs.apply(id, spec, rev)
 			}
 			return nil
 		}
 		written, err := s.save(ctx, id, next, rev)
 		if err == nil {
-			s.cache.apply(id, next, written)
+			s.specs.apply(id, next, written)
 			return nil
 		}
 		if !isConflict(err) {
@@ -136,7 +128,7 @@ func (s *Store) change(ctx context.Context, id string, f func(*Spec) (*Spec, err
 func (s *Store) load(ctx context.Context, id string) (*Spec, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	kve, err := s.specs.Get(ctx, lattice.SpecKey(id))
+	kve, err := s.specBucket.Get(ctx, lattice.SpecKey(id))
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, 0, nil
 	}
@@ -157,18 +149,16 @@ func (s *Store) save(ctx context.Context, id string, spec *Spec, rev uint64) (ui
 	if err != nil {
 		return 0, err
 	}
-	// Leave room for the headers that NATS counts too.
-	limit := min(s.opts.MaxSpecSize, int(s.conn.MaxPayload())-1024)
-	if len(data) > limit {
+	if limit := s.maxValue(); len(data) > limit {
 		return 0, fmt.Errorf("%w: with %d links it would have %d bytes, the limit is %d",
 			lattice.ErrInvalid, len(spec.Links), len(data), limit)
 	}
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	if rev == 0 {
-		return s.specs.Create(ctx, lattice.SpecKey(id), data)
+		return s.specBucket.Create(ctx, lattice.SpecKey(id), data)
 	}
-	return s.specs.Update(ctx, lattice.SpecKey(id), data, rev)
+	return s.specBucket.Update(ctx, lattice.SpecKey(id), data, rev)
 }
 
 // isConflict says whether a write failed because the key has another revision.
@@ -198,11 +188,11 @@ func (s *Store) checkConfigs(ctx context.Context, link lattice.Link) error {
 	var missing strings.Builder
 	for _, names := range [][]string{link.SourceConfig, link.TargetConfig} {
 		for _, name := range names {
-			ok, err := s.hasConfig(ctx, name)
+			_, err := s.LoadConfig(ctx, name)
 			switch {
-			case err != nil:
-				return fmt.Errorf("put link: read config %s: %w", name, s.explain(err))
-			case ok:
+			case err == nil:
+			case !errors.Is(err, lattice.ErrNotFound) && !errors.Is(err, lattice.ErrInvalid):
+				return fmt.Errorf("put link: %w", err)
 			case IsSecret(name):
 				fmt.Fprintf(&missing, "Secret reference %s not found in config store. ", name)
 			default:
@@ -214,43 +204,4 @@ func (s *Store) checkConfigs(ctx context.Context, link lattice.Link) error {
 		return nil
 	}
 	return &v1Error{text: "Failed to validate configuration and secrets. " + missing.String(), kind: lattice.ErrInvalid}
-}
-
-func (s *Store) hasConfig(ctx context.Context, name string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	_, err := s.configs.Get(ctx, name)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// MergedConfig reads named configs and merges them; a later one wins over an
-// earlier one. A name that has no config is lattice.ErrNotFound.
-func (s *Store) MergedConfig(ctx context.Context, names []string) (map[string]string, error) {
-	merged := map[string]string{}
-	for _, name := range names {
-		values, err := s.config(ctx, name)
-		if err != nil {
-			return nil, fmt.Errorf("read config %s: %w", name, err)
-		}
-		maps.Copy(merged, values)
-	}
-	return merged, nil
-}
-
-func (s *Store) config(ctx context.Context, name string) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	kve, err := s.configs.Get(ctx, name)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return nil, lattice.ErrNotFound
-	}
-	if err != nil {
-		return nil, s.explain(err)
-	}
-	var values map[string]string
-	err = lattice.DecodeJSON(kve.Value(), s.opts.MaxSpecSize, &values)
-	return values, err
 }
