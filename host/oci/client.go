@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"oras.land/oras-go/v2/registry/remote"
@@ -98,6 +99,7 @@ type Client struct {
 	insecure  map[string]bool
 	transport http.RoundTripper
 	http      *auth.Client
+	known     credentials
 	cache     *cache // nil: none
 }
 
@@ -116,10 +118,11 @@ func New(cfg Config) (*Client, error) {
 	if cfg.CacheDir != "" {
 		c.cache = &cache{dir: cfg.CacheDir, maxSize: c.cfg.MaxCacheSize, maxBlob: max(c.cfg.MaxSize, maxManifest)}
 	}
+	c.AddCredentials(cfg.Credentials)
 	c.http = &auth.Client{
 		Client:     &http.Client{Transport: &retry.Transport{Base: c.transport, Policy: retryPolicy}},
 		Cache:      auth.NewCache(),
-		Credential: credentials(cfg.Credentials),
+		Credential: c.known.find,
 	}
 	c.http.SetUserAgent("lath")
 	return c, nil
@@ -152,12 +155,29 @@ func retryPolicy() retry.Policy {
 	}
 }
 
-func credentials(by map[string]Credential) auth.CredentialFunc {
-	known := make(map[string]auth.Credential, len(by))
-	for addr, c := range by {
-		known[strings.ToLower(addr)] = auth.Credential{Username: c.Username, Password: c.Password}
+// credentials are those of registries, which may come while the client works.
+type credentials struct {
+	mu sync.Mutex
+	by map[string]auth.Credential
+}
+
+func (c *credentials) find(_ context.Context, addr string) (auth.Credential, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.by[addr], nil
+}
+
+// AddCredentials takes in credentials by registry, host[:port]; what was known of
+// a registry before gives way.
+func (c *Client) AddCredentials(by map[string]Credential) {
+	c.known.mu.Lock()
+	defer c.known.mu.Unlock()
+	if c.known.by == nil {
+		c.known.by = make(map[string]auth.Credential, len(by))
 	}
-	return func(_ context.Context, addr string) (auth.Credential, error) { return known[addr], nil }
+	for addr, new := range by {
+		c.known.by[strings.ToLower(addr)] = auth.Credential{Username: new.Username, Password: new.Password}
+	}
 }
 
 // repository opens the repository that holds the artifact.

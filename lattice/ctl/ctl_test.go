@@ -157,3 +157,59 @@ func (h *fakeHost) DeleteLink(_ context.Context, key lattice.LinkKey) (bool, err
 	h.record(key)
 	return key.SourceID != "unknown", nil
 }
+
+func (h *fakeHost) UpdateComponent(_ context.Context, req *ctl.UpdateComponent) (string, error) {
+	h.record(*req)
+	return "component " + req.ComponentID + " updating from a to " + req.NewComponentRef, nil
+}
+
+func (h *fakeHost) BidForComponent(_ context.Context, req *ctl.ComponentAuction) bool {
+	h.record(*req)
+	return req.Constraints["zone"] == "a"
+}
+
+func (h *fakeHost) BidForProvider(_ context.Context, req *ctl.ProviderAuction) bool {
+	h.record(*req)
+	return req.Constraints["zone"] == "a"
+}
+
+func (h *fakeHost) PutLabel(_ context.Context, req *ctl.PutLabel) error {
+	h.record(*req)
+	return nil
+}
+
+func (h *fakeHost) DeleteLabel(_ context.Context, req *ctl.DeleteLabel) (bool, error) {
+	h.record(*req)
+	return req.Key == "known", nil
+}
+
+func (h *fakeHost) Config(_ context.Context, name string) (map[string]string, error) {
+	h.record("get config " + name)
+	switch name {
+	case "known":
+		return map[string]string{"a": "1"}, nil
+	case "empty":
+		return map[string]string{}, nil
+	}
+	return nil, lattice.ErrNotFound
+}
+
+func (h *fakeHost) PutConfig(_ context.Context, name string, values map[string]string) error {
+	h.record("put config " + name)
+	h.record(values)
+	return nil
+}
+
+func (h *fakeHost) DeleteConfig(_ context.Context, name string) error {
+	h.record("delete config " + name)
+	return nil
+}
+
+func (h *fakeHost) Claims(context.Context) ([]map[string]string, error) {
+	return []map[string]string{{"sub": "M1", "name": "one"}}, nil
+}
+
+func (h *fakeHost) PutRegistries(_ context.Context, auths map[string]ctl.RegistryAuth) error {
+	h.record(auths)
+	return nil
+}

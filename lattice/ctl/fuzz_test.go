@@ -3,6 +3,7 @@ package ctl
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -29,6 +30,16 @@ func FuzzControlRequest(f *testing.F) {
 		base.Verb("link", "get"):                    ``,
 		base.Verb("link", "put"):                    `{"source_id":"a","target":"b","wit_namespace":"wasi","wit_package":"keyvalue","interfaces":["store"]}`,
 		base.Verb("link", "del"):                    `{"source_id":"a","wit_namespace":"wasi","wit_package":"keyvalue"}`,
+		base.Verb("component", "auction"):           `{"component_ref":"r","component_id":"c","constraints":{"a":"b"}}`,
+		base.Verb("provider", "auction"):            `{"provider_ref":"r","provider_id":"c","constraints":{}}`,
+		base.Named("component", "update", fuzzHost): `{"component_id":"c","new_component_ref":"r","annotations":{}}`,
+		base.Named("label", "put", fuzzHost):        `{"key":"k","value":"v"}`,
+		base.Named("label", "del", fuzzHost):        `{"key":"HOSTCORE.os"}`,
+		base.Named("config", "put", "c"):            `{"a":"b"}`,
+		base.Named("config", "get", "c"):            ``,
+		base.Named("config", "del", "c"):            ``,
+		base.Verb("claims", "get"):                  ``,
+		base.Verb("registry", "put"):                `{"r.example:5000":{"username":"u","password":"p","registryType":"oci"}}`,
 		base.Verb("link", "polish"):                 `{}`,
 		"elsewhere":                                 `{}`,
 		base.Named("component", "scale", "other"):   `{}`,
@@ -41,7 +52,7 @@ func FuzzControlRequest(f *testing.F) {
 			cfg:      ServerConfig{HostID: fuzzHost, Handler: checkingHost{t}, Timeout: DefaultRequestTimeout, Log: zap.NewNop()},
 			subjects: base, verbs: verbs(), ctx: t.Context(),
 		}
-		e := s.handle(&nats.Msg{Subject: subject, Data: body})
+		e, _ := s.handle(&nats.Msg{Subject: subject, Data: body})
 		require.NotContains(t, e.Message, "internal error")
 		data, err := lattice.EncodeJSON(e)
 		require.NoError(t, err)
@@ -114,3 +125,50 @@ func (h checkingHost) DeleteLink(_ context.Context, key lattice.LinkKey) (bool, 
 	require.NotEmpty(h.t, key.Name)
 	return true, nil
 }
+
+func (h checkingHost) UpdateComponent(_ context.Context, req *UpdateComponent) (string, error) {
+	require.NoError(h.t, lattice.ValidID(req.ComponentID))
+	require.NotEmpty(h.t, req.NewComponentRef)
+	return "", nil
+}
+
+func (h checkingHost) BidForComponent(_ context.Context, req *ComponentAuction) bool {
+	require.NoError(h.t, lattice.ValidID(req.ComponentID))
+	return len(req.Constraints) == 0
+}
+
+func (h checkingHost) BidForProvider(_ context.Context, req *ProviderAuction) bool {
+	require.NoError(h.t, lattice.ValidID(req.ProviderID))
+	return len(req.Constraints) == 0
+}
+
+func (h checkingHost) PutLabel(_ context.Context, req *PutLabel) error {
+	require.NotEmpty(h.t, req.Key)
+	require.False(h.t, strings.HasPrefix(strings.ToLower(req.Key), "hostcore."))
+	return nil
+}
+
+func (h checkingHost) DeleteLabel(_ context.Context, req *DeleteLabel) (bool, error) {
+	require.NotEmpty(h.t, req.Key)
+	return true, nil
+}
+
+func (h checkingHost) Config(_ context.Context, name string) (map[string]string, error) {
+	require.NoError(h.t, lattice.ValidConfigName(name))
+	return nil, lattice.ErrNotFound
+}
+
+func (h checkingHost) PutConfig(_ context.Context, name string, values map[string]string) error {
+	require.NoError(h.t, lattice.ValidConfigName(name))
+	require.NotNil(h.t, values)
+	return nil
+}
+
+func (h checkingHost) DeleteConfig(_ context.Context, name string) error {
+	require.NoError(h.t, lattice.ValidConfigName(name))
+	return nil
+}
+
+func (h checkingHost) Claims(context.Context) ([]map[string]string, error) { return nil, nil }
+
+func (h checkingHost) PutRegistries(context.Context, map[string]RegistryAuth) error { return nil }

@@ -50,6 +50,29 @@ func TestWire(t *testing.T) {
 			`{"success":true,"message":"successfully deleted link"}`},
 		{"delete unknown link", "link.del", `{"source_id":"unknown","name":"n","wit_namespace":"wasi","wit_package":"keyvalue"}`,
 			`{"success":true,"message":"successfully deleted link (spec doesn't exist)"}`},
+		{"update", "component.update.HOST", `{"component_id":"y","host_id":"HOST","new_component_ref":"b"}`,
+			`{"success":true,"message":"component y updating from a to b"}`},
+		{"component auction", "component.auction", `{"component_ref":"r","component_id":"c","constraints":{"zone":"a"}}`,
+			`{"success":true,"message":"","response":{"component_ref":"r","component_id":"c","host_id":"HOST","constraints":{"zone":"a"}}}`},
+		{"provider auction", "provider.auction", `{"provider_ref":"r","provider_id":"p","constraints":{"zone":"a"}}`,
+			`{"success":true,"message":"","response":{"host_id":"HOST","provider_ref":"r","provider_id":"p","constraints":{"zone":"a"}}}`},
+		{"malformed auction", "component.auction", `{`,
+			`{"success":false,"message":"failed to deserialize component auction: JSON: invalid: unexpected end of JSON input"}`},
+		{"put label", "label.put.HOST", `{"key":"zone","value":"a"}`, `{"success":true,"message":"successfully put label"}`},
+		{"put a label of the host's", "label.put.HOST", `{"key":"HostCore.os","value":"a"}`,
+			`{"success":false,"message":"hostcore.* labels cannot be set dynamically"}`},
+		{"delete label", "label.del.HOST", `{"key":"known"}`, `{"success":true,"message":"successfully deleted label"}`},
+		{"delete unknown label", "label.del.HOST", `{"key":"unknown"}`,
+			`{"success":true,"message":"successfully deleted label (no such label)"}`},
+		{"put config", "config.put.c", `{"a":"1"}`, `{"success":true,"message":"successfully put config"}`},
+		{"get config", "config.get.known", "", `{"success":true,"message":"","response":{"a":"1"}}`},
+		{"get empty config", "config.get.empty", "", `{"success":true,"message":"","response":{}}`},
+		{"get unknown config", "config.get.unknown", "", `{"success":true,"message":"Configuration not found"}`},
+		{"delete config", "config.del.c", "", `{"success":true,"message":"successfully deleted config"}`},
+		{"config of many tokens", "config.get.a.b", "", `{"success":false,"message":"unsupported subject"}`},
+		{"claims", "claims.get", "", `{"success":true,"message":"","response":[{"name":"one","sub":"M1"}]}`},
+		{"registries", "registry.put", `{"r:5000":{"username":"u","password":"p","registryType":"oci"}}`,
+			`{"success":true,"message":"successfully put registries"}`},
 		{"unknown verb", "link.polish", "", `{"success":false,"message":"unsupported subject"}`},
 		{"unknown host verb", "component.polish.HOST", "", `{"success":false,"message":"unsupported subject"}`},
 	} {
@@ -74,7 +97,24 @@ func TestWire(t *testing.T) {
 			Interfaces: []string{"store", "atomics"}, SourceConfig: []string{}, TargetConfig: []string{"c"}},
 		lattice.LinkKey{SourceID: "counter", Name: "default", WITNamespace: "wasi", WITPackage: "keyvalue"},
 		lattice.LinkKey{SourceID: "unknown", Name: "n", WITNamespace: "wasi", WITPackage: "keyvalue"},
+		ctl.UpdateComponent{ComponentID: "y", HostID: host.id, NewComponentRef: "b"},
+		ctl.ComponentAuction{ComponentRef: "r", ComponentID: "c", Constraints: map[string]string{"zone": "a"}},
+		ctl.ProviderAuction{ProviderRef: "r", ProviderID: "p", Constraints: map[string]string{"zone": "a"}},
+		ctl.PutLabel{Key: "zone", Value: "a"},
+		ctl.DeleteLabel{Key: "known"}, ctl.DeleteLabel{Key: "unknown"},
+		"put config c", map[string]string{"a": "1"},
+		"get config known", "get config empty", "get config unknown", "delete config c",
+		map[string]ctl.RegistryAuth{"r:5000": {Username: "u", Password: "p", Type: "oci"}},
 	}, host.recorded())
+
+	// A host that does not bid says nothing at all.
+	_, err := nc.Request("wasmbus.ctl.v1.default.component.auction", []byte(`{"component_ref":"r","component_id":"c","constraints":{}}`), 100*time.Millisecond)
+	require.ErrorIs(t, err, nats.ErrTimeout)
+	for _, body := range []string{`{"a":1}`, `null`, `[]`, `7`} {
+		msg, err := nc.Request("wasmbus.ctl.v1.default.config.put.c", []byte(body), 20*time.Second)
+		require.NoError(t, err)
+		require.Contains(t, string(msg.Data), `"success":false,"message":"config data should be a map of string -> string`)
+	}
 }
 
 // TestClientWire records what the client publishes.
@@ -112,6 +152,42 @@ func TestClientWire(t *testing.T) {
 			`"interfaces":["store"],"source_config":[],"target_config":[]}`, func() error { return client.PutLink(ctx, storeLink("a", "b")) }},
 		{"link.del", `{"source_id":"a","name":"default","wit_namespace":"wasi","wit_package":"keyvalue"}`,
 			func() error { return client.DeleteLink(ctx, storeLink("a", "b").Key()) }},
+		{"component.update.HOST", `{"component_id":"c","host_id":"HOST","new_component_ref":"r2"}`, func() error {
+			_, err := client.UpdateComponent(ctx, host.id, ctl.UpdateComponent{ComponentID: "c", NewComponentRef: "r2"})
+			return err
+		}},
+		{"component.auction", `{"component_ref":"r","component_id":"c","constraints":{"zone":"a"}}`, func() error {
+			bids, err := client.AuctionComponent(ctx, ctl.ComponentAuction{ComponentRef: "r", ComponentID: "c", Constraints: map[string]string{"zone": "a"}})
+			require.Equal(t, []ctl.ComponentBid{{ComponentRef: "r", ComponentID: "c", HostID: host.id, Constraints: map[string]string{"zone": "a"}}}, bids)
+			return err
+		}},
+		{"provider.auction", `{"provider_ref":"r","provider_id":"p","constraints":{"zone":"a"}}`, func() error {
+			bids, err := client.AuctionProvider(ctx, ctl.ProviderAuction{ProviderRef: "r", ProviderID: "p", Constraints: map[string]string{"zone": "a"}})
+			require.Len(t, bids, 1)
+			return err
+		}},
+		{"label.put.HOST", `{"key":"k","value":"v"}`, func() error { return client.PutLabel(ctx, host.id, "k", "v") }},
+		{"label.del.HOST", `{"key":"k"}`, func() error { return client.DeleteLabel(ctx, host.id, "k") }},
+		{"config.put.c", `{}`, func() error { return client.PutConfig(ctx, "c", nil) }},
+		{"config.get.known", ``, func() error {
+			values, err := client.Config(ctx, "known")
+			require.Equal(t, map[string]string{"a": "1"}, values)
+			return err
+		}},
+		{"config.get.unknown", ``, func() error {
+			_, err := client.Config(ctx, "unknown")
+			require.ErrorIs(t, err, lattice.ErrNotFound)
+			return nil
+		}},
+		{"config.del.c", ``, func() error { return client.DeleteConfig(ctx, "c") }},
+		{"claims.get", ``, func() error {
+			claims, err := client.Claims(ctx)
+			require.Len(t, claims, 1)
+			return err
+		}},
+		{"registry.put", `{"r:5000":{"username":"u","password":"p"}}`, func() error {
+			return client.PutRegistries(ctx, map[string]ctl.RegistryAuth{"r:5000": {Username: "u", Password: "p"}})
+		}},
 	} {
 		require.NoError(t, tc.do(), tc.subject)
 		msg := next(t, spy)
@@ -119,6 +195,18 @@ func TestClientWire(t *testing.T) {
 		require.Equal(t, "wasmbus.ctl.v1.default."+in.Replace(tc.subject), msg.Subject)
 		require.Equal(t, in.Replace(tc.body), string(msg.Data))
 	}
+}
+
+// Nobody's bid is no error.
+func TestAuctionThatNobodyWins(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, startNATS(t, 0))
+	newHost(t, nc, nil)
+	client, err := ctl.NewClient(ctl.ClientConfig{Conn: nc, Lattice: testLattice, GatherTimeout: 50 * time.Millisecond})
+	require.NoError(t, err)
+	bids, err := client.AuctionComponent(t.Context(), ctl.ComponentAuction{ComponentRef: "r", ComponentID: "c"})
+	require.NoError(t, err)
+	require.Empty(t, bids)
 }
 
 func next(t *testing.T, sub *nats.Subscription) *nats.Msg {

@@ -77,6 +77,9 @@ var golden = []struct {
 		[]string{"source_id", "target", "wit_namespace", "wit_package", "interfaces"}},
 	{event.LinkSetFailed{Link: link, Error: "no"}, `{` + linkFields + `,"error":"no"}`,
 		[]string{"source_id", "target", "error"}},
+	{event.LabelsChanged{HostID: testSource}, `{"host_id":"` + testSource + `","labels":{}}`, []string{"host_id", "labels"}},
+	{event.ConfigSet{ConfigName: "c"}, `{"config_name":"c"}`, []string{"config_name"}},
+	{event.ConfigDeleted{ConfigName: "c"}, `{"config_name":"c"}`, []string{"config_name"}},
 	{event.LinkDeleted{SourceID: "a", Name: "default", WITNamespace: "wasi", WITPackage: "keyvalue"},
 		`{"source_id":"a","name":"default","wit_namespace":"wasi","wit_package":"keyvalue"}`,
 		[]string{"source_id", "name", "wit_namespace", "wit_package"}},
@@ -151,9 +154,9 @@ func TestDecodeV1Peers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "old", e.Data.(event.HostHeartbeat).Components[0].ID)
 
-	e, err = event.Decode([]byte(head + "config_set" + middle + `{"config_name":"x"}}`))
+	e, err = event.Decode([]byte(head + "policy_set" + middle + `{"config_name":"x"}}`))
 	require.NoError(t, err)
-	require.Equal(t, event.Unknown{Kind: "config_set", Raw: json.RawMessage(`{"config_name":"x"}`)}, e.Data)
+	require.Equal(t, event.Unknown{Kind: "policy_set", Raw: json.RawMessage(`{"config_name":"x"}`)}, e.Data)
 	_, err = e.Encode()
 	require.ErrorIs(t, err, lattice.ErrInvalid)
 }
