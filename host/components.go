@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/host/workload"
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/claims"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
 )
@@ -35,6 +35,17 @@ type deployed struct {
 	imports  []*link.Import
 	contract *ctl.ContractServer
 	output   *output
+	settings *settings
+	claims   *claims.Token // nil: it is not signed
+}
+
+// describe returns the component as the inventory shows it.
+func (d *deployed) describe() lattice.ComponentDescription {
+	c := d.Describe()
+	if d.claims != nil {
+		c.Name, c.Revision = d.claims.Name, d.claims.Revision
+	}
+	return c
 }
 
 // component returns the component of that id that runs here, or nil.
@@ -108,12 +119,27 @@ func (h *Host) scale(ctx context.Context, req *ctl.ScaleComponent) {
 			MaxInstances: uint64(req.MaxInstances), Annotations: req.Annotations, Error: err.Error()})
 		return
 	}
-	ref := req.ComponentRef
+	done := event.ComponentScaled{HostID: h.cfg.Identity.ID, ImageRef: req.ComponentRef, ComponentID: req.ComponentID,
+		MaxInstances: uint64(req.MaxInstances), Annotations: req.Annotations}
 	if d := h.component(req.ComponentID); d != nil {
-		ref = d.Image()
+		done.ImageRef = d.Image()
+		done.PublicKey, done.Claims = claimsOf(d.claims)
 	}
-	h.publish(event.ComponentScaled{HostID: h.cfg.Identity.ID, ImageRef: ref, ComponentID: req.ComponentID,
-		MaxInstances: uint64(req.MaxInstances), Annotations: req.Annotations})
+	h.publish(done)
+}
+
+// update carries out a component.update command: all but the image, and perhaps
+// the annotations, stays as it is.
+func (h *Host) update(ctx context.Context, req *ctl.UpdateComponent) {
+	scale := &ctl.ScaleComponent{ComponentRef: req.NewComponentRef, ComponentID: req.ComponentID, AllowUpdate: true, Annotations: req.Annotations}
+	if now := h.component(req.ComponentID); now != nil { // else it was stopped meanwhile, and stays so
+		is := now.describe()
+		scale.MaxInstances, scale.Limits, scale.Config = is.MaxInstances, now.Limits(), *now.settings.names.Load()
+		if scale.Annotations == nil {
+			scale.Annotations = is.Annotations
+		}
+	}
+	h.scale(ctx, scale)
 }
 
 func (h *Host) scaleTo(ctx context.Context, req *ctl.ScaleComponent) error {
@@ -125,15 +151,15 @@ func (h *Host) scaleTo(ctx context.Context, req *ctl.ScaleComponent) error {
 		h.put(req.ComponentID, nil)
 		return h.retireIn(ctx, now)
 	}
-	if len(req.Config) > 0 {
-		return fmt.Errorf("start component %q: config %s: %w: named config is not read yet", req.ComponentID, strings.Join(req.Config, ", "), lattice.ErrUnsupported)
-	}
 	_, _, err := h.limits(req.ComponentID, req.Limits)
 	pool, err2 := h.pool(req.ComponentID, req.Annotations, req.MaxInstances)
 	if err := errors.Join(err, err2); err != nil {
 		return fmt.Errorf("start component %q: %w", req.ComponentID, err)
 	}
 	if now != nil && (now.Image() == req.ComponentRef || !req.AllowUpdate) && now.HasLimits(req.Limits) && now.Pool() == pool {
+		if err := now.settings.use(ctx, req.Config); err != nil {
+			return fmt.Errorf("scale component %q: %w", req.ComponentID, err)
+		}
 		now.Scale(req.MaxInstances, req.Annotations)
 		return nil
 	}
@@ -162,13 +188,16 @@ func (h *Host) deploy(ctx context.Context, req *ctl.ScaleComponent, pool compone
 			cfg.Limits = now.Limits()
 		}
 	}
+	d := &deployed{}
 	var err error
-	if now != nil && (now.Image() == req.ComponentRef || !req.AllowUpdate) {
-		cfg.Image, cfg.Component = now.Image(), now.Component()
-	} else if cfg.Component, err = h.fetch(ctx, req.ComponentRef); err != nil {
+	if d.settings, err = h.newSettings(ctx, req.Config); err != nil {
 		return nil, err
 	}
-	d := &deployed{}
+	if now != nil && (now.Image() == req.ComponentRef || !req.AllowUpdate) {
+		cfg.Image, cfg.Component, d.claims = now.Image(), now.Component(), now.claims
+	} else if cfg.Component, d.claims, err = h.fetch(ctx, req.ComponentRef); err != nil {
+		return nil, err
+	}
 	if d.Workload, err = h.launch(ctx, cfg, d); err != nil {
 		d.release()
 		return nil, err
@@ -182,20 +211,28 @@ func (h *Host) deploy(ctx context.Context, req *ctl.ScaleComponent, pool compone
 	return d, nil
 }
 
-// fetch reads and validates the component of an image.
-func (h *Host) fetch(ctx context.Context, ref string) (*component.Component, error) {
+// fetch reads and validates the component of an image, and what it says of
+// itself.
+func (h *Host) fetch(ctx context.Context, ref string) (*component.Component, *claims.Token, error) {
 	image, err := h.cfg.Images.Pull(ctx, ref, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if image.Stale != nil {
 		h.log.Warn("started from the cache: the registry does not answer", zap.String("image", ref), zap.Error(image.Stale))
 	}
 	c, err := h.cfg.Runtime.Compile(image.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", ref, err)
+		return nil, nil, fmt.Errorf("%s: %w", ref, err)
 	}
-	return c, nil
+	token, err := claims.OfComponent(image.Bytes, time.Now())
+	if err == nil && token != nil {
+		err = h.store.PutClaims(ctx, storedClaims(token))
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", ref, err)
+	}
+	return c, token, nil
 }
 
 // launch links a component and serves it.

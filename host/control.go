@@ -20,7 +20,7 @@ var _ ctl.Handler = (*control)(nil)
 func (c *control) PingHost(context.Context) (*ctl.Host, error) {
 	up := time.Since(c.started)
 	url := c.cfg.Conn.ConnectedUrlRedacted()
-	return &ctl.Host{ID: c.cfg.Identity.ID, FriendlyName: c.cfg.Identity.Name, Labels: c.cfg.Labels, Lattice: c.cfg.Lattice,
+	return &ctl.Host{ID: c.cfg.Identity.ID, FriendlyName: c.cfg.Identity.Name, Labels: c.labels.all(), Lattice: c.cfg.Lattice,
 		UptimeSeconds: uint64(up / time.Second), UptimeHuman: lattice.HumanDuration(up), Version: c.cfg.Version,
 		RPCHost: url, CtlHost: url}, nil
 }
@@ -64,6 +64,23 @@ func (c *control) ScaleComponent(_ context.Context, req *ctl.ScaleComponent) (st
 	return message, h.inTurn(r.ComponentID, func(ctx context.Context) { h.scale(ctx, &r) })
 }
 
+// UpdateComponent implements ctl.ComponentHandler: it accepts the command, and an
+// event tells the outcome. New calls run the new image once it is ready; those that
+// run finish on the old.
+func (c *control) UpdateComponent(_ context.Context, req *ctl.UpdateComponent) (string, error) {
+	h := (*Host)(c)
+	now := h.component(req.ComponentID)
+	switch {
+	case now == nil:
+		return "", fmt.Errorf("component %s not found", req.ComponentID)
+	case now.Image() == req.NewComponentRef:
+		return fmt.Sprintf("component %s already updated to %s", req.ComponentID, req.NewComponentRef), nil
+	}
+	message := fmt.Sprintf("component %s updating from %s to %s", req.ComponentID, now.Image(), req.NewComponentRef)
+	r := *req
+	return message, h.inTurn(r.ComponentID, func(ctx context.Context) { h.update(ctx, &r) })
+}
+
 // StartProvider implements ctl.ProviderHandler.
 func (c *control) StartProvider(_ context.Context, req *ctl.StartProvider) error {
 	h := (*Host)(c)
@@ -104,7 +121,7 @@ func (c *control) PutLink(ctx context.Context, l lattice.Link) error {
 		return err
 	}
 	h.refreshLinks()
-	h.announceLink(ctx, l)
+	h.announceLink(l)
 	h.publish(event.LinkSet{Link: l})
 	return nil
 }

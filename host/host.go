@@ -22,6 +22,7 @@ type Host struct {
 	cfg     Config
 	log     *zap.Logger
 	started time.Time
+	labels  labels
 	ready   chan struct{}
 	stop    chan time.Duration // told to stop, with the time to drain
 	base    context.Context    //nolint:containedctx // of commands; ended when the host leaves
@@ -57,7 +58,7 @@ func New(cfg Config) (*Host, error) {
 	}
 	return &Host{cfg: cfg, log: cfg.Log.With(zap.String("host", cfg.Identity.ID)), ready: make(chan struct{}),
 		stop: make(chan time.Duration, 1), components: map[string]*running{}, providers: map[string]*runningProvider{},
-		starting: map[string]struct{}{}, unsure: newQuestions()}, nil
+		starting: map[string]struct{}{}, unsure: newQuestions(), labels: labels{now: cfg.Labels}}, nil
 }
 
 // Ready is closed once the host answers on the lattice.
@@ -82,7 +83,7 @@ func (h *Host) Run(ctx context.Context) error {
 		return errors.Join(err, h.close())
 	}
 	endWatch := h.watch(context.WithoutCancel(ctx))
-	h.publish(event.HostStarted{FriendlyName: h.cfg.Identity.Name, Labels: h.cfg.Labels, Version: h.cfg.Version})
+	h.publish(event.HostStarted{FriendlyName: h.cfg.Identity.Name, Labels: h.labels.all(), Version: h.cfg.Version})
 	// Who acts on Ready finds the event told. Without NATS just now, later is fine.
 	if err := lattice.Flush(ctx, h.cfg.Conn); err != nil && !lattice.IsDisconnected(err) && ctx.Err() == nil {
 		h.log.Warn("start not told yet", zap.Error(err))
@@ -96,7 +97,7 @@ func (h *Host) Run(ctx context.Context) error {
 	defer cancel()
 	err = h.drain(ctx, server)
 	endWatch()
-	h.publish(event.HostStopped{Labels: h.cfg.Labels})
+	h.publish(event.HostStopped{Labels: h.labels.all()})
 	if h.cfg.Conn.IsConnected() {
 		err = errors.Join(err, lattice.Flush(ctx, h.cfg.Conn))
 	}
@@ -238,10 +239,10 @@ func (h *Host) watchLinks(ctx context.Context) {
 
 func (h *Host) inventory() *lattice.Inventory {
 	up := time.Since(h.started)
-	inv := &lattice.Inventory{HostID: h.cfg.Identity.ID, FriendlyName: h.cfg.Identity.Name, Labels: h.cfg.Labels,
+	inv := &lattice.Inventory{HostID: h.cfg.Identity.ID, FriendlyName: h.cfg.Identity.Name, Labels: h.labels.all(),
 		Version: h.cfg.Version, UptimeHuman: lattice.HumanDuration(up), UptimeSeconds: uint64(up / time.Second)}
 	for _, c := range h.listComponents() {
-		inv.Components = append(inv.Components, c.Describe())
+		inv.Components = append(inv.Components, c.describe())
 	}
 	for _, p := range h.listProviders() {
 		inv.Providers = append(inv.Providers, p.describe())

@@ -27,7 +27,7 @@ func (h *Host) link(ctx context.Context, c *component.Component, cfg component.L
 		return nil, err
 	}
 	d.output = newOutput(log, h.logRate(granted))
-	hosts := wasi.Interfaces(wasi.Config{Env: granted.Env, Grants: granted.Grants, Line: d.output.line})
+	hosts := wasi.Interfaces(wasi.Config{Env: granted.Env, Grants: granted.Grants, Line: d.output.line, ConfigValues: d.settings.values})
 	known := map[string]bool{}
 	for _, i := range hosts {
 		known[wit.Track(i.Name)] = true

@@ -120,19 +120,12 @@ func (h *Host) reportLinks(id string) {
 // announceLink tells a link to both its ends in the way of providers that were
 // built before v1 hosts sent them their links one by one. A link with secrets
 // is not told: they would read the names of secrets as configuration.
-func (h *Host) announceLink(ctx context.Context, l lattice.Link) {
+func (h *Host) announceLink(l lattice.Link) {
 	if slices.ContainsFunc(append(slices.Clip(l.SourceConfig), l.TargetConfig...), state.IsSecret) {
 		return
 	}
 	d := ctl.NewLinkDefinition(l)
-	var err error
-	if d.SourceConfig, err = h.store.MergedConfig(ctx, l.SourceConfig); err == nil {
-		d.TargetConfig, err = h.store.MergedConfig(ctx, l.TargetConfig)
-	}
-	if err != nil {
-		h.log.Warn("link not told to its ends", zap.Stringer("link", l), zap.Error(err))
-		return
-	}
+	d.SourceConfig, d.TargetConfig = h.store.MergedConfig(l.SourceConfig), h.store.MergedConfig(l.TargetConfig)
 	h.tellEnds(l, d, lattice.ProviderLinkPut)
 }
 

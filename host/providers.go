@@ -62,11 +62,12 @@ func (h *Host) start(ctx context.Context, req *ctl.StartProvider) error {
 	if err != nil {
 		return err
 	}
-	if len(req.Config) > 0 {
-		return fmt.Errorf("config %s: %w: named config is not read yet", strings.Join(req.Config, ", "), lattice.ErrUnsupported)
+	settings, err := h.newSettings(ctx, req.Config)
+	if err != nil {
+		return fmt.Errorf("start provider %q: %w", req.ProviderID, err)
 	}
 	log := h.log.With(zap.String("provider", req.ProviderID))
-	caps, err := kind.Start(ctx, provider.Config{ID: req.ProviderID, Values: map[string]string{}, Log: log})
+	caps, err := kind.Start(ctx, provider.Config{ID: req.ProviderID, Values: settings.values(), Log: log})
 	if err != nil {
 		return fmt.Errorf("start provider %q: %w", req.ProviderID, err)
 	}

@@ -52,6 +52,22 @@ type ComponentScaled struct {
 	ComponentID  string            `json:"component_id"`
 	MaxInstances uint64            `json:"max_instances"`
 	Annotations  map[string]string `json:"annotations"`
+	// PublicKey and Claims are those of a signed component.
+	PublicKey string           `json:"public_key,omitempty"`
+	Claims    *ComponentClaims `json:"claims,omitempty"`
+}
+
+// ComponentClaims are what a signed component says of itself.
+type ComponentClaims struct {
+	CallAlias string   `json:"call_alias,omitempty"`
+	Issuer    string   `json:"issuer"`
+	Tags      []string `json:"tags"`
+	Name      string   `json:"name"`
+	Version   string   `json:"version"`
+	Revision  string   `json:"revision"`
+	// NotBefore and Expires are seconds since 1970, or "never".
+	NotBefore string `json:"not_before_human"`
+	Expires   string `json:"expires_human"`
 }
 
 // ComponentScaleFailed tells that a scale command has not been carried out.

@@ -58,6 +58,11 @@ var golden = []struct {
 	{event.ComponentScaled{HostID: testSource, ImageRef: "ghcr.io/x/y:1", ComponentID: "c"},
 		`{"host_id":"` + testSource + `","image_ref":"ghcr.io/x/y:1","component_id":"c","max_instances":0,"annotations":{}}`,
 		[]string{"annotations", "image_ref", "max_instances", "component_id"}},
+	{event.ComponentScaled{HostID: testSource, ImageRef: "r", ComponentID: "c", MaxInstances: 5, PublicKey: "M1", Claims: &event.ComponentClaims{
+		Issuer: "A1", Tags: []string{"a"}, Name: "one", Version: "1.0", Revision: "3", NotBefore: "never", Expires: "1700000000"}},
+		`{"host_id":"` + testSource + `","image_ref":"r","component_id":"c","max_instances":5,"annotations":{},"public_key":"M1",` +
+			`"claims":{"issuer":"A1","tags":["a"],"name":"one","version":"1.0","revision":"3","not_before_human":"never","expires_human":"1700000000"}}`,
+		nil},
 	{event.ComponentScaleFailed{HostID: testSource, ImageRef: "r", ComponentID: "c", MaxInstances: 1,
 		Annotations: map[string]string{"wasmcloud.dev/managed-by": "wadm"}, Error: `pull "r": <none>`},
 		`{"host_id":"` + testSource + `","image_ref":"r","component_id":"c","max_instances":1,` +
@@ -147,6 +152,7 @@ func TestDecodeV1Peers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, event.ComponentScaled{
 		HostID: "N", ImageRef: "r", ComponentID: "c", MaxInstances: 1<<64 - 1, Annotations: map[string]string{},
+		PublicKey: "M", Claims: &event.ComponentClaims{Name: "x"},
 	}, e.Data)
 
 	e, err = event.Decode([]byte(head + "host_heartbeat" + middle + `{"actors":[{"id":"old"}],"providers":[],"friendly_name":"f",` +

@@ -1,0 +1,37 @@
+package host
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/lathhost/lath/lattice/claims"
+	"github.com/lathhost/lath/lattice/event"
+	"github.com/lathhost/lath/lattice/state"
+)
+
+// storedClaims is a component's token as the lattice stores it.
+func storedClaims(t *claims.Token) *state.Claims {
+	return &state.Claims{Subject: t.Subject, Issuer: t.Issuer, Name: t.Name, Version: t.Version, IsComponent: true,
+		Revision: strconv.Itoa(int(t.Revision)), CallAlias: t.CallAlias, Tags: t.Tags}
+}
+
+// claimsOf is a component's token as events tell it, or nothing.
+func claimsOf(t *claims.Token) (publicKey string, c *event.ComponentClaims) {
+	if t == nil {
+		return "", nil
+	}
+	tags := t.Tags
+	if tags == nil {
+		tags = []string{}
+	}
+	return t.Subject, &event.ComponentClaims{CallAlias: t.CallAlias, Issuer: t.Issuer, Tags: tags, Name: t.Name, Version: t.Version,
+		Revision: strconv.Itoa(int(t.Revision)), NotBefore: human(t.NotBefore), Expires: human(t.Expires)}
+}
+
+// human is a time as v1 tells it: seconds since 1970 in digits, or never.
+func human(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return strconv.FormatInt(t.Unix(), 10)
+}
