@@ -375,3 +375,14 @@ func TestTooManyRequestsAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	f.Drop()
 }
+
+func TestATunnelIsNoRequestByAnyName(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, http.Config{})
+	for _, m := range []contract.Method{{Tag: contract.MethodConnect}, {Tag: contract.MethodOther, Other: "CONNECT"}} {
+		r := build(t, h, message{url: "http://127.0.0.1:1"})
+		require.NoError(t, r.SetMethod(t.Context(), m))
+		_, err := h.Handle(t.Context(), r, wit.None[contract.RequestOptions]())
+		requireCode(t, contract.ErrorCodeHTTPProtocolError, err)
+	}
+}

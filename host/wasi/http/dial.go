@@ -84,7 +84,35 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 	if err != nil {
 		return nil, whyEnded(ctx, err)
 	}
-	return conn, nil
+	return watch(conn), nil
+}
+
+// watched is a connection whose end can be waited for.
+type watched struct {
+	net.Conn
+	closed context.Context //nolint:containedctx // the connection's life
+	end    context.CancelFunc
+}
+
+func watch(conn net.Conn) *watched {
+	w := &watched{Conn: conn}
+	w.closed, w.end = context.WithCancel(context.Background())
+	return w
+}
+
+// Close implements [net.Conn]. The transport closes what its peer has closed.
+func (w *watched) Close() error {
+	w.end()
+	return w.Conn.Close()
+}
+
+// watchedOf finds what watches a connection, also under TLS.
+func watchedOf(conn net.Conn) *watched {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	w, _ := conn.(*watched)
+	return w
 }
 
 // dialTLS connects with TLS and finds out which protocol is spoken.

@@ -36,15 +36,25 @@ type exchange struct {
 
 	connect, firstByte, betweenBytes time.Duration
 
+	// unwatch ends the look at the call's end.
+	unwatch func() bool
+
 	mu    sync.Mutex
 	first *time.Timer
+	// leave ends the look at the connection's end.
+	leave func() bool
 }
 
 // start sends a request; it returns without waiting.
 func (ex *exchange) start(req *http.Request) {
 	ctx := context.WithValue(ex.ctx, exchangeKey{}, ex)
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { ex.await() }})
+	sent, _ := req.Body.(*requestBody)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		ex.await()
+		ex.uses(watchedOf(info.Conn), sent)
+	}})
 	req = req.WithContext(ctx)
+	ex.unwatch = context.AfterFunc(ex.ctx, ex.cutBody)
 	ex.work.Go(func() {
 		defer ex.ready.Set()
 		defer ex.arrived()
@@ -71,6 +81,29 @@ func (ex *exchange) await() {
 	}
 }
 
+// cutBody ends the request's body for the transport, which comes to no end
+// before a read of it does: the guest may hold it open and write no more.
+func (ex *exchange) cutBody() {
+	if ex.body != nil {
+		ex.body.pipe.CloseRead(nil)
+	}
+}
+
+// uses has the connection's end cut off the body that is sent on it, for the
+// same reason.
+func (ex *exchange) uses(conn *watched, sent *requestBody) {
+	if conn == nil || sent == nil {
+		return
+	}
+	sent.on(conn)
+	ex.mu.Lock()
+	defer ex.mu.Unlock()
+	if ex.leave != nil {
+		ex.leave() // the transport tries again
+	}
+	ex.leave = context.AfterFunc(conn.closed, func() { sent.cut(conn) })
+}
+
 func (ex *exchange) arrived() {
 	ex.mu.Lock()
 	defer ex.mu.Unlock()
@@ -95,7 +128,12 @@ func (ex *exchange) code(err error) error {
 func (ex *exchange) end() {
 	ex.ended.Do(func() {
 		ex.cancel(nil)
+		ex.cutBody()
 		ex.work.Wait()
+		ex.unwatch()
+		if ex.leave != nil {
+			ex.leave()
+		}
 		if ex.response != nil {
 			_ = ex.response.Body.Close() // nobody is left to be told
 		}

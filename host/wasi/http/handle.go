@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	goio "io"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/wasi/egress"
@@ -90,7 +92,7 @@ func (h *Host) prepare(ctx context.Context, r *outgoingRequest, opts *requestOpt
 
 // request makes Go's form of a request that the rules allow.
 func (h *Host) request(r *outgoingRequest) (*http.Request, error) {
-	if r.method.Tag == contract.MethodConnect {
+	if methodName(r.method) == http.MethodConnect {
 		return nil, code(contract.ErrorCodeHTTPProtocolError) // a tunnel is no request
 	}
 	scheme := "https"
@@ -173,19 +175,57 @@ func unsuited(name string) bool {
 type requestBody struct {
 	body    *outgoingBody
 	trailer http.Header
+
+	mu      sync.Mutex
+	conn    *watched // what it is sent on; nil: not known
+	reading bool
 }
 
 // Read implements [goio.Reader]. The transport sends the trailers after the end.
 func (b *requestBody) Read(p []byte) (int, error) {
+	if !b.begin() {
+		return 0, net.ErrClosed
+	}
 	n, err := b.body.pipe.Read(p)
-	if errors.Is(err, goio.EOF) {
+	b.mu.Lock()
+	b.reading = false
+	b.mu.Unlock()
+	switch {
+	case errors.Is(err, goio.EOF):
 		for name, values := range b.body.sent() {
 			if !unsuited(name) {
 				b.trailer[name] = values
 			}
 		}
+	case err != nil && !isAny[contract.ErrorCode](err):
+		err = net.ErrClosed // it was cut off
 	}
 	return n, err
+}
+
+// begin notes that a read is under way, unless the connection has ended.
+func (b *requestBody) begin() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading = b.conn == nil || b.conn.closed.Err() == nil
+	return b.reading
+}
+
+// on notes which connection the body is sent on.
+func (b *requestBody) on(conn *watched) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.conn = conn
+}
+
+// cut ends a read that is under way for a connection that has ended. A body
+// that was not read yet may be sent on another.
+func (b *requestBody) cut(conn *watched) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.conn == conn && b.reading {
+		b.body.pipe.CloseRead(nil)
+	}
 }
 
 // Close implements [goio.Closer]: the guest finds its stream closed.
