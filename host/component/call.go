@@ -101,7 +101,6 @@ func (i *Instance) Call(ctx context.Context, e *Export, params, dst []byte) ([]b
 	if err := i.acquire(ctx, e); err != nil {
 		return dst, err
 	}
-	i.begin(ctx)
 	out, err := i.callWire(e, params, dst)
 	if err != nil {
 		return dst, i.abort(err, e)
@@ -110,16 +109,17 @@ func (i *Instance) Call(ctx context.Context, e *Export, params, dst []byte) ([]b
 	return out, nil
 }
 
-// acquire makes a call the owner of the instance.
+// acquire begins a call and gives it its CPU time, or says why it cannot be.
 func (i *Instance) acquire(ctx context.Context, e *Export) error {
-	if !i.take() {
+	if !i.begin(ctx) {
 		return errRunning
 	}
-	err := i.usable(ctx, e)
-	if err != nil {
-		i.letGo()
+	if err := i.usable(ctx, e); err != nil {
+		i.end()
+		return err
 	}
-	return err
+	i.meter.SetTickLimit(uint64(i.tmpl.limits.CPU))
+	return nil
 }
 
 // abort ends a call that failed: the instance is dead.

@@ -84,10 +84,9 @@ func (c *ImportCall) Forward(ctx context.Context, target *Instance, e *Export) e
 		return err
 	}
 	if c.fault = c.checkResultPointer(); c.fault != nil {
-		target.letGo()
+		target.end()
 		return c.fault
 	}
-	target.begin(ctx)
 	if err := c.forward(target, e); err != nil {
 		return c.failed(err, target, e)
 	}

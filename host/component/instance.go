@@ -119,8 +119,8 @@ func (t *Template) newInstance(ctx context.Context, wanted bool) (*Instance, err
 		return nil, err
 	}
 	i.ctx.Meter = i.meter
-	i.watch.state.Store(stateBusy)
 	i.begin(ctx)
+	i.meter.SetTickLimit(uint64(t.limits.CPU))
 	err = i.instantiate()
 	i.detach(err != nil)
 	i.letGo()

@@ -136,9 +136,9 @@ func (i *Instance) cancelled() error {
 // one at a time: all that runs in it meanwhile is realloc, which may not leave.
 func callImport(c *canonFunc, i *Instance, stack []uint64) error {
 	call := &i.imported
-	*call = ImportCall{inst: i, fn: c, stack: stack}
+	call.inst, call.fn, call.stack = i, c, stack
 	err := call.carryOut()
-	*call = ImportCall{}
+	call.inst, call.stack, call.answered, call.fault = nil, nil, false, nil // it must not be kept
 	return err
 }
 

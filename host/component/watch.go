@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // How a call ends with its context: most calls are over before anybody could
@@ -46,14 +47,34 @@ func (i *Instance) take() bool { return i.watch.state.CompareAndSwap(stateIdle, 
 // letGo ends ownership without a call.
 func (i *Instance) letGo() { i.watch.state.Store(stateIdle) }
 
-// begin attaches a call's context and gives it its CPU time.
-func (i *Instance) begin(ctx context.Context) {
-	i.ctx.Base, i.hostCtx = ctx, nil
-	i.meter.SetTickLimit(uint64(i.tmpl.limits.CPU))
-	i.watch.state.Store(stateCalling)
+// begin makes a call the owner of the instance and attaches its context. It
+// reports whether nobody else owns it.
+func (i *Instance) begin(ctx context.Context) bool {
+	if !i.watch.state.CompareAndSwap(stateIdle, stateCalling) {
+		return false
+	}
+	if !same(i.ctx.Base, ctx) {
+		// The watchdog may have found the last call's context meanwhile.
+		i.detach(false)
+		i.attach(ctx)
+	}
 	if !i.watch.listed.Load() {
 		i.tmpl.rt.watchdog.add(i)
 	}
+	return true
+}
+
+// attach attaches a context to an instance that is owned.
+func (i *Instance) attach(ctx context.Context) {
+	i.ctx.Base, i.hostCtx = ctx, nil
+	i.watch.state.Store(stateCalling)
+}
+
+// same reports whether two contexts are one value, of whatever type: to compare
+// them with == would panic where that cannot be compared.
+func same(a, b context.Context) bool {
+	type value struct{ typ, data unsafe.Pointer }
+	return *(*value)(unsafe.Pointer(&a)) == *(*value)(unsafe.Pointer(&b))
 }
 
 // end detaches the context of a call that ended well and lets the instance go.
@@ -102,7 +123,7 @@ func (i *Instance) look() (calling bool) {
 	if !w.state.CompareAndSwap(stateCalling, stateSeen) {
 		return w.state.Load() == stateSeen
 	}
-	if ctx := i.ctx.Base; ctx.Done() != nil {
+	if ctx := i.ctx.Base; ctx != nil && ctx.Done() != nil {
 		w.done.Add(1)
 		w.unhook = context.AfterFunc(ctx, w.onDone)
 	}

@@ -17,21 +17,19 @@ type Wire struct {
 // LiftFlat appends the guest's flat values to dst and returns it, longer. The
 // bytes count against g.Budget. After an error dst is what was appended so far.
 func (w *Wire) LiftFlat(g *Guest, peer Handles, stack []uint64, dst []byte) ([]byte, error) {
-	if w.slots == nil {
+	if w.slots == nil || len(stack) < len(w.flat) {
 		return dst, ErrNotFlat
 	}
-	in, err := w.input(stack)
-	if err != nil {
-		return dst, err
-	}
-	l := w.lifter(g, peer, dst)
-	l.in = in
+	var l lifter
+	w.lift(&l, g, peer, dst)
+	l.in = stack
 	return l.finish(l.run(w.slots, 0, true))
 }
 
 // LiftMem appends the tuple at ptr to dst as [Wire.LiftFlat] does.
 func (w *Wire) LiftMem(g *Guest, peer Handles, ptr uint32, dst []byte) ([]byte, error) {
-	l := w.lifter(g, peer, dst)
+	var l lifter
+	w.lift(&l, g, peer, dst)
 	if err := w.area(l.mem, ptr); err != nil {
 		return dst, err
 	}
@@ -44,31 +42,32 @@ func (w *Wire) LowerFlat(g *Guest, peer Handles, src []byte, stack []uint64) (re
 	if w.slots == nil {
 		return src, ErrNotFlat
 	}
-	out, err := w.output(stack)
-	if err != nil {
+	var l lowerer
+	w.lower(&l, g, peer, src)
+	if l.out, err = w.output(stack); err != nil {
 		return src, err
 	}
-	l := w.lowerer(g, peer, src)
-	l.out = out
 	return l.finish(l.run(w.slots, 0, true))
 }
 
 // LowerMem reads the tuple from the start of src and writes it at ptr, whose
 // bounds and alignment are checked. It returns the bytes behind it.
 func (w *Wire) LowerMem(g *Guest, peer Handles, src []byte, ptr uint32) (rest []byte, err error) {
-	l := w.lowerer(g, peer, src)
+	var l lowerer
+	w.lower(&l, g, peer, src)
 	if err := w.area(l.mem, ptr); err != nil {
 		return src, err
 	}
 	return l.finish(l.run(w.mem, ptr, false))
 }
 
-func (w *Wire) lifter(g *Guest, peer Handles, dst []byte) lifter {
-	return lifter{guest: g, peer: peer, enc: w.enc, mem: g.bytes(), dst: dst, from: len(dst)}
+// lift and lower ready what runs in place: it is too large to be handed around.
+func (w *Wire) lift(l *lifter, g *Guest, peer Handles, dst []byte) {
+	l.guest, l.peer, l.enc, l.mem, l.dst, l.from = g, peer, w.enc, g.bytes(), dst, len(dst)
 }
 
-func (w *Wire) lowerer(g *Guest, peer Handles, src []byte) lowerer {
-	return lowerer{guest: g, peer: peer, enc: w.enc, mem: g.bytes(), src: src, total: len(src)}
+func (w *Wire) lower(l *lowerer, g *Guest, peer Handles, src []byte) {
+	l.guest, l.peer, l.enc, l.mem, l.src, l.total = g, peer, w.enc, g.bytes(), src, len(src)
 }
 
 // wireHandle is the length of a handle on the wire.
