@@ -153,7 +153,32 @@ func (i *Instance) reset(keep int) (written int, err error) {
 	i.watch.stopped.Store(false)
 	i.hostBytes.peak.Store(0)
 	i.hostCtx, i.ctx.Base = nil, nil
+	i.trim()
 	return written, nil
+}
+
+const (
+	// maxKeptFuncs bounds the call engines that an instance keeps for the next
+	// call, of about 12 KB each, maxKeptStack the bytes of each one's stack: a
+	// guest that recurses has one of several megabytes.
+	maxKeptFuncs = 16
+	maxKeptStack = 128 << 10
+)
+
+// trim forgets the call engines that hold too much of the host's memory.
+func (i *Instance) trim() {
+	kept := 0
+	for k := range i.funcs {
+		f := &i.funcs[k]
+		if f.fn == nil {
+			continue
+		}
+		if kept == maxKeptFuncs || f.fn.Grown(maxKeptStack) {
+			f.fn = nil
+			continue
+		}
+		kept++
+	}
 }
 
 // restore brings back what was noted; nil has nothing.
@@ -206,6 +231,8 @@ func (i *Instance) Release() error {
 	var errs []error
 	if p.cfg.Reuse == Pristine {
 		errs = i.park()
+	} else {
+		i.trim()
 	}
 	i.letGo()
 	if len(errs) == 0 && p.put(i) {

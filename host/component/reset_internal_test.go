@@ -303,3 +303,46 @@ func requireTables(t *testing.T, got *Instance) {
 		require.Equal(t, a, b)
 	}
 }
+
+// TestResetBoundsCallEngines looks at what calls leave on the host's heap.
+func TestResetBoundsCallEngines(t *testing.T) {
+	t.Parallel()
+	engines := func(i *Instance) (n int) {
+		for k := range i.funcs {
+			if i.funcs[k].fn != nil {
+				n++
+			}
+		}
+		return n
+	}
+	reset := func(i *Instance) {
+		_, err := i.reset(4096)
+		require.NoError(t, err)
+	}
+	t.Run("many", func(t *testing.T) {
+		t.Parallel()
+		i := pristineInstance(t, linked(t, "../../examples/types/types.wasm", PoolConfig{}))
+		for k, ref := range i.tmpl.refs.list {
+			if ref.Canon < 0 {
+				i.funcs[k].fn = i.cores[ref.Core].Func(ref.Name)
+			}
+		}
+		require.Greater(t, engines(i), 2*maxKeptFuncs)
+		reset(i)
+		require.Equal(t, maxKeptFuncs, engines(i))
+		reset(i)
+		require.Equal(t, maxKeptFuncs, engines(i))
+	})
+	t.Run("deep", func(t *testing.T) {
+		t.Parallel()
+		i := pristineInstance(t, linked(t, "testdata/stack.wasm", PoolConfig{}))
+		down := i.tmpl.Export("", "down")
+		for _, depth := range []uint64{100, 20_000, 100} {
+			v, err := i.CallValues(t.Context(), down, wit.Value{Bits: depth})
+			require.NoError(t, err)
+			require.Equal(t, depth, v.Bits)
+			reset(i)
+			require.Equal(t, depth < 1000, engines(i) == 1)
+		}
+	})
+}

@@ -65,6 +65,7 @@ type Engine struct {
 	loaded, compiled atomic.Uint64
 
 	meterCode wazero.CompiledModule
+	shape     atomic.Pointer[callShape] // of the call engines seen last
 
 	ctx    context.Context // done when the engine is closed
 	cancel context.CancelFunc
