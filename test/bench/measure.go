@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"runtime"
 	"slices"
@@ -142,15 +143,29 @@ func (m *measurement) calibrate(ctx context.Context, r *row) error {
 		return err
 	}
 	for n := 1; ; n *= 2 {
-		began := time.Now()
-		if _, err := r.measure(ctx, n); err != nil {
+		took, err := r.quicker(ctx, n)
+		if err != nil {
 			return err
 		}
-		if took := time.Since(began); took >= m.slice/4 || n >= maxTimes {
-			r.n = min(max(1, int(float64(n)*float64(m.slice)/float64(max(took, 1)))), maxTimes)
+		if took >= float64(m.slice)/4 || n >= maxTimes {
+			r.n = min(max(1, int(float64(n)*float64(m.slice)/max(took, 1))), maxTimes)
 			return nil
 		}
 	}
+}
+
+// quicker measures twice and returns the less time, in nanoseconds: the machine
+// may have been busy with something else.
+func (r *row) quicker(ctx context.Context, n int) (float64, error) {
+	took := math.Inf(1)
+	for range 2 {
+		s, err := r.measure(ctx, n)
+		if err != nil {
+			return 0, err
+		}
+		took = min(took, s.Nanos*float64(n))
+	}
+	return took, nil
 }
 
 // measureBesideFloor measures a row and its floor, one right after the other.

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lathhost/lath/examples"
 	"github.com/lathhost/lath/test/bench/guests"
 )
 
@@ -64,6 +65,11 @@ func startPeers(ctx context.Context, dir string) (*peers, error) {
 		return nil, errors.Join(err, p.close())
 	}
 	p.versions, p.ops = first.Versions, first.Ops
+	if checkout := os.Getenv(wazyEnv); checkout != "" {
+		if commit, err := output(ctx, checkout, nil, "git", "rev-parse", "--short=12", "HEAD"); err == nil {
+			p.versions["wazy"] = commit
+		}
+	}
 	return p, nil
 }
 
@@ -79,6 +85,13 @@ func (p *peers) close() error {
 // writeGuests writes the guests as every runtime can read them: core modules,
 // and components for those that know what that is.
 func writeGuests(dir string) error {
+	types, err := examples.Component("types")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "types.wasm"), types, 0o644); err != nil {
+		return err
+	}
 	for _, name := range []string{"callee", "caller"} {
 		component, err := guests.Component(name)
 		if err != nil {

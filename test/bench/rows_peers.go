@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -46,13 +47,15 @@ func (v *versus) add(name string, run func(context.Context, int) error, op strin
 const (
 	instantiateGroup = "instantiate and end"
 	resetGroup       = "pristine reset, with the call that writes"
+	wazyGroup        = "beside wazy, another component runtime in Go"
+	loopGroup        = "an empty loop that can be stopped, a pass"
 	callGroup        = "a call with one u32, instance taken, generated bindings"
 )
 
 // peerRows are what other runtimes do, too.
 func (b *bed) peerRows(ctx context.Context) ([]*row, error) {
 	v := &versus{b: b, peers: map[string]*row{}}
-	for _, part := range []func(context.Context, *versus) error{b.versusInstantiate, b.versusReset, b.versusCalls} {
+	for _, part := range []func(context.Context, *versus) error{b.versusInstantiate, b.versusReset, b.versusCalls, b.versusWazy, b.versusLoops} {
 		if err := part(ctx, v); err != nil {
 			return nil, err
 		}
@@ -237,5 +240,61 @@ func (b *bed) versusCalls(ctx context.Context, v *versus) error {
 	v.add("guest → host", out, "wasmtime: guest → host, u32, to C", nil)
 	v.add("host → guest", withoutDeadline(in), "wasmtime: host → guest, u32, from Go", nil)
 	v.add("guest → host", out, "wasmtime: guest → host, u32, to Go", nil)
+	return nil
+}
+
+// versusWazy compares components: types.wasm, which is written in C.
+func (b *bed) versusWazy(ctx context.Context, v *versus) error {
+	v.group = wazyGroup
+	pooled := map[component.Reuse]*component.Template{}
+	for _, reuse := range []component.Reuse{component.Pristine, component.Sticky} {
+		c, err := b.component("types")
+		if err != nil {
+			return err
+		}
+		if pooled[reuse], err = b.link(ctx, c, component.LinkConfig{Name: typesID, Pool: component.PoolConfig{Reuse: reuse}}); err != nil {
+			return err
+		}
+	}
+	caller, err := b.caller32(ctx)
+	if err != nil {
+		return err
+	}
+	const size = 100
+	texts := caller.times("host-texts", each(size), size)
+	v.add("fresh instance", instantiate(b.types), "wazy: a fresh instance of a C component", &limit{ratio: 0.4})
+	v.add("pristine instance of the pool, a call and reset", request(pooled[component.Pristine], nothing), "wazy: a fresh instance of a C component", &limit{ratio: 0.1})
+	v.add("guest → host, 100 B string there and back", texts, "wazy: guest → host, 100 B string", &limit{ratio: 0.6})
+	kept, pristine := request(pooled[component.Sticky], kilobyte), request(pooled[component.Pristine], kilobyte)
+	v.add("a request of 1 KB, instance kept, limits on", kept, "wazy: 1 KB in, 1 KB out", &limit{ratio: 1})
+	v.add("a request of 1 KB, instance kept, limits on", kept, "wazy: 1 KB in, 1 KB out, interruptible", nil)
+	v.add("a request of 1 KB, instance reset, limits on", pristine, "wazy: 1 KB in, 1 KB out", nil)
+	v.add("a request of 1 KB, instance reset, limits on", pristine, "wazy: 1 KB in, 1 KB out, instance per call", nil)
+	return nil
+}
+
+// versusLoops compares how loops are made such that they can be stopped.
+func (b *bed) versusLoops(ctx context.Context, v *versus) error {
+	v.group = loopGroup
+	t, err := b.guest(ctx, "callee", component.LinkConfig{})
+	if err != nil {
+		return err
+	}
+	i, err := b.take(ctx, t)
+	if err != nil {
+		return err
+	}
+	e := t.Export("", "spin")
+	var params, out []byte
+	run := func(ctx context.Context, n int) (err error) {
+		params = binary.AppendUvarint(params[:0], uint64(n))
+		if out, err = i.Call(ctx, e, params, out[:0]); err == nil && !bytes.Equal(out, params) {
+			err = errWrong
+		}
+		return err
+	}
+	for _, op := range []string{"wazero: loop", "wazero: loop, interruptible", "wasmtime: loop", "wazy: loop", "wazy: loop, interruptible"} {
+		v.add("guest with all limits", run, op, nil)
+	}
 	return nil
 }
