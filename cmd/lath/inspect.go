@@ -16,6 +16,9 @@ func (c *cli) inspectCmd() *cobra.Command {
 	var f transferFlags
 	cmd := &cobra.Command{
 		Use: "inspect FILE|REFERENCE", Short: "Show what a component imports and exports, as WIT",
+		Long: `Show the world of a component as WIT, and what has to be granted or linked before
+its imports do anything. That it imports something does not say that it uses it: a C
+library brings all of WASI. Nothing of the component is run.`,
 		Example: "  lath inspect counter.wasm\n  lath inspect ghcr.io/you/counter:0.1.0",
 		Args:    nargs(1, 1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.inspect(cmd.Context(), &f, args[0]) },
@@ -37,7 +40,8 @@ type inspected struct {
 // need is what a component can do nothing without, where it tries to.
 type need struct {
 	Interface string `json:"interface"`
-	// By says who gives it: flags of run, or a link.
+	// By says who gives it: a flag of run, for which the file of up --grants has
+	// a key on hosts, or a link.
 	By string `json:"by"`
 }
 
@@ -85,6 +89,9 @@ func (c *cli) inspect(ctx context.Context, f *transferFlags, arg string) error {
 		fmt.Fprintf(out, "// %s, %d bytes\n", seen.Digest, seen.Size)
 		for _, n := range seen.Needs {
 			fmt.Fprintf(out, "// %s needs %s\n", n.Interface, n.By)
+		}
+		if slices.ContainsFunc(seen.Needs, func(n need) bool { return strings.HasPrefix(n.By, "--") }) {
+			fmt.Fprintln(out, "// flags are those of lath run; on hosts the operator's file grants: lath up --help")
 		}
 		fmt.Fprint(out, text)
 	})

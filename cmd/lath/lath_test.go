@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -76,12 +77,65 @@ func TestErrorsAreJSONInJSONMode(t *testing.T) {
 	require.Empty(t, stdout)
 	var e map[string]string
 	require.NoError(t, json.Unmarshal([]byte(stderr), &e))
-	require.Contains(t, e["error"], "none.wasm: not found")
+	require.Contains(t, e["error"], "there is no file ")
 
 	code, _, stderr = runs(t, "--output=json", "nonsense")
 	require.Equal(t, exitUsage, code)
 	require.NoError(t, json.Unmarshal([]byte(stderr), &e))
 	require.Contains(t, e["error"], `unknown command "nonsense"`)
+}
+
+func TestErrorsAreJSONWhereTheEnvironmentSaysSo(t *testing.T) {
+	t.Setenv(outputEnv, outputJSON)
+	for _, args := range [][]string{{"nonsense"}, {"run"}, {"get", "hosts", "--nonsense"}} {
+		code, stdout, stderr := runs(t, args...)
+		require.Equal(t, exitUsage, code, args)
+		require.Empty(t, stdout, args)
+		var e map[string]string
+		require.NoError(t, json.Unmarshal([]byte(stderr), &e), args)
+	}
+	_, _, stderr := runs(t, "nonsense", "--output=text")
+	require.Contains(t, stderr, "\nsee: lath --help\n", "the command line comes first")
+}
+
+func TestVerbsOfTheLibraryAreStrict(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		`unknown command "nonsense" for "lath"`:            {"help", "nonsense"},
+		`unknown command "nonsense" for "lath link"`:       {"help", "link", "nonsense"},
+		`unknown command "nonsense" for "lath completion"`: {"completion", "nonsense"},
+		`unexpected argument "x"`:                          {"completion", "bash", "x"},
+	} {
+		code, stdout, stderr := runs(t, args...)
+		require.Equal(t, exitUsage, code, args)
+		require.Empty(t, stdout, args)
+		require.Contains(t, stderr, want)
+	}
+	for _, args := range [][]string{{"help", "link", "put"}, {"completion", "zsh"}} {
+		code, stdout, stderr := runs(t, args...)
+		require.Equal(t, exitOK, code, stderr)
+		require.NotEmpty(t, stdout)
+	}
+	_, version, _ := runs(t, "version")
+	for _, flag := range []string{"--version", "-v"} {
+		code, stdout, _ := runs(t, flag)
+		require.Equal(t, exitOK, code)
+		require.Equal(t, version, stdout)
+	}
+}
+
+// full is a disk that is.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestResultsThatCannotBeWrittenAreNotSuccess(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"version"}, {"version", "--output", "json"}, {"inspect", catWasm}} {
+		var stderr bytes.Buffer
+		require.Equal(t, exitFailed, run(t.Context(), args, strings.NewReader(""), full{}, &stderr), args)
+		require.Contains(t, stderr.String(), "write the result: no space left")
+	}
 }
 
 func TestStateDirIsPrivateAndHoldsOneHost(t *testing.T) {

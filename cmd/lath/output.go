@@ -18,8 +18,27 @@ func (c *cli) result(v any, text func(w io.Writer)) error {
 	if c.json() {
 		return writeJSON(c.stdout, v)
 	}
-	text(c.stdout)
-	return nil
+	w := &resultWriter{w: c.stdout}
+	text(w)
+	return w.err
+}
+
+// resultWriter keeps the first error of a stream, so that a full disk is not
+// taken for an answer.
+type resultWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (r *resultWriter) Write(b []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	n, err := r.w.Write(b)
+	if err != nil {
+		r.err = fmt.Errorf("write the result: %w", err)
+	}
+	return n, r.err
 }
 
 // say tells a person what happens, beside the result.
@@ -37,8 +56,10 @@ func writeJSON(w io.Writer, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("write JSON: %w", err)
 	}
-	_, err := w.Write(buf.Bytes())
-	return err
+	if _, err := w.Write(buf.Bytes()); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
 }
 
 // terminal says whether a stream is a person's.

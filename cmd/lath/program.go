@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,6 +34,9 @@ const (
 	outputJSON = "json"
 )
 
+// outputEnv stands in for --output.
+const outputEnv = "LATH_OUTPUT"
+
 // run is the whole program but for the process: it returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	c := &cli{args: args, stdin: stdin, stdout: stdout, stderr: stderr}
@@ -41,6 +45,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	strictBuiltins(root)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
@@ -75,8 +80,11 @@ func (c *cli) wantsJSON() bool {
 		if a == "--output=json" || a == "--output" && i+1 < len(c.args) && c.args[i+1] == outputJSON {
 			return true
 		}
+		if strings.HasPrefix(a, "--output") {
+			return false
+		}
 	}
-	return false
+	return os.Getenv(outputEnv) == outputJSON
 }
 
 func (c *cli) root() *cobra.Command {
@@ -98,9 +106,11 @@ Exit codes: 0 done, 1 failed, 2 wrong use; of run, those of the program.`,
 		SilenceUsage:  true,
 	}
 	asGroup(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.Version = buildVersion()
+	root.SetVersionTemplate(versionLine())
+	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().StringVar(&c.output, "output", outputText, "form of output: text or json")
-	fromEnv(root.PersistentFlags(), "output", "LATH_OUTPUT")
+	fromEnv(root.PersistentFlags(), "output", outputEnv)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		c.parsed = true
 		if err := readEnv(cmd.Flags()); err != nil {
@@ -116,47 +126,8 @@ Exit codes: 0 done, 1 failed, 2 wrong use; of run, those of the program.`,
 	return root
 }
 
-// asGroup makes a command one that only holds others: alone it shows help,
-// with anything else it says what it does not know.
-func asGroup(cmd *cobra.Command) *cobra.Command {
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return nil
-		}
-		err := fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			err = fmt.Errorf("%w: did you mean %s?", err, strings.Join(near, " or "))
-		}
-		return &usageError{err}
-	}
-	cmd.SuggestionsMinimumDistance = 2
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	return cmd
-}
-
-// nargs wants between least and most arguments, and says which.
-func nargs(least, most int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) < least:
-			return usagef("%d argument(s) given, more are needed: %s", len(args), cmd.UseLine())
-		case len(args) > most:
-			return usagef("unexpected argument %q: %s", args[most], cmd.UseLine())
-		}
-		return nil
-	}
-}
-
 // guestEnd is the end of a guest that this program ends with: silent, since the
 // guest has said what there was to say.
 type guestEnd struct{ status int }
 
 func (e *guestEnd) Error() string { return fmt.Sprintf("exit status %d", e.status) }
-
-// usageError is wrong use: the command line cannot mean anything.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }

@@ -22,7 +22,7 @@ func (c *cli) transfer(ctx context.Context, name string) (progress oci.Progress,
 		return nil, func() {}
 	}
 	p := mpb.NewWithContext(ctx, mpb.WithOutput(c.stderr), mpb.WithWidth(40))
-	bar := p.AddBar(0,
+	bar := p.AddBar(0, mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(name+" ")),
 		mpb.AppendDecorators(decor.Counters(decor.SizeB1024(0), "% .1f / % .1f")))
 	progress = func(done, total int64) {

@@ -40,6 +40,9 @@ func (c *cli) push(ctx context.Context, f *transferFlags, file, reference string
 	if err != nil {
 		return &usageError{err}
 	}
+	if err := checkFile(file); err != nil {
+		return err
+	}
 	path, err := oci.FileReference(file)
 	if err != nil {
 		return err

@@ -88,23 +88,27 @@ func (f *transferFlags) client(ref oci.Reference) (*oci.Client, error) {
 
 // pull fetches what a reference or the path of a file names.
 func (c *cli) pull(ctx context.Context, f *transferFlags, arg string) (*oci.Artifact, error) {
-	if isFile(arg) {
-		var err error
-		if arg, err = oci.FileReference(arg); err != nil {
+	local := isFile(arg)
+	if local {
+		if err := checkFile(arg); err != nil {
 			return nil, err
 		}
 	}
-	ref, err := oci.ParseReference(arg)
+	ref, err := parseReference(arg)
 	if err != nil {
-		return nil, fmt.Errorf("there is no file %s, and as a %w", arg, err)
+		return nil, err
 	}
 	client, err := f.client(ref)
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
-	progress, done := c.transfer(ctx, "pull "+arg)
-	a, err := client.Pull(ctx, arg, progress)
+	var progress oci.Progress
+	done := func() {}
+	if !local {
+		progress, done = c.transfer(ctx, "pull "+arg)
+	}
+	a, err := client.Pull(ctx, ref.String(), progress)
 	done()
 	if err == nil && a.Stale != nil {
 		c.say("warning: taken from the cache: %v", a.Stale)
@@ -112,14 +116,31 @@ func (c *cli) pull(ctx context.Context, f *transferFlags, arg string) (*oci.Arti
 	return a, err
 }
 
+// parseReference reads a reference, or the path of a file.
+func parseReference(arg string) (oci.Reference, error) {
+	if isFile(arg) {
+		var err error
+		if arg, err = oci.FileReference(arg); err != nil {
+			return oci.Reference{}, err
+		}
+	}
+	ref, err := oci.ParseReference(arg)
+	if err != nil {
+		err = fmt.Errorf("there is no file %s, and as a %w", arg, err)
+	}
+	return ref, err
+}
+
 // isFile says whether an argument is the path of a file and not a reference:
-// it says so by its beginning, or there is a file of that name.
+// it says so by its beginning, or there is a file or a folder of that name.
 func isFile(arg string) bool {
 	if strings.HasPrefix(arg, "./") || strings.HasPrefix(arg, "../") || filepath.IsAbs(arg) {
 		return true
 	}
-	info, err := os.Stat(arg)
-	return err == nil && !info.IsDir()
+	if info, err := os.Stat(arg); err == nil {
+		return !info.IsDir() || !strings.Contains(arg, ":")
+	}
+	return false
 }
 
 // decode reads a component without running anything of it.

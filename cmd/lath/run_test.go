@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -25,6 +26,7 @@ const (
 	typesWasm   = "../../examples/types/types.wasm"
 	commandWasm = "../../host/wasi/testdata/command.wasm"
 	probeWasm   = "../../host/wasi/testdata/probe.wasm"
+	webWasm     = "../../host/wasi/serve/testdata/web.wasm"
 )
 
 // guest runs lath run with a cache that all tests share.
@@ -118,6 +120,11 @@ func TestProgramIsEndedByTimeAndInterrupt(t *testing.T) {
 	code, out, stderr = runsWith(ctx, strings.NewReader(""), "run", "--cache-dir", t.TempDir(), commandWasm)
 	require.Equal(t, exitInterrupted, code, "nor does it begin: %s%s", out, stderr)
 	require.Empty(t, stderr)
+
+	terminated, end := context.WithCancelCause(t.Context())
+	end(&signalError{syscall.SIGTERM})
+	code, _, _ = runsWith(terminated, strings.NewReader(""), "run", "--cache-dir", t.TempDir(), commandWasm)
+	require.Equal(t, 128+15, code)
 }
 
 func TestTrapsAndLimitsSayWhy(t *testing.T) {
@@ -127,12 +134,15 @@ func TestTrapsAndLimitsSayWhy(t *testing.T) {
 		err  string
 	}{
 		{[]string{"--invoke", "trap()", typesWasm}, "error: types.wasm: example:types/failures.trap: unreachable\nbacktrace, innermost first:\n    example:types/failures#trap (module 0)\n"},
-		{[]string{"--memory", "64KiB", commandWasm}, "memory of 2 pages, at most 1"},
+		{[]string{"--memory", "64KiB", commandWasm}, "memory of 2 pages, at most 1 are allowed\nflags of this run set limits: --memory 64KiB, --handles 100000, --cpu none\n"},
 		{[]string{"--cpu", "10ms", "--invoke", "spin()", typesWasm}, "types.wasm: example:types/failures.spin: limit exceeded"},
-		{[]string{"--handles", "1", commandWasm, "hello"}, "limit exceeded"},
+		{[]string{"--cpu", "10ms", "--invoke", "spin()", typesWasm}, "\nflags of this run set limits: --memory 256MiB, --handles 100000, --cpu 10ms\n"},
+		{[]string{"--handles", "1", commandWasm, "hello"}, "too many open handles\n"},
+		{[]string{"--debug", "--invoke", "trap()", typesWasm}, "\ntypes.wasm tells no source lines: it was built without debug information"},
+		{[]string{webWasm}, "what it exports cannot be called from a command line:\n  wasi:http/incoming-handler@0.2.0.handle: func("},
 		{[]string{probeWasm}, "probe.wasm is no program: it does not export wasi:cli/run; call one of its functions with --invoke 'FUNCTION(ARGUMENTS)':\n  mixed: func() -> bool\n"},
 		{[]string{"--invoke", `greet("x")`, greeterWasm}, "imports example:counter/counter, which nothing here carries out\nlink it"},
-		{[]string{"none.wasm"}, "there is no file none.wasm"},
+		{[]string{"none.wasm"}, "there is no file none.wasm, and as a reference"},
 	} {
 		code, out, stderr := guest(t, c.args...)
 		require.Equal(t, exitFailed, code, c.args)
@@ -141,14 +151,35 @@ func TestTrapsAndLimitsSayWhy(t *testing.T) {
 	}
 }
 
-func TestCoreModulesAreRefusedWithWhatToDo(t *testing.T) {
+func TestFilesThatAreNoComponentsAreNamedForWhatTheyAre(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "old.wasm")
-	require.NoError(t, os.WriteFile(file, []byte("\x00asm\x01\x00\x00\x00"), 0o600))
-	code, _, stderr := guest(t, file)
-	require.Equal(t, exitFailed, code)
-	require.Contains(t, stderr, "old.wasm is a core module, not a component")
-	require.Contains(t, stderr, "jco new --wasi-command "+file+" -o old.component.wasm")
+	dir := t.TempDir()
+	cut, err := os.ReadFile(catWasm)
+	require.NoError(t, err)
+	path := func(name string) string { return filepath.Join(dir, name) }
+	for name, c := range map[string]struct{ content, err string }{
+		"old.wasm":   {"\x00asm\x01\x00\x00\x00", "is a core module, not a component\n"},
+		"empty.wasm": {"", "is empty: it is not a component\n"},
+		"text.txt":   {"hello\n", `is not WebAssembly: it begins with "hello\n"`},
+		"a.wat":      {"\n  (component)", "is WebAssembly text: make it binary with wasm-tools parse " + path("a.wat") + " -o a.wasm\n"},
+		"cut.wasm":   {string(cut[:4000]), "unexpected end"},
+		"none.wasm":  {"-", "error: there is no file " + path("none.wasm") + "\n"},
+		"folder":     {"-", "folder is a directory, not a component"},
+	} {
+		if c.content != "-" {
+			require.NoError(t, os.WriteFile(path(name), []byte(c.content), 0o600))
+		}
+		require.NoError(t, os.MkdirAll(path("folder"), 0o700))
+		for _, verb := range [][]string{{"run", "--cache-dir", guestCache, path(name)}, {"inspect", path(name)}, {"push", path(name), "localhost:1/x:1"}} {
+			code, out, stderr := runs(t, verb...)
+			require.Equal(t, exitFailed, code, verb)
+			require.Empty(t, out, verb)
+			require.Contains(t, stderr, c.err, verb)
+			require.NotContains(t, stderr, "file://", "who typed a path reads the path")
+		}
+	}
+	_, _, stderr := guest(t, path("old.wasm"))
+	require.Contains(t, stderr, "jco new --wasi-command "+path("old.wasm")+" -o old.component.wasm")
 }
 
 func TestInvokePrintsTheResult(t *testing.T) {
@@ -201,13 +232,18 @@ func TestWrongUseOfRun(t *testing.T) {
 		err  string
 	}{
 		{[]string{}, "no component is named: lath run [flags] FILE|REFERENCE"},
+		{[]string{""}, "no component is named"},
+		{[]string{"--invoke", "", typesWasm}, "--invoke: it is empty: want FUNCTION(ARGUMENTS)"},
+		{[]string{"--timeout", "5", catWasm}, `--timeout "5": want a time such as 30s or 2m`},
+		{[]string{"--handles", "many", catWasm}, `--handles "many": want a whole number`},
+		{[]string{"--allow-htp", "x", catWasm}, "unknown flag: --allow-htp; did you mean --allow-http?"},
 		{[]string{"--dir", "nowhere", catWasm}, "nowhere, granted as /nowhere"},
 		{[]string{"--dir", ".::/a", "--dir", "..::/a", catWasm}, "--dir: the guest finds both"},
 		{[]string{"--env", "=x", catWasm}, `--env: "=x": want NAME=VALUE`},
 		{[]string{"--env", "LATH_NOT_SET", catWasm}, "--env: the environment has no variable LATH_NOT_SET"},
 		{[]string{"--config", "x", catWasm}, `--config: "x": want NAME=VALUE`},
 		{[]string{"--memory", "lots", catWasm}, `--memory: "lots": want a size such as 64MiB`},
-		{[]string{"--handles", "-1", catWasm}, "--handles -1: it is negative"},
+		{[]string{"--handles", "-1", catWasm}, "--handles -1: want 1 or more"},
 		{[]string{"--cpu", "-1s", catWasm}, "--cpu -1s: it is negative"},
 		{[]string{"--timeout", "-1s", catWasm}, "--timeout -1s: it is negative"},
 		{[]string{"--cwd", "x", catWasm}, `--cwd "x": want an absolute path`},

@@ -37,7 +37,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.http, "allow-http", nil, "`server` that it may send HTTP requests to, HOST[:PORT]; repeatable")
 	flags.StringArrayVar(&f.config, "config", nil, "`setting` of wasi:config/store, NAME=VALUE; repeatable")
 	flags.StringVar(&f.memory, "memory", "256MiB", "limit of its linear memory")
-	flags.IntVar(&f.handles, "handles", 0, "limit of the handles that it has open (default 100000)")
+	flags.IntVar(&f.handles, "handles", 100_000, "limit of the handles that it has open")
 	flags.DurationVar(&f.cpu, "cpu", 0, "limit of the work of its code, counted as processor time whatever else the machine does (default none)")
 	flags.DurationVar(&f.timeout, "timeout", 0, "limit of its time on the clock (default none)")
 	flags.StringVar(&f.invoke, "invoke", "", "function to call instead of wasi:cli/run, with its arguments in WAVE; its result is printed")
@@ -91,8 +91,8 @@ func (f *runFlags) limits() (l component.Limits, err error) {
 	if l.Memory, err = grant.ParseSize(f.memory); err != nil {
 		return l, fmt.Errorf("--memory: %w", err)
 	}
-	if f.handles < 0 {
-		return l, fmt.Errorf("--handles %d: it is negative", f.handles)
+	if f.handles < 1 {
+		return l, fmt.Errorf("--handles %d: want 1 or more", f.handles)
 	}
 	if f.timeout < 0 {
 		return l, fmt.Errorf("--timeout %s: it is negative", f.timeout)
@@ -128,4 +128,13 @@ func assignments(texts []string, own func(name string) (string, error)) (map[str
 		values[name] = value
 	}
 	return values, nil
+}
+
+// limitsSet says what a program was limited to, for one that was stopped.
+func (f *runFlags) limitsSet() string {
+	cpu := "none"
+	if f.cpu > 0 {
+		cpu = f.cpu.String()
+	}
+	return fmt.Sprintf("flags of this run set limits: --memory %s, --handles %d, --cpu %s", f.memory, f.handles, cpu)
 }

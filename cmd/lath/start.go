@@ -110,15 +110,11 @@ func (f *componentFlags) request(args []string) (req ctl.ScaleComponent, err err
 		}
 		id = args[0]
 	}
-	if isFile(ref) {
-		if ref, err = oci.FileReference(ref); err != nil {
-			return req, err
-		}
-	}
-	parsed, err := oci.ParseReference(ref)
+	parsed, err := parseReference(ref)
 	if err != nil {
 		return req, &usageError{err}
 	}
+	ref = parsed.String()
 	if id == "" {
 		id = idOf(parsed)
 	}

@@ -28,6 +28,11 @@ func buildVersion() string {
 	return "0.0.0-dev"
 }
 
+// versionLine is what --version and version print.
+func versionLine() string {
+	return fmt.Sprintf("lath %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
 func (c *cli) versionCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Example: "  lath version --output json", Args: nargs(0, 0),
@@ -37,7 +42,7 @@ func (c *cli) versionCmd() *cobra.Command {
 				Go       string `json:"go"`
 				Platform string `json:"platform"`
 			}{buildVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
-			return c.result(v, func(w io.Writer) { fmt.Fprintf(w, "lath %s %s %s\n", v.Version, v.Go, v.Platform) })
+			return c.result(v, func(w io.Writer) { fmt.Fprint(w, versionLine()) })
 		},
 	}
 }
