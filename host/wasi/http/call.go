@@ -95,11 +95,6 @@ func (b callBody) Read(p []byte) (int, error) {
 	}
 	c.reading = true
 	c.mu.Unlock()
-	return c.read(p)
-}
-
-// read reads the body; the caller has set reading.
-func (c *Call) read(p []byte) (int, error) {
 	n, err := c.r.Body.Read(p)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -204,21 +199,30 @@ func (c *Call) drain() bool {
 	}
 	c.flush()
 	defer time.AfterFunc(patience, c.breakOff).Stop()
+	defer c.rest()
 	buf := make([]byte, 4<<10)
-	for left := maxDrain; left > 0; {
-		n, err := c.read(buf)
+	for left := maxDrain; left > 0 && !c.broken(); {
+		n, err := c.r.Body.Read(buf)
 		if err != nil {
 			return errors.Is(err, goio.EOF)
 		}
 		left -= n
-		c.mu.Lock()
-		c.reading = true
-		c.mu.Unlock()
 	}
+	return false
+}
+
+// rest notes that nothing is read any more.
+func (c *Call) rest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reading = false
-	return false
+}
+
+// broken reports whether patience has run out.
+func (c *Call) broken() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cut
 }
 
 func (a answer) drop() {

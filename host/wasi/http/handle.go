@@ -166,7 +166,7 @@ func (r *outgoingRequest) attach(req *http.Request) {
 }
 
 // unsuited are fields that no trailer section may have (RFC 9110, section
-// 6.5.1), of which Go's transport would fail.
+// 6.5.1): Go's transport would fail of them, and its server would send them.
 func unsuited(name string) bool {
 	return strings.EqualFold(name, "trailer") || strings.EqualFold(name, "content-length")
 }

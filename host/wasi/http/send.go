@@ -6,6 +6,9 @@ import (
 	goio "io"
 	"maps"
 	"net/http"
+	"strconv"
+
+	contract "github.com/lathhost/lath/wit/wasi/http"
 )
 
 // sendBytes is how much of a response is written at a time.
@@ -13,8 +16,15 @@ const sendBytes = 32 << 10
 
 // send writes a response, header first, while its guest writes the body.
 func (c *Call) send(r *outgoingResponse) error {
+	length, err := contentLength(r.headers)
+	if err != nil {
+		return code(contract.ErrorCodeHTTPProtocolError) // who reads it could be led to take the one or the other
+	}
 	h := c.w.Header()
 	maps.Copy(h, r.headers.header())
+	if length >= 0 {
+		h.Set("Content-Length", strconv.FormatInt(length, 10)) // once
+	}
 	if !r.headers.has("content-type") {
 		h["Content-Type"] = nil // or the server would guess
 	}
@@ -50,7 +60,9 @@ func (c *Call) sendBody(b *outgoingBody) error {
 		case err == nil:
 		case errors.Is(err, goio.EOF):
 			for name, values := range b.sent() {
-				c.w.Header()[http.TrailerPrefix+name] = values
+				if !unsuited(name) {
+					c.w.Header()[http.TrailerPrefix+name] = values
+				}
 			}
 			return nil
 		case c.r.Context().Err() != nil:
