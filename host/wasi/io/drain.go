@@ -8,7 +8,8 @@ import (
 // Drain is one writer that the streams of many guests write to, such as the
 // standard output of the process. It outlives them: what was written to a
 // stream is written after the stream is dropped too. It holds 64 KiB that are
-// not written yet. It is safe for concurrent use.
+// not written yet, and as much of each guest that writes at the same time. It is
+// safe for concurrent use.
 type Drain struct{ sink pumped }
 
 // NewDrain makes a drain on a writer that may block. The writer is never
@@ -29,7 +30,9 @@ func (d *Drain) Written(ctx context.Context) error {
 }
 
 // SharedOutputStream makes a stream on a drain that outlives it.
-func SharedOutputStream(d *Drain) *OutputStream { return &OutputStream{sink: tap{&d.sink}} }
+func SharedOutputStream(d *Drain) *OutputStream {
+	return &OutputStream{sink: tap{&d.sink}, shared: true}
+}
 
 // tap is a sink that stays when its stream goes.
 type tap struct{ *pumped }

@@ -21,6 +21,9 @@ type OutputStream struct {
 	sink sink
 	// permit is what check-write allowed and was not used yet.
 	permit uint64
+	// shared is that others fill the sink, too: of the room that check-write
+	// saw, there may be none left.
+	shared bool
 }
 
 var _ contract.OutputStream = (*OutputStream)(nil)
@@ -44,22 +47,47 @@ func (s *OutputStream) CheckWrite(context.Context) (uint64, error) {
 	return s.permit, err
 }
 
-// Write implements the contract.
-func (s *OutputStream) Write(_ context.Context, contents []byte) error {
+// Write implements the contract. It blocks only where many streams write to one
+// [Drain], and then the end of ctx is a trap.
+func (s *OutputStream) Write(ctx context.Context, contents []byte) error {
 	if err := s.spend(uint64(len(contents))); err != nil {
 		return err
 	}
-	return s.sink.put(contents)
+	return s.put(ctx, contents)
 }
 
-// WriteZeroes implements the contract.
-func (s *OutputStream) WriteZeroes(_ context.Context, length uint64) error {
+// put writes what was allowed.
+func (s *OutputStream) put(ctx context.Context, b []byte) error {
+	if s.shared {
+		return s.fill(ctx, b)
+	}
+	return s.sink.put(b)
+}
+
+// fill writes b, a piece whenever there is room.
+func (s *OutputStream) fill(ctx context.Context, b []byte) error {
+	for len(b) > 0 {
+		room, err := s.await(ctx)
+		if err != nil {
+			return err
+		}
+		n := min(room, uint64(len(b)))
+		if err := s.sink.put(b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// WriteZeroes implements the contract; see Write.
+func (s *OutputStream) WriteZeroes(ctx context.Context, length uint64) error {
 	if err := s.spend(length); err != nil {
 		return err
 	}
 	for length > 0 {
 		n := min(length, uint64(len(zeroes)))
-		if err := s.sink.put(zeroes[:n]); err != nil {
+		if err := s.put(ctx, zeroes[:n]); err != nil {
 			return err
 		}
 		length -= n
@@ -81,16 +109,9 @@ func (s *OutputStream) BlockingWriteAndFlush(ctx context.Context, contents []byt
 	if len(contents) > maxBlockingWrite {
 		return fmt.Errorf("blocking write of %d bytes, more than %d", len(contents), maxBlockingWrite)
 	}
-	for len(contents) > 0 {
-		room, err := s.await(ctx)
-		if err != nil {
-			return err
-		}
-		n := min(room, uint64(len(contents)))
-		if err := s.sink.put(contents[:n]); err != nil {
-			return err
-		}
-		contents = contents[n:]
+	s.permit = 0
+	if err := s.fill(ctx, contents); err != nil {
+		return err
 	}
 	return s.BlockingFlush(ctx)
 }
@@ -103,10 +124,8 @@ func (s *OutputStream) BlockingWriteZeroesAndFlush(ctx context.Context, length u
 	return s.BlockingWriteAndFlush(ctx, zeroes[:length])
 }
 
-// await waits until there is room and returns how much. A permit of an
-// earlier check-write is void.
+// await waits until there is room and returns how much.
 func (s *OutputStream) await(ctx context.Context) (uint64, error) {
-	s.permit = 0
 	for {
 		room, err := s.sink.room()
 		if err != nil || room > 0 {
@@ -154,16 +173,17 @@ func (s *OutputStream) Splice(ctx context.Context, src contract.InputStream, len
 
 // BlockingSplice implements the contract. The end of ctx is a trap.
 func (s *OutputStream) BlockingSplice(ctx context.Context, src contract.InputStream, length uint64) (uint64, error) {
+	s.permit = 0
 	room, err := s.await(ctx)
 	if err != nil || length == 0 {
 		return 0, err
 	}
-	// Nobody but this stream fills the sink, so the room stays while this waits.
+	// Where nobody but this stream fills the sink, the room stays.
 	b, err := src.BlockingRead(ctx, min(room, length))
 	if err != nil {
 		return 0, err
 	}
-	return uint64(len(b)), s.sink.put(b)
+	return uint64(len(b)), s.put(ctx, b)
 }
 
 // End closes a stream of [NewOutputStream] for its guest, whose every later

@@ -81,8 +81,10 @@ type pumped struct {
 	buf      []byte // not written yet
 	spare    []byte // the buffer that was written last
 	inFlight int    // being written
-	flushing bool
-	pumping  bool
+	// asked and flushed count flushes: one that is asked for during another has
+	// bytes of its own.
+	asked, flushed uint64
+	pumping        bool
 	// ending is that nothing is taken any more; the fate says whether the
 	// rest can still be written.
 	ending   bool
@@ -98,7 +100,7 @@ func (p *pumped) room() (uint64, error) {
 	switch {
 	case p.over():
 		return 0, p.fate.answer()
-	case p.flushing:
+	case p.flushing():
 		return 0, nil
 	}
 	return uint64(max(0, capacity-len(p.buf)-p.inFlight)), nil // many may have put what they saw room for
@@ -121,10 +123,13 @@ func (p *pumped) flush() error {
 	if p.over() {
 		return p.fate.answer()
 	}
-	p.flushing = true
+	p.asked++
 	p.demand()
 	return nil
 }
+
+// flushing tells whether a flush is not done yet; mu is held.
+func (p *pumped) flushing() bool { return p.asked != p.flushed }
 
 // over tells whether the guest can do nothing more with the sink; mu is held.
 func (p *pumped) over() bool { return p.fate.ended || p.ending }
@@ -139,7 +144,7 @@ func (p *pumped) demand() {
 
 // work tells whether there is something to do for the goroutine; mu is held.
 func (p *pumped) work() bool {
-	return !p.fate.ended && (len(p.buf) > 0 || p.flushing || p.ending && !p.finished)
+	return !p.fate.ended && (len(p.buf) > 0 || p.flushing() || p.ending && !p.finished)
 }
 
 func (p *pumped) pump() {
@@ -148,7 +153,8 @@ func (p *pumped) pump() {
 	for p.work() {
 		b := p.buf
 		p.buf, p.spare, p.inFlight = p.spare[:0], nil, len(b)
-		flush, finish := p.flushing, p.ending // then b is the last
+		flush, asked := p.flushing(), p.asked
+		finish := p.ending // then b is the last
 		p.mu.Unlock()
 		err := writeAll(p.w, b)
 		if err == nil && flush {
@@ -164,7 +170,7 @@ func (p *pumped) pump() {
 		} else if err != nil {
 			p.fate.end(err)
 		}
-		p.flushing = p.flushing && !flush
+		p.flushed = asked
 		p.finished = p.finished || finish
 		p.waiting.wakeAll()
 	}
@@ -174,7 +180,7 @@ func (p *pumped) pump() {
 func (p *pumped) Ready() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.over() || !p.flushing && len(p.buf)+p.inFlight < capacity
+	return p.over() || !p.flushing() && len(p.buf)+p.inFlight < capacity
 }
 
 func (p *pumped) Subscribe(w *Waiter) (stop func()) {
