@@ -134,6 +134,7 @@ type pool struct {
 	least  int         // of both together since the last look
 	closed bool
 	works  bool // the goroutine runs
+	awake  bool // and was told of its work, or is at it
 	stats  PoolStats
 
 	wake   chan struct{}
@@ -165,9 +166,9 @@ func (p *pool) work() {
 		p.works = true
 		p.wg.Go(p.run)
 	}
-	select {
-	case p.wake <- struct{}{}:
-	default:
+	if !p.awake {
+		p.awake = true
+		p.wake <- struct{}{} // has room: it was read before the goroutine rested
 	}
 }
 
@@ -238,10 +239,15 @@ func (p *pool) put(i *Instance) bool {
 	return true
 }
 
+// discarded notes an instance that is closed, and has another one made in its
+// place if it is one of the least.
 func (p *pool) discarded() {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.stats.Discarded++
-	p.mu.Unlock()
+	if len(p.ready)+len(p.used) < p.cfg.Min {
+		p.work()
+	}
 }
 
 // reset brings an instance back to its first state; one that cannot be is
@@ -266,29 +272,68 @@ func (p *pool) reset(i *Instance) bool {
 	return err == nil
 }
 
-// run is the pool's goroutine: it fills, resets and thins out.
+// run is the pool's goroutine: it resets, fills and thins out. Resets come first,
+// since an instance that is there is had sooner than a new one.
 func (p *pool) run() {
 	tick := time.NewTicker(p.cfg.Idle)
 	defer tick.Stop()
-	for {
-		p.fill()
+	var failed backoff
+	for p.ctx.Err() == nil {
+		if p.cleanOne() || failed.over() && p.fillOne(&failed) || !p.rest(failed.over()) {
+			continue
+		}
 		select {
 		case <-p.ctx.Done():
-			return
 		case <-p.wake:
-			p.clean()
+		case <-failed.timer:
 		case <-tick.C:
 			p.thin()
 		}
 	}
 }
 
-// clean resets what was used.
-func (p *pool) clean() {
-	for p.ctx.Err() == nil && p.cleanOne() {
+// rest says that the goroutine waits to be woken, unless there is work, of which
+// filling may have to wait.
+func (p *pool) rest(fills bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fills = fills && p.unkept.Load() == nil && len(p.ready)+len(p.used) < p.cfg.Min
+	if !p.closed && (len(p.used) > 0 || fills) {
+		return false
 	}
+	if p.awake { // what it was told is done
+		p.awake = false
+		select {
+		case <-p.wake:
+		default:
+		}
+	}
+	return true
 }
 
+// backoff is the wait after what failed: what fails for want of memory fails for
+// a while, and costs all the others time.
+type backoff struct {
+	wait  time.Duration
+	until time.Time
+	timer <-chan time.Time // nil: nothing failed
+}
+
+// The least and the most of a wait.
+const (
+	firstWait = 100 * time.Millisecond
+	lastWait  = time.Minute
+)
+
+func (b *backoff) over() bool { return b.timer == nil || !time.Now().Before(b.until) }
+
+func (b *backoff) fail() {
+	b.wait = min(max(2*b.wait, firstWait), lastWait)
+	b.until = time.Now().Add(b.wait)
+	b.timer = time.After(b.wait)
+}
+
+// cleanOne resets an instance that was used, if there is one.
 func (p *pool) cleanOne() bool {
 	p.resetting.Lock()
 	defer p.resetting.Unlock()
@@ -318,23 +363,25 @@ func (p *pool) add(i *Instance) {
 // fillTime bounds the making of an instance that nobody waits for.
 const fillTime = 10 * time.Second
 
-// fill makes instances up to the least number. What goes wrong is left for the
-// call that needs one to find, and tell.
-func (p *pool) fill() {
-	for p.idle() < p.cfg.Min {
-		ctx, cancel := context.WithTimeout(p.ctx, fillTime)
-		i, err := p.tmpl.newInstance(ctx, false)
-		cancel()
-		if err != nil {
-			return
-		}
-		if p.cfg.Reuse == Pristine && !i.parked() {
-			_ = i.Close() // as above
-			return
-		}
-		i.since = time.Now()
-		p.add(i)
+// fillOne makes an instance if there are fewer than the least number. What goes
+// wrong is left for the call that needs one to find, and tell.
+func (p *pool) fillOne(failed *backoff) bool {
+	if p.idle() >= p.cfg.Min || p.unkept.Load() != nil {
+		return false
 	}
+	ctx, cancel := context.WithTimeout(p.ctx, fillTime)
+	defer cancel()
+	i, err := p.tmpl.newInstance(ctx, false)
+	if err == nil && p.cfg.Reuse == Pristine && !i.parked() {
+		err = errors.Join(errHolds, i.Close())
+	}
+	if err != nil {
+		failed.fail()
+		return false
+	}
+	*failed = backoff{}
+	p.add(i)
+	return true
 }
 
 func (p *pool) idle() int {

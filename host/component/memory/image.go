@@ -19,9 +19,8 @@ type Segment struct {
 // two system calls and only the pages that its guest writes to; elsewhere its
 // bytes are copied.
 //
-// An Image is immutable and may be used by any number of goroutines. Close it
-// after the last call of [Image.New] and of [Linear.Reset]; memories made from
-// it stay readable.
+// An Image is immutable and may be used by any number of goroutines. Memories made
+// from it stay readable after its end, but [Image.New] and [Linear.Reset] fail.
 type Image struct {
 	size     uint64 // bytes, whole pages
 	segments []Segment
@@ -60,7 +59,21 @@ func (i *Image) New(min, max uint64, budget *Budget) (*Linear, error) {
 // multiple of [PageSize].
 func (i *Image) Size() uint64 { return i.size }
 
-// Close releases the image.
+// hold returns the bytes, which stay until letGo. A nil image has none.
+func (i *Image) hold() ([]byte, error) {
+	if i == nil {
+		return nil, nil
+	}
+	return i.file.hold(i)
+}
+
+func (i *Image) letGo() {
+	if i != nil {
+		i.file.letGo()
+	}
+}
+
+// Close releases the image, when nobody holds it any more.
 func (i *Image) Close() error {
 	_, err := i.dropSpares(true)
 	if err := errors.Join(err, i.file.close()); err != nil {
@@ -86,9 +99,6 @@ func (i *Image) isDelta(delta []patch) {
 		i.first.CompareAndSwap(nil, &delta)
 	}
 }
-
-// copied returns the image where it is no file.
-func (i *Image) copied() []byte { return i.whole() }
 
 // copyTo writes the image over fresh memory.
 func (i *Image) copyTo(mem []byte) {

@@ -76,13 +76,21 @@ func (i *Image) place(mem []byte) (copied bool, _ error) {
 	return false, err
 }
 
-// bytes returns the image, to read: a view of the file that all memories share.
-func (i *Image) bytes() []byte {
-	if i.file.view != nil {
-		return i.file.view
+// hold returns a view of the file that all memories share, or a copy of the
+// image where there is no file.
+func (f *imageFile) hold(i *Image) ([]byte, error) {
+	f.mu.RLock()
+	switch {
+	case f.closed:
+		f.mu.RUnlock()
+		return nil, os.ErrClosed
+	case f.view != nil:
+		return f.view, nil
 	}
-	return i.copied()
+	return i.whole(), nil
 }
+
+func (f *imageFile) letGo() { f.mu.RUnlock() }
 
 func (f *imageFile) close() error {
 	f.mu.Lock()

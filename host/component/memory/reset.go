@@ -3,6 +3,7 @@ package memory
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"sync"
 )
 
@@ -43,7 +44,12 @@ func (m *Linear) Mark() error {
 	dirty, _ := m.dirty((*buf)[:0], size)
 	*buf = dirty
 	m.reset = pristine{marked: true, size: size}
-	base, like := m.imageBytes(), m.image.firstDelta()
+	base, err := m.image.hold()
+	if err != nil {
+		return fmt.Errorf("mark linear memory: %w", err)
+	}
+	defer m.image.letGo()
+	like := m.image.firstDelta()
 	for _, d := range dirty {
 		for at := d.start; at < d.end; at += resetUnit {
 			now := m.buf[at:min(at+resetUnit, size)]
@@ -143,7 +149,12 @@ func (m *Linear) Reset(keep int) (written int, err error) {
 			}
 		}
 	}
-	base, delta := m.imageBytes(), p.delta
+	base, err := m.image.hold()
+	if err != nil {
+		return 0, fmt.Errorf("reset linear memory: %w", err)
+	}
+	defer m.image.letGo()
+	delta := p.delta
 	for _, d := range runs {
 		delta = restore(m.buf, base, delta, d)
 	}
@@ -215,12 +226,4 @@ func restoreBase(mem, base []byte, at uint64) {
 		n = copy(mem, base[at:])
 	}
 	clear(mem[n:])
-}
-
-// imageBytes returns the image's bytes, to read.
-func (m *Linear) imageBytes() []byte {
-	if m.image == nil {
-		return nil
-	}
-	return m.image.bytes()
 }

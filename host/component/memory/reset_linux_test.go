@@ -96,7 +96,7 @@ func TestScanOfManyRuns(t *testing.T) {
 func TestImageWithoutFile(t *testing.T) {
 	t.Parallel()
 	image := testImage(t, 2*PageSize)
-	plain := &Image{size: image.size, segments: []Segment{{Bytes: image.bytes()}}, whole: func() []byte { return image.bytes() }}
+	plain := &Image{size: image.size, segments: []Segment{{Bytes: image.file.view}}, whole: func() []byte { return image.file.view }}
 	m, _ := marked(t, plain, 3*PageSize, 3*PageSize, kinds["as the system can"], func(mem []byte) { mem[1] = 9 })
 	require.True(t, m.base.copied)
 	want := append([]byte(nil), m.Bytes()...)
