@@ -20,7 +20,7 @@ func (c *cli) getCmd() *cobra.Command {
 		Use: "get", Short: "Show what is in the lattice",
 		Example: "  lath get inventory\n  lath get links --output json",
 	})
-	cmd.AddCommand(c.getHostsCmd(), c.getInventoryCmd(), c.getWorkCmd("component"), c.getWorkCmd("provider"), c.getLinksCmd(), c.getStatsCmd())
+	cmd.AddCommand(c.getHostsCmd(), c.getInventoryCmd(), c.getWorkCmd("component"), c.getWorkCmd("provider"), c.getLinksCmd(), c.getStatsCmd(), c.getClaimsCmd())
 	return cmd
 }
 
@@ -175,6 +175,24 @@ func (c *cli) getLinksCmd() *cobra.Command {
 			t := newTable(w, "SOURCE", "TARGET", "INTERFACES", "NAME", "STATE")
 			for _, l := range all {
 				t.AppendRow([]any{l.SourceID, l.Target, l.Package() + "/" + strings.Join(l.Interfaces, ","), l.Name, stateText(l)})
+			}
+			t.Render()
+		})
+}
+
+func (c *cli) getClaimsCmd() *cobra.Command {
+	return getter(c, &cobra.Command{Use: "claims", Short: "Show what signed components and providers say of themselves", Example: "  lath get claims"}, 0,
+		func(ctx context.Context, s *session, _ []string) ([]map[string]string, error) {
+			all, err := s.ctl.Claims(ctx)
+			if err != nil {
+				return nil, s.noHost(err)
+			}
+			return all, nil
+		},
+		func(w io.Writer, _ *session, all []map[string]string) {
+			t := newTable(w, "SUBJECT", "NAME", "VERSION", "REVISION", "ISSUER")
+			for _, claims := range all {
+				t.AppendRow([]any{claims["sub"], claims["name"], claims["version"], claims["rev"], claims["iss"]})
 			}
 			t.Render()
 		})

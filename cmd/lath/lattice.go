@@ -207,7 +207,7 @@ func (s *session) inventories(ctx context.Context) ([]lattice.Inventory, error) 
 
 // choose picks the host for something new: the one that is named, or else the
 // one that runs least.
-func (s *session) choose(ctx context.Context, arg string) (id, name string, err error) {
+func (s *session) choose(ctx context.Context, arg string, constraints map[string]string) (id, name string, err error) {
 	if arg != "" {
 		h, err := s.host(ctx, arg)
 		if err != nil {
@@ -222,10 +222,31 @@ func (s *session) choose(ctx context.Context, arg string) (id, name string, err 
 	if len(all) == 0 {
 		return "", "", s.errNoHost()
 	}
+	all = slices.DeleteFunc(all, func(inv lattice.Inventory) bool {
+		for key, want := range constraints {
+			if have, ok := inv.Labels[key]; !ok || have != want {
+				return true
+			}
+		}
+		return false
+	})
+	if len(all) == 0 {
+		return "", "", fmt.Errorf("no host has the labels %s; see: lath get hosts", labels(constraints))
+	}
 	least := slices.MinFunc(all, func(a, b lattice.Inventory) int {
 		return len(a.Components) + len(a.Providers) - len(b.Components) - len(b.Providers)
 	})
 	return least.HostID, least.FriendlyName, nil
+}
+
+// withLattice does something with a session that it opens and closes.
+func (c *cli) withLattice(cmd *cobra.Command, f *latticeFlags, do func(ctx context.Context, s *session) error) error {
+	s, err := f.open(cmd)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return do(cmd.Context(), s)
 }
 
 // list writes "what a, b, c", of at most 20 names.

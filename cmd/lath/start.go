@@ -30,6 +30,8 @@ const outcomeWait = 5 * time.Minute
 type startFlags struct {
 	lattice     latticeFlags
 	host        string
+	constraints map[string]string
+	configs     []string
 	annotations map[string]string
 	wait        time.Duration
 }
@@ -37,6 +39,8 @@ type startFlags struct {
 func (f *startFlags) add(cmd *cobra.Command) {
 	f.lattice.add(cmd)
 	cmd.Flags().StringVar(&f.host, "host", "", "host to start it on: id, start of the id, or name (default: the one that runs least)")
+	cmd.Flags().StringToStringVar(&f.constraints, "constraint", nil, "label that the host must have, KEY=VALUE; repeatable")
+	cmd.Flags().StringSliceVar(&f.configs, "config", nil, "name of settings that it is given, see lath config; repeatable, a later one wins")
 	cmd.Flags().StringToStringVarP(&f.annotations, "annotation", "a", nil, "annotation, KEY=VALUE; repeatable")
 	cmd.Flags().DurationVar(&f.wait, "timeout", outcomeWait, "how long to wait until it runs")
 }
@@ -130,7 +134,7 @@ func (f *componentFlags) request(args []string) (req ctl.ScaleComponent, err err
 	}
 	limits, err := f.limits()
 	return ctl.ScaleComponent{ComponentRef: ref, ComponentID: id, MaxInstances: f.most,
-		Annotations: annotations, AllowUpdate: f.update, Limits: limits}, err
+		Annotations: annotations, Config: f.configs, AllowUpdate: f.update, Limits: limits}, err
 }
 
 // allAnnotations are those that were typed, and those that flags stand for.
@@ -267,7 +271,7 @@ func (c *cli) startProvider(cmd *cobra.Command, f *startFlags, args []string) er
 		return usagef("%w: lath start provider ID REFERENCE", err)
 	}
 	err := c.start(cmd, f, &out, func(ctx context.Context, s *session) error {
-		return s.ctl.StartProvider(ctx, out.HostID, ctl.StartProvider{ProviderRef: out.Ref, ProviderID: out.ID, Annotations: f.annotations})
+		return s.ctl.StartProvider(ctx, out.HostID, ctl.StartProvider{ProviderRef: out.Ref, ProviderID: out.ID, Config: f.configs, Annotations: f.annotations})
 	}, func(e event.Event) (bool, error) {
 		switch d := e.Data.(type) {
 		case event.ProviderStarted:
@@ -304,7 +308,7 @@ func (c *cli) start(cmd *cobra.Command, f *startFlags, out *started,
 	}
 	defer s.close()
 	ctx := cmd.Context()
-	if out.HostID, out.HostName, err = s.choose(ctx, f.host); err != nil {
+	if out.HostID, out.HostName, err = s.choose(ctx, f.host, f.constraints); err != nil {
 		return err
 	}
 	return c.await(ctx, s, f.wait, "starting "+out.ID+" on "+out.HostName, send, outcome)

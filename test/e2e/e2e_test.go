@@ -79,6 +79,7 @@ func setup(env *testscript.Env, examples string) error {
 	env.Setenv("LATH_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
 	env.Setenv("REGISTRY", strings.TrimPrefix(reg.URL, "http://"))
 	env.Setenv("EXAMPLES", examples)
+	env.Setenv("SETTINGS", filepath.Join(examples, "../test/lattice/testdata/settings.wasm"))
 	env.Setenv("KV", "lath+builtin://keyvalue-memory")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err
