@@ -5,6 +5,8 @@
 //   - chain calls the next component of a chain, which may be itself, and at the
 //     end succeeds, fails, traps or never returns.
 //   - counter keeps counts in a key-value store.
+//   - divide traps in its arithmetic, and tells the lines of its sources.
+//   - fetch is a program: it prints what an HTTP server answers.
 //   - greeter greets by the count that counter keeps, and logs what it does.
 //   - notes keeps texts in a directory that the operator of its host grants.
 //   - types exports every value type, a resource, and functions that fail in
@@ -22,7 +24,7 @@ import (
 	"path"
 )
 
-//go:embed cat chain counter greeter notes types
+//go:embed cat chain counter divide fetch greeter notes types
 var files embed.FS
 
 // Component returns a built component by its name: "counter", "types-utf16".

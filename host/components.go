@@ -242,7 +242,7 @@ func (h *Host) launch(ctx context.Context, cfg workload.Config, d *deployed) (*w
 		return nil, err
 	}
 	cfg.MaxTime = maxTime
-	if cfg.Template, err = h.link(ctx, cfg.Component, component.LinkConfig{Name: cfg.ID, Limits: limits, Pool: cfg.Pool}, cfg.Log, d); err != nil {
+	if cfg.Template, err = h.link(ctx, cfg.Component, component.LinkConfig{Name: cfg.ID, Limits: limits, Pool: cfg.Pool, Debug: h.cfg.Debug}, cfg.Log, d); err != nil {
 		return nil, err
 	}
 	if why := cfg.Template.Unpoolable(); len(why) > 0 {

@@ -60,6 +60,10 @@ type Config struct {
 	// second, over all its instances; what is more is left out, and counted
 	// there. Default: [DefaultLogRate].
 	LogRate uint64
+	// Debug has the backtraces of traps name source files and lines, where a
+	// component has them: see [component.LinkConfig]. It costs time and memory
+	// when one starts, and nothing after.
+	Debug bool
 	// Grants say what components may have of this machine; nobody in the lattice
 	// can change them. Nil grants nothing.
 	Grants *grant.Policy

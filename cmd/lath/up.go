@@ -28,7 +28,7 @@ type hostFlags struct {
 	grants                      string
 	drain, connectTimeout       time.Duration
 	maxWait                     time.Duration
-	detach                      bool
+	detach, debug               bool
 
 	// Of up.
 	embedded      bool
@@ -130,6 +130,8 @@ func (f *hostFlags) add(cmd *cobra.Command) {
 	fromEnv(flags, "grants", "LATH_GRANTS")
 	flags.DurationVar(&f.drain, "drain", host.DefaultDrain, "how long calls may go on when the host is to end")
 	fromEnv(flags, "drain", "LATH_DRAIN")
+	flags.BoolVar(&f.debug, "debug", false, "log source files and lines of traps, where components have them (DWARF); slower to start components")
+	fromEnv(flags, "debug", "LATH_DEBUG")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	fromEnv(flags, "log-level", "LATH_LOG_LEVEL", "WASMCLOUD_LOG_LEVEL")
 	flags.StringVar(&f.logFormat, "log-format", "console", "console or json; logs go to standard error")

@@ -10,20 +10,26 @@ import (
 
 // compile builds C sources of dir, with the shared guest.c, into a core module
 // without libc. CLANG names the compiler, clang-19 by default.
-func compile(ctx context.Context, root, dir string, sources []string, out string) error {
+// With debug the module tells functions, files and lines.
+func compile(ctx context.Context, root, dir string, sources []string, debug bool, out string) error {
 	clang := os.Getenv("CLANG")
 	if clang == "" {
 		clang = "clang-19"
 	}
 	shared := filepath.Join(root, "internal", "guest")
-	args := []string{
+	symbols := []string{"-Wl,--strip-all"}
+	if debug {
+		// Names of files without the folders of whoever builds.
+		symbols = []string{"-g", "-fdebug-compilation-dir=.", "-ffile-prefix-map=" + shared + "/=", "-ffile-prefix-map=" + dir + "/="}
+	}
+	args := append(symbols,
 		"--target=wasm32-unknown-unknown", "-std=c17", "-O2", "-Wall", "-Wextra", "-Werror",
 		"-Wno-unused-parameter", // exports take what the ABI passes, wanted or not
 		"-ffreestanding", "-nostdlib", "-mbulk-memory", "-msign-ext", "-I", shared,
 		// The stack comes first, so that overflowing it traps and overwrites nothing.
-		"-Wl,--no-entry", "-Wl,--strip-all", "-Wl,--stack-first", "-Wl,-z,stack-size=16384",
+		"-Wl,--no-entry", "-Wl,--stack-first", "-Wl,-z,stack-size=16384",
 		"-o", out, filepath.Join(shared, "guest.c"),
-	}
+	)
 	for _, source := range sources {
 		args = append(args, filepath.Join(dir, source))
 	}

@@ -24,20 +24,23 @@ type guest struct {
 	sources  []string // in dir; the shared guest.c is added
 	world    string
 	encoding string // of strings, as wasm-tools spells it
+	debug    bool   // it tells functions, files and lines
 }
 
 var guests = []guest{
-	{"cat", "cat", []string{"cat.c", files}, "guest", "utf8"},
-	{"notes", "notes", []string{"notes.c", files}, "guest", "utf8"},
-	{"counter", "counter", []string{"counter.c"}, "guest", "utf8"},
-	{"greeter", "greeter", []string{"greeter.c"}, "guest", "utf8"},
-	{"chain", "chain", []string{"chain.c"}, "guest", "utf8"},
-	{"types", "types", typesSources, "guest", "utf8"},
-	{"types-utf16", "types", typesSources, "guest", "utf16"},
-	{"types-latin1", "types", typesSources, "guest", "compact-utf16"},
-	{"relay", "types", []string{"relay.c"}, "relay", "utf8"},
-	{"relay-utf16", "types", []string{"relay.c"}, "relay", "utf16"},
-	{"relay-latin1", "types", []string{"relay.c"}, "relay", "compact-utf16"},
+	{"cat", "cat", []string{"cat.c", files}, "guest", "utf8", false},
+	{"fetch", "fetch", []string{"fetch.c", files}, "guest", "utf8", false},
+	{"notes", "notes", []string{"notes.c", files}, "guest", "utf8", false},
+	{"counter", "counter", []string{"counter.c"}, "guest", "utf8", false},
+	{"divide", "divide", []string{"divide.c"}, "guest", "utf8", true},
+	{"greeter", "greeter", []string{"greeter.c"}, "guest", "utf8", false},
+	{"chain", "chain", []string{"chain.c"}, "guest", "utf8", false},
+	{"types", "types", typesSources, "guest", "utf8", false},
+	{"types-utf16", "types", typesSources, "guest", "utf16", false},
+	{"types-latin1", "types", typesSources, "guest", "compact-utf16", false},
+	{"relay", "types", []string{"relay.c"}, "relay", "utf8", false},
+	{"relay-utf16", "types", []string{"relay.c"}, "relay", "utf16", false},
+	{"relay-latin1", "types", []string{"relay.c"}, "relay", "compact-utf16", false},
 }
 
 // files is what guests share that open files.
@@ -95,7 +98,7 @@ func (g guest) build(ctx context.Context, root string, tools *wasmTools) (size i
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 
 	dir := filepath.Join(root, g.dir)
-	if err := compile(ctx, root, dir, g.sources, filepath.Join(tmp, "core.wasm")); err != nil {
+	if err := compile(ctx, root, dir, g.sources, g.debug, filepath.Join(tmp, "core.wasm")); err != nil {
 		return 0, err
 	}
 	mounts := map[string]string{"/tmp": tmp, "/wit": filepath.Join(dir, "wit")}

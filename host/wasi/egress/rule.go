@@ -54,7 +54,7 @@ func parseRule(text string) (rule, error) {
 	if scheme, after, ok := strings.Cut(text, "://"); ok {
 		r.proto, rest = Proto(strings.ToLower(scheme)), after
 		if r.proto != TCP && r.proto != UDP {
-			return rule{}, fmt.Errorf("begins with neither tcp:// nor udp:// but %s", quote(scheme+"://"))
+			return rule{}, fmt.Errorf("begins with neither tcp:// nor udp:// but %s: want HOST or HOST:PORT", quote(scheme+"://"))
 		}
 	}
 	host, ports, err := splitPorts(rest)
