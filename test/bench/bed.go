@@ -36,6 +36,7 @@ const (
 // embedded NATS server. The far end serves a component and a key-value store;
 // the near end has copies of both, so that the same import goes either way.
 type bed struct {
+	url    string // of the NATS server
 	rt     *component.Runtime
 	caller *nats.Conn
 	callee *nats.Conn
@@ -91,6 +92,7 @@ func (b *bed) startNATS(ctx context.Context) error {
 		return err
 	}
 	b.later(func() error { return s.Shutdown(context.Background()) })
+	b.url = s.URL()
 	for _, to := range []**nats.Conn{&b.caller, &b.callee} {
 		if *to, err = lattice.Connect(ctx, lattice.ConnConfig{URL: s.URL(), Name: "bench"}); err != nil {
 			return err

@@ -175,6 +175,12 @@ func (r *report) barsText() string {
 			value, limit = number(b.Value)+" ×", "≤ "+number(b.Bar)+" ×"
 			of = duration(b.Beside) + " / " + duration(b.Alone)
 		}
+		switch b.Unit {
+		case unitBytes:
+			value, limit = size(b.Value), "≤ "+size(b.Bar)
+		case unitPerSec:
+			value, limit = number(b.Value)+" /s", "≥ "+number(b.Bar)+" /s"
+		}
 		if b.holds() {
 			verdict = holds
 		}
@@ -203,6 +209,19 @@ func number(f float64) string {
 		return fmt.Sprintf("%.1f", f)
 	}
 	return fmt.Sprintf("%.2f", f)
+}
+
+// size prints bytes, as many as there are in decimal prefixes.
+func size(bytes float64) string {
+	for _, u := range []struct {
+		name string
+		size float64
+	}{{"MB", 1e6}, {"kB", 1e3}} {
+		if math.Abs(bytes) >= u.size {
+			return number(bytes/u.size) + " " + u.name
+		}
+	}
+	return number(bytes) + " B"
 }
 
 func duration(nanos float64) string {

@@ -50,7 +50,7 @@ var (
 // rows lists all rows in the order of the table.
 func (b *bed) rows(ctx context.Context) ([]*row, error) {
 	var all []*row
-	for _, section := range []func(context.Context) ([]*row, error){b.callRows, b.keyvalueRows, b.latticeRows, b.instanceRows, b.dataRows, b.checkRows, b.peerRows} {
+	for _, section := range []func(context.Context) ([]*row, error){b.callRows, b.keyvalueRows, b.latticeRows, b.processRows, b.instanceRows, b.dataRows, b.checkRows, b.peerRows} {
 		rows, err := section(ctx)
 		if err != nil {
 			return nil, err

@@ -148,7 +148,12 @@ func (b *bed) bareNATS(group string, payload []byte) (*row, error) {
 	if err := b.callee.Flush(); err != nil {
 		return nil, err
 	}
-	return &row{group: group, name: fmt.Sprintf("bare NATS request-reply of %d bytes", len(payload)), run: func(ctx context.Context, n int) error {
+	return &row{group: group, name: fmt.Sprintf("bare NATS request-reply of %d bytes", len(payload)), run: b.request(subject, payload)}, nil
+}
+
+// request sends a request whose reply is the same.
+func (b *bed) request(subject string, payload []byte) func(context.Context, int) error {
+	return func(ctx context.Context, n int) error {
 		for range n {
 			m, err := b.caller.RequestWithContext(ctx, subject, payload)
 			if err != nil {
@@ -159,12 +164,15 @@ func (b *bed) bareNATS(group string, payload []byte) (*row, error) {
 			}
 		}
 		return nil
-	}}, nil
+	}
 }
 
 // invoke calls types as a tool of the lattice does.
 func invoke(c *wrpc.Client, p payload) func(context.Context, int) error {
-	target := wrpc.Target{Prefix: lattice.RPCPrefix(latticeName, typesID), Instance: valuesInterface, Func: lattice.FunctionName(p.fn)}
+	return invokeAt(c, wrpc.Target{Prefix: lattice.RPCPrefix(latticeName, typesID), Instance: valuesInterface, Func: lattice.FunctionName(p.fn)}, p)
+}
+
+func invokeAt(c *wrpc.Client, target wrpc.Target, p payload) func(context.Context, int) error {
 	return func(ctx context.Context, n int) error {
 		for range n {
 			out, _, err := c.Call(ctx, target, wrpc.Meta{SourceID: "bench"}, p.params)

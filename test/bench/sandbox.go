@@ -44,8 +44,9 @@ var (
 type bar struct {
 	Group string  `json:"group"`
 	Name  string  `json:"name"`
-	Value float64 `json:"value"` // nanoseconds, or a ratio
+	Value float64 `json:"value"` // nanoseconds, a ratio, or of Unit
 	Bar   float64 `json:"bar"`
+	Unit  string  `json:"unit,omitempty"`
 	// Floor is the worst that was measured in turns with it of a loop in Go, in
 	// nanoseconds: what the machine adds by itself.
 	Floor float64 `json:"floor,omitempty"`
@@ -55,7 +56,18 @@ type bar struct {
 	All    []float64 `json:"all,omitempty"` // Value is the worst of them
 }
 
-func (b bar) holds() bool { return b.Value <= b.Bar }
+// Units of bars other than nanoseconds and ratios.
+const (
+	unitBytes  = "B"
+	unitPerSec = "/s" // the bar is the least that it should be
+)
+
+func (b bar) holds() bool {
+	if b.Unit == unitPerSec {
+		return b.Value >= b.Bar
+	}
+	return b.Value <= b.Bar
+}
 
 // hostile are the calls that the sandbox is measured with: what a guest does
 // until it is stopped.
@@ -90,7 +102,7 @@ func (b *bed) sandbox(ctx context.Context, o options) ([]bar, error) {
 	}
 	b.later(client.Close)
 	s := sandbox{b: b, client: client, match: o.rows, rounds: o.rounds, slice: neighbourSlices * o.slice, templates: map[string]*component.Template{}}
-	for _, part := range []func(context.Context) error{s.punctual, s.overruns, s.neighbours, s.pauses} {
+	for _, part := range []func(context.Context) error{s.punctual, s.density, s.thousand, s.overruns, s.neighbours, s.pauses} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}
