@@ -112,14 +112,21 @@ func BenchmarkRewrite(b *testing.B) {
 	}
 }
 
+// benchEnv names a file with a core module.
+const benchEnv = "LATH_BENCH_WASM"
+
 // bigModule makes 20,000 functions of twenty loops each.
 func bigModule(b *testing.B) []byte {
-	if file := os.Getenv("LATH_BENCH_WASM"); file != "" {
+	if file := os.Getenv(benchEnv); file != "" {
 		wasm, err := os.ReadFile(file)
 		require.NoError(b, err)
 		return wasm
 	}
-	const n = 20_000
+	return loops(20_000)
+}
+
+// loops makes a module of n functions of twenty loops each.
+func loops(n int) []byte {
 	// a loop of a load, an addition, a store and a br_if
 	pass := []byte{
 		0x03, 0x40, 0x20, 0, 0x20, 0, 0x28, 2, 0, 0x41, 0xe4, 0, 0x6a, 0x36, 2, 0,

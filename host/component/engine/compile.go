@@ -226,13 +226,15 @@ func (c *compilation) load() (wazero.CompiledModule, error) {
 	return code, nil
 }
 
-// compile waits for a slot, rewrites and compiles.
+// compile waits for a slot, rewrites and compiles, in the background: it makes
+// the goroutine's thread one that yields to calls.
 func (c *compilation) compile() (wazero.CompiledModule, *newEntry, error) {
 	free, err := c.turn(c.e.slots)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer free()
+	background()
 	rw, err := core.Rewrite(c.src.Module, c.src.Plan)
 	if err != nil {
 		return nil, nil, err

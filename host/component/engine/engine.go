@@ -38,7 +38,8 @@ type Config struct {
 	// called from any goroutine. May be nil.
 	Warn func(error)
 	// Compiles is how many modules are compiled at the same time; 0 means all
-	// processors but one, so that one is left for guests.
+	// processors but one, so that one is left for guests. Each runs on a thread
+	// of lower priority, where the system has such.
 	Compiles int
 	// CompileWorkers is how many goroutines compile one module; 0 means 1.
 	// With more than one, a panic in wazero's compiler ends the process instead
