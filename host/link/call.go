@@ -72,15 +72,19 @@ func (f *function) along(c *component.ImportCall, route *Route) error {
 	if route.Err != nil {
 		return f.imp.Refused(route, f.fn.Name, route.Err)
 	}
+	if route.Component != nil {
+		ctx, err := f.imp.identify(c.Context(), route, f.fn.Name)
+		if err != nil {
+			return err
+		}
+		f.imp.RecordLocal(ctx, route, f.fn.Name)
+		return f.imp.fail(route, f.fn.Name, route.Component.Forward(ctx, c, f.imp.iface.Name, f.imp.router.timeout))
+	}
 	ctx, cancel, err := f.imp.Outgoing(c.Context(), route, f.fn.Name)
 	if err != nil {
 		return err
 	}
 	defer cancel()
-	if route.Component != nil {
-		f.imp.RecordLocal(ctx, route, f.fn.Name)
-		return f.imp.fail(route, f.fn.Name, route.Component.Forward(ctx, c, f.imp.iface.Name))
-	}
 	params, err := c.AppendParams(nil)
 	if err != nil {
 		return err
@@ -109,21 +113,29 @@ func (i *Import) call(ctx context.Context, route *Route, iface, fn string, resul
 // which link, through which components, and for how long. A chain of calls that
 // is longer than the wire can carry is refused, on every route.
 func (i *Import) Outgoing(ctx context.Context, route *Route, fn string) (context.Context, context.CancelFunc, error) {
+	ctx, err := i.identify(ctx, route, fn)
+	if err != nil {
+		return nil, nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < i.router.timeout {
+		return ctx, func() {}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, i.router.timeout)
+	return ctx, cancel, nil
+}
+
+// identify is Outgoing without the time.
+func (i *Import) identify(ctx context.Context, route *Route, fn string) (context.Context, error) {
 	in, _ := wrpc.MetaFromContext(ctx)
 	if len(in.Path) >= wrpc.MaxPath {
-		return nil, nil, i.Refused(route, fn, fmt.Errorf("the chain of calls is longer than %d components", wrpc.MaxPath))
+		return nil, i.Refused(route, fn, fmt.Errorf("the chain of calls is longer than %d components", wrpc.MaxPath))
 	}
 	out := wrpc.Meta{
 		SourceID: i.source, LinkName: route.LinkName,
 		Path:        append(slices.Clip(in.Path), i.source),
 		TraceParent: in.TraceParent, TraceState: in.TraceState,
 	}
-	ctx = wrpc.ContextWithMeta(ctx, out)
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < i.router.timeout {
-		return ctx, func() {}, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, i.router.timeout)
-	return ctx, cancel, nil
+	return wrpc.ContextWithMeta(ctx, out), nil
 }
 
 // fail makes a CallError of a failed call; nil and the guest's own faults stay

@@ -19,8 +19,8 @@ import (
 // Component is a component that runs on this host, as the router calls it.
 type Component interface {
 	// Forward answers a call by an export of the component, on an instance of
-	// its own.
-	Forward(ctx context.Context, call *component.ImportCall, iface string) error
+	// its own, within most where ctx leaves more time.
+	Forward(ctx context.Context, call *component.ImportCall, iface string, most time.Duration) error
 	World() *wit.World
 }
 

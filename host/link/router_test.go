@@ -52,7 +52,7 @@ func (l *local) Provider(string) *provider.Capabilities { return nil }
 type target struct{ w *wit.World }
 
 func (c target) World() *wit.World { return c.w }
-func (target) Forward(context.Context, *component.ImportCall, string) error {
+func (target) Forward(context.Context, *component.ImportCall, string, time.Duration) error {
 	return errors.New("not called here")
 }
 

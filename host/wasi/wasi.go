@@ -103,6 +103,10 @@ func WithRun(ctx context.Context) (_ context.Context, end func()) {
 	return cli.WithRun(filesystem.WithInstance(ctx))
 }
 
+// IsRunKey says whether a key of a context's values is one of [WithRun]'s. A
+// context that answers such keys itself can call WithRun when it is first asked.
+func IsRunKey(key any) bool { return cli.IsRunKey(key) || filesystem.IsInstanceKey(key) }
+
 // LastLines returns the last lines that the guest of a context of [WithRun]
 // wrote to [Stderr], at most 20 and 4 KiB; see [Config].Line for what is in
 // them. It returns nil where Config has a Stderr.

@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/host/component"
-	"github.com/lathhost/lath/host/wasi"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/wit"
@@ -147,12 +146,10 @@ func (w *Workload) enter(ctx context.Context, path []string, patient bool) error
 
 func (w *Workload) handler(e *component.Export) wrpc.UnaryFunc {
 	return func(ctx context.Context, req *wrpc.Request) (out []byte, err error) {
-		ctx, cancel := w.bound(traced(ctx))
-		defer cancel()
-		ctx, end := wasi.WithRun(ctx)
-		defer end()
-		err = w.run(ctx, e, func(i *component.Instance) (err error) {
-			out, err = i.Call(ctx, e, req.Params, nil)
+		call := w.newCallContext(traced(ctx), w.cfg.MaxTime)
+		defer call.end()
+		err = w.run(call, e, func(i *component.Instance) (err error) {
+			out, err = i.Call(call, e, req.Params, nil)
 			return err
 		})
 		return out, err
@@ -160,26 +157,25 @@ func (w *Workload) handler(e *component.Export) wrpc.UnaryFunc {
 }
 
 // Forward implements link.Component: a call from a component of this host.
-func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, iface string) error {
+func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, iface string, most time.Duration) error {
 	e := w.cfg.Template.Export(iface, call.Func().Name)
 	if e == nil {
 		err := &wrpc.Error{Code: wrpc.Refused, Detail: fmt.Sprintf("component %q does not export %s.%s", w.cfg.ID, iface, call.Func().Name)}
 		w.meter.ended(err)
 		return err
 	}
+	if w.cfg.MaxTime > 0 {
+		most = min(most, w.cfg.MaxTime)
+	}
+	c := w.newCallContext(ctx, most)
 	meta, _ := wrpc.MetaFromContext(ctx)
-	if err := w.enter(ctx, meta.Path, false); err != nil {
+	if err := w.enter(c, meta.Path, false); err != nil {
+		c.end()
 		return err
 	}
 	defer w.admit.release()
-	ctx, cancel := w.bound(ctx)
-	defer cancel()
-	ctx, abort := context.WithCancelCause(ctx)
-	defer context.AfterFunc(w.base, func() { abort(errStopping) })()
-	defer abort(nil)
-	ctx, end := wasi.WithRun(ctx)
-	defer end()
-	return w.run(ctx, e, func(i *component.Instance) error { return call.Forward(ctx, i, e) })
+	defer c.end()
+	return w.run(c, e, func(i *component.Instance) error { return call.Forward(c, i, e) })
 }
 
 // run makes a call on an instance, counts what it took, and makes of its error
@@ -200,14 +196,6 @@ func (w *Workload) run(ctx context.Context, e *component.Export, call func(*comp
 	err = w.outcome(ctx, e, call(i))
 	w.meter.used(i.Usage(), before)
 	return errors.Join(err, i.Release())
-}
-
-// bound adds the component's own time limit to a call's.
-func (w *Workload) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	if w.cfg.MaxTime <= 0 {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, w.cfg.MaxTime)
 }
 
 // Scale changes how many calls may run at a time, at least 1.

@@ -64,7 +64,7 @@ func TestStatsInPages(t *testing.T) {
 	}
 	s, err := ctl.ServeStats(nc, testLattice, statsHost, func() lattice.HostStats { return all })
 	require.NoError(t, err)
-	defer s.Close() //nolint:errcheck // the test ends anyway
+	defer s.Close()
 	got, err := newClient(t, nc).Stats(t.Context(), statsHost, "")
 	require.NoError(t, err)
 	require.Equal(t, all.Components, got.Components)

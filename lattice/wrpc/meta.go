@@ -49,15 +49,33 @@ const DefaultTimeout = 30 * time.Second
 
 type metaKey struct{}
 
+// metaContext carries a call's meta. It is what context.WithValue makes, but one
+// allocation instead of two: calls within a process make one each.
+type metaContext struct {
+	context.Context
+	meta Meta
+}
+
+// Value implements [context.Context].
+func (c *metaContext) Value(key any) any {
+	if _, ok := key.(metaKey); ok {
+		return &c.meta
+	}
+	return c.Context.Value(key)
+}
+
 // ContextWithMeta returns a context that carries a call's meta to its handler.
 func ContextWithMeta(ctx context.Context, m Meta) context.Context {
-	return context.WithValue(ctx, metaKey{}, m)
+	return &metaContext{ctx, m}
 }
 
 // MetaFromContext returns the meta of the call that the context belongs to.
 func MetaFromContext(ctx context.Context) (Meta, bool) {
-	m, ok := ctx.Value(metaKey{}).(Meta)
-	return m, ok
+	m, ok := ctx.Value(metaKey{}).(*Meta)
+	if !ok {
+		return Meta{}, false
+	}
+	return *m, true
 }
 
 // check refuses what could not be sent as a header or would not be read.

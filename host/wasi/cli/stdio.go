@@ -135,6 +135,12 @@ func (l lastLine) Close() error {
 // runKey is the key of a [run] in a context.
 type runKey struct{}
 
+// IsRunKey says whether a key of a context's values is that of [WithRun].
+func IsRunKey(key any) bool {
+	_, is := key.(runKey)
+	return is
+}
+
 // run holds the lines that the guests of one run have begun. A program may ask
 // for its standard output anew for every few words (Rust's library does), so a
 // line cannot belong to a stream.

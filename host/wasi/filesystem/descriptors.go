@@ -33,6 +33,13 @@ func WithInstance(ctx context.Context) context.Context {
 	return context.WithValue(ctx, instanceKey{}, &counter{limit: maxOpen})
 }
 
+// IsInstanceKey says whether a key of a context's values is that of
+// [WithInstance].
+func IsInstanceKey(key any) bool {
+	_, is := key.(instanceKey)
+	return is
+}
+
 func (f *Files) ledger(ctx context.Context) ledger {
 	one, _ := ctx.Value(instanceKey{}).(*counter)
 	return ledger{one, f.open}
