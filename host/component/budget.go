@@ -55,10 +55,25 @@ func HostBudgetOf(ctx context.Context) *HostBudget {
 type budgetKey struct{}
 
 // hostContext is what implementations get: a call's context and the budget of
-// its instance. A new one is made for each call, since it may be kept.
+// its instance. Another context gets another one, since it may be kept.
 type hostContext struct {
 	context.Context
 	budget *HostBudget
+	// asked is set when somebody asks whether the call is over: who waits for
+	// something does, and may come back for that reason.
+	asked atomic.Bool
+}
+
+// Done implements context.Context.
+func (c *hostContext) Done() <-chan struct{} {
+	c.asked.Store(true)
+	return c.Context.Done()
+}
+
+// Err implements context.Context.
+func (c *hostContext) Err() error {
+	c.asked.Store(true)
+	return c.Context.Err()
 }
 
 // Value implements context.Context.

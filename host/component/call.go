@@ -151,13 +151,24 @@ func (i *Instance) callWire(e *Export, params, dst []byte) ([]byte, error) {
 		return nil, err
 	}
 	comp.thread = thread{}
-	fr := i.push()
-	defer i.pop()
-	g := i.guest(e.lift.guest)
-	host := (*hostHandles)(i)
 	if e.borrows {
 		comp.task = &task{}
 	}
+	fr := i.push()
+	dst, err := i.callFrame(e, params, dst, fr)
+	i.pop()
+	if err != nil {
+		return nil, err
+	}
+	comp.task = nil
+	i.lent.release(&i.peer)
+	comp.leave(nil)
+	return dst, nil
+}
+
+// callFrame moves the parameters, calls the core function and moves the result.
+func (i *Instance) callFrame(e *Export, params, dst []byte, fr *frame) ([]byte, error) {
+	comp, g, host := &i.comps[e.lift.inst], i.guest(e.lift.guest), (*hostHandles)(i)
 	if err := i.lowerParams(e, g, host, params, fr); err != nil {
 		if trap.As(err) == nil {
 			err = trap.New(trap.Abi, "parameters: %w", err) // the caller's encoding, no guest's fault
@@ -182,13 +193,7 @@ func (i *Instance) callWire(e *Export, params, dst []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := i.postReturn(e.lift, fr.in[0]); err != nil {
-		return nil, err
-	}
-	comp.task = nil
-	i.lent.release(&i.peer)
-	comp.leave(nil)
-	return dst, nil
+	return dst, i.postReturn(e.lift, fr.in[0])
 }
 
 func (i *Instance) lowerParams(e *Export, g *abi.Guest, host abi.Handles, params []byte, fr *frame) (err error) {

@@ -319,12 +319,20 @@ func (i *Instance) callCore(ref int, stack []uint64) error {
 		return trap.New(trap.StackOverflow, "%d calls between components wait for each other", maxNesting)
 	}
 	i.nesting++
-	err := i.callRef(ref, stack)
+	var err error
+	if f := &i.funcs[ref]; f.fn != nil && !f.busy {
+		f.busy = true
+		err = f.fn.Call(&i.ctx, stack)
+		f.busy = false
+	} else {
+		err = i.callFirst(ref, stack)
+	}
 	i.nesting--
 	return err
 }
 
-func (i *Instance) callRef(ref int, stack []uint64) error {
+// callFirst calls a core function for the first time, or while it runs.
+func (i *Instance) callFirst(ref int, stack []uint64) error {
 	f := &i.funcs[ref]
 	fn := f.fn
 	if fn == nil || f.busy {

@@ -26,7 +26,7 @@ type Invocation struct {
 func (inv *Invocation) Context() context.Context {
 	i := inv.inst
 	if i.hostCtx == nil {
-		i.hostCtx = &hostContext{i.ctx.Base, &i.hostBytes}
+		i.hostCtx = &hostContext{Context: i.ctx.Base, budget: &i.hostBytes}
 	}
 	return i.hostCtx
 }

@@ -96,29 +96,34 @@ func (i *Instance) postReturn(l *liftedFunc, result uint64) error {
 		return nil
 	}
 	fr := i.push()
-	defer i.pop()
 	fr.in[0] = result
 	c := &i.comps[l.inst]
 	c.mayLeave = false
 	err := i.callCore(l.postReturn, fr.in[:])
 	c.mayLeave = true
+	i.pop()
 	return err
 }
 
 // callHost is a call to an interface that the host implements.
 func callHost(c *canonFunc, i *Instance, stack []uint64) error {
-	if err := i.cancelled(); err != nil {
-		return err // the host does nothing more for a call that is over
+	if i.watch.stopped.Load() {
+		return i.cancelled() // the host does nothing more for a call that is over
 	}
-	inv := &i.inv
-	inv.fn, inv.guest, inv.comp = c, i.guest(c.guest), &i.comps[c.def.Instance]
-	inv.guest.Budget = int64(i.tmpl.limits.LiftBytes)
-	call := inv.comp.call
-	inv.comp.call = &inv.lent
+	inv, comp, g := &i.inv, &i.comps[c.def.Instance], i.guest(c.guest)
+	inv.fn, inv.guest, inv.comp = c, g, comp
+	g.Budget = int64(i.tmpl.limits.LiftBytes)
+	call := comp.call
+	comp.call = &inv.lent
 	c.host.Call(inv, stack)
-	inv.lent.release(&inv.comp.handles)
-	inv.comp.call = call
-	return i.cancelled()
+	if len(inv.lent.lenders) > 0 {
+		inv.lent.release(&comp.handles)
+	}
+	comp.call = call
+	if ctx := i.hostCtx; i.watch.stopped.Load() || ctx != nil && ctx.asked.Load() {
+		return i.cancelled()
+	}
+	return nil
 }
 
 // cancelled ends a guest whose call is over while the host worked for it.
@@ -152,8 +157,8 @@ func (c *ImportCall) carryOut() error {
 	if err != nil && c.Context().Err() != nil {
 		return over(c.Context()) // which the guest must not take for an answer
 	}
-	if stop := c.inst.cancelled(); stop != nil {
-		return stop
+	if c.inst.watch.stopped.Load() {
+		return c.inst.cancelled()
 	}
 	if err == nil && !c.answered {
 		err = errors.New("the host gave no answer")

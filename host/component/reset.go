@@ -99,7 +99,7 @@ func (i *Instance) renew(ctx context.Context) error {
 		return nil
 	}
 	i.bare = false
-	ctx = &hostContext{ctx, &i.hostBytes}
+	ctx = &hostContext{Context: ctx, budget: &i.hostBytes}
 	for _, renew := range i.first.renewals {
 		var obj Resource
 		if renew != nil {

@@ -11,16 +11,16 @@ import (
 // How a call ends with its context: most calls are over before anybody could
 // have told them to stop, and must not pay for it. A call only says that it
 // runs, by one atomic store. The runtime's watchdog looks at the instances that
-// ran a call of late, once per tick, and has a context that it finds under a
-// call tell when it is done. From then on the end is on time; before that it is
-// late by a tick at most.
+// ran a call of late, once per tick. Where it finds the same call twice, it has
+// the call's context tell when it is done: from then on the end is on time;
+// before that it is late by a tick at most.
 
 // The states of an instance. Whoever takes it out of stateIdle owns it.
 const (
 	stateIdle    uint32 = iota
 	stateBusy           // owned; the watchdog stays away
 	stateCalling        // a call runs, which the watchdog has not seen
-	stateSeen           // a call runs, and its context will tell when it is done
+	stateSeen           // a call runs, which the watchdog has seen
 )
 
 // watch is the part of an instance by which it learns that a call is over.
@@ -34,8 +34,8 @@ type watch struct {
 	mu      sync.Mutex // keeps stopped and what the meter was told the same
 	stopped atomic.Bool
 
-	looking sync.Mutex     // held by the watchdog between stateCalling and stateSeen
-	unhook  func() bool    // of stateSeen
+	looking sync.Mutex     // held where stateSeen is entered or left
+	unhook  func() bool    // takes onDone off the context that has it
 	onDone  func()         // contextDone, as the value that contexts call
 	done    sync.WaitGroup // onDone, while the context has it
 	idle    int            // ticks without a call; the watchdog's own
@@ -96,8 +96,8 @@ func (i *Instance) detach(failed bool) {
 	w.looking.Lock()
 	unhook := w.unhook
 	w.unhook = nil
-	w.looking.Unlock()
 	w.state.Store(stateBusy)
+	w.looking.Unlock()
 	if unhook == nil {
 		return
 	}
@@ -115,15 +115,18 @@ func (i *Instance) detach(failed bool) {
 	i.meter.ClearInterrupt()
 }
 
-// look has the context of a call that runs tell when it is done.
+// look looks whether a call runs, and has its context tell when it is done if
+// it is done or the call was seen before.
 func (i *Instance) look() (calling bool) {
 	w := &i.watch
 	w.looking.Lock()
 	defer w.looking.Unlock()
-	if !w.state.CompareAndSwap(stateCalling, stateSeen) {
-		return w.state.Load() == stateSeen
+	first := w.state.CompareAndSwap(stateCalling, stateSeen)
+	if !first && w.state.Load() != stateSeen {
+		return false
 	}
-	if ctx := i.ctx.Base; ctx != nil && ctx.Done() != nil {
+	ctx := i.ctx.Base
+	if ctx != nil && w.unhook == nil && (!first || ctx.Err() != nil) && ctx.Done() != nil {
 		w.done.Add(1)
 		w.unhook = context.AfterFunc(ctx, w.onDone)
 	}

@@ -96,21 +96,29 @@ func Alloc(g *Guest, align, size uint32) (ptr uint32, err error) {
 // realloc returns the new block and its place in memory. All other slices of
 // the guest's memory are stale after it.
 func (g *Guest) realloc(old, oldSize, align, size uint32) (uint32, []byte, error) {
+	ptr, mem, err := g.block(old, oldSize, align, size)
+	if err != nil {
+		return 0, nil, err
+	}
+	return ptr, mem[ptr:][:size:size], nil
+}
+
+// block is realloc with all of the memory as it is now.
+func (g *Guest) block(old, oldSize, align, size uint32) (ptr uint32, mem []byte, err error) {
 	if g.Realloc == nil {
 		return g.fault(trap.New(trap.Abi, "realloc is needed but the canonical options name none"))
 	}
-	ptr, err := g.Realloc(old, oldSize, align, size)
-	if err != nil {
+	if ptr, err = g.Realloc(old, oldSize, align, size); err != nil {
 		return g.fault(err)
 	}
-	mem := g.bytes()
+	mem = g.bytes()
 	if ptr&(align-1) != 0 {
 		return g.fault(trap.New(trap.Abi, "realloc result %#x is not aligned to %d", ptr, align))
 	}
 	if uint64(ptr)+uint64(size) > uint64(len(mem)) {
 		return g.fault(trap.New(trap.Abi, "realloc result out of bounds: %d bytes at %#x, memory has %d", size, ptr, len(mem)))
 	}
-	return ptr, mem[ptr:][:size:size], nil
+	return ptr, mem, nil
 }
 
 func (g *Guest) fault(err error) (uint32, []byte, error) {

@@ -104,30 +104,35 @@ func (l *lifter) repeat(o *op, base uint32, flat bool) error {
 
 func (l *lifter) scalar(o *op, base uint32, flat bool) error {
 	v, err := o.lift(l.load(o, base, flat))
-	if err != nil {
-		return err
+	if err == nil {
+		l.dst = o.append(l.dst, v)
 	}
+	return err
+}
+
+// append appends a scalar that was lifted.
+func (o *op) append(dst []byte, v uint64) []byte {
 	switch o.code {
 	case opBool, opU8, opS8:
-		l.dst = append(l.dst, byte(v))
+		return append(dst, byte(v))
 	case opU16, opU32, opU64, opEnum:
-		l.dst = wire.AppendULEB(l.dst, v)
+		return wire.AppendULEB(dst, v)
 	case opS16, opS32:
-		l.dst = wire.AppendSLEB(l.dst, int64(int32(v)))
+		return wire.AppendSLEB(dst, int64(int32(v)))
 	case opS64:
-		l.dst = wire.AppendSLEB(l.dst, int64(v))
+		return wire.AppendSLEB(dst, int64(v))
 	case opF32:
-		l.dst = binary.LittleEndian.AppendUint32(l.dst, uint32(v))
+		return binary.LittleEndian.AppendUint32(dst, uint32(v))
 	case opF64:
-		l.dst = binary.LittleEndian.AppendUint64(l.dst, v)
+		return binary.LittleEndian.AppendUint64(dst, v)
 	case opChar:
-		l.dst = utf8.AppendRune(l.dst, rune(v))
+		return utf8.AppendRune(dst, rune(v))
 	case opFlags:
 		for n := uint32(0); n < o.n; n += 8 {
-			l.dst = append(l.dst, byte(v>>n))
+			dst = append(dst, byte(v>>n))
 		}
 	}
-	return nil
+	return dst
 }
 
 func (l *lifter) handle(o *op, base uint32, flat bool) error {

@@ -29,6 +29,7 @@ const (
 type transferer struct {
 	src, dst       *Guest
 	sm, dm         []byte
+	same           bool // they are one memory, which the destination may grow
 	in, out        []uint64
 	srcEnc, dstEnc Encoding
 	left           int64
@@ -57,7 +58,14 @@ func (m *transferer) run(b *block, at mode, s, d uint32) error {
 		case opOwn, opBorrow:
 			err = m.handle(o, at, s, d)
 		default:
-			_, err = m.scalar(o, at, s, d)
+			if at != slotsToSlots {
+				_, err = m.scalar(o, at, s, d)
+				break
+			}
+			var v uint64
+			if v, err = o.lift(m.in[s+uint32(o.slot)]); err == nil {
+				m.out[d+uint32(o.slot)] = v
+			}
 		}
 		if err != nil {
 			return err
@@ -204,10 +212,13 @@ func (m *transferer) pointer(o *op, at mode, s, d uint32) error {
 		ptr, n = o.loadPair(m.sm, s)
 	}
 	var err error
-	if o.code == opString {
-		ptr, n, err = m.text(ptr, n)
-	} else {
+	switch {
+	case o.code != opString:
 		ptr, err = m.list(o, ptr, n)
+	case m.srcEnc == UTF8 && m.dstEnc == UTF8:
+		ptr, err = m.copyText(ptr, n)
+	default:
+		ptr, n, err = m.text(ptr, n)
 	}
 	if err != nil {
 		return err
@@ -222,10 +233,6 @@ func (m *transferer) pointer(o *op, at mode, s, d uint32) error {
 }
 
 func (m *transferer) text(ptr, units uint32) (uint32, uint32, error) {
-	if m.srcEnc == UTF8 && m.dstEnc == UTF8 {
-		ptr, err := m.copyText(ptr, units)
-		return ptr, units, err
-	}
 	s, err := loadText(m.src, m.srcEnc, ptr, units)
 	if err != nil {
 		return 0, 0, err
@@ -257,13 +264,21 @@ func (m *transferer) copyBytes(ptr, size, align uint32) (uint32, error) {
 	if err := m.moved(size); err != nil {
 		return 0, err
 	}
-	to, block, err := m.dst.realloc(0, 0, align, size)
+	to, err := m.alloc(align, size)
 	if err != nil {
 		return 0, err
 	}
-	m.sm, m.dm = m.src.bytes(), m.dst.bytes()
-	copy(block, m.sm[ptr:])
+	copy(m.dm[to:][:size], m.sm[ptr:])
 	return to, nil
+}
+
+// alloc asks the destination for memory, after which both are as they are now.
+func (m *transferer) alloc(align, size uint32) (to uint32, err error) {
+	to, m.dm, err = m.dst.block(0, 0, align, size)
+	if m.same {
+		m.sm = m.dm
+	}
+	return to, err
 }
 
 func (m *transferer) list(o *op, ptr, n uint32) (uint32, error) {
@@ -277,11 +292,10 @@ func (m *transferer) list(o *op, ptr, n uint32) (uint32, error) {
 	if o.code == opListCopy {
 		return m.copyBytes(ptr, uint32(len(from)), uint32(o.size))
 	}
-	to, _, err := m.dst.realloc(0, 0, uint32(o.size), uint32(len(from)))
+	to, err := m.alloc(uint32(o.size), uint32(len(from)))
 	if err != nil {
 		return 0, err
 	}
-	m.sm, m.dm = m.src.bytes(), m.dst.bytes()
 	return to, m.elements(o, ptr, to, n)
 }
 

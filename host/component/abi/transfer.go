@@ -79,6 +79,7 @@ func (t *Transfer) MemToFlat(src, dst *Guest, srcPtr uint32, out []uint64) error
 func (t *Transfer) start(m *transferer, src, dst *Guest) {
 	m.src, m.dst, m.sm, m.dm = src, dst, src.bytes(), dst.bytes()
 	m.srcEnc, m.dstEnc, m.left = t.src, t.dst, maxTransfer
+	m.same = len(m.sm) > 0 && len(m.dm) > 0 && &m.sm[0] == &m.dm[0]
 }
 
 // area checks that the tuple fits at ptr.

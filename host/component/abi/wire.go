@@ -20,6 +20,9 @@ func (w *Wire) LiftFlat(g *Guest, peer Handles, stack []uint64, dst []byte) ([]b
 	if w.slots == nil || len(stack) < len(w.flat) {
 		return dst, ErrNotFlat
 	}
+	if w.scalars {
+		return w.liftScalars(g, stack, dst)
+	}
 	var l lifter
 	w.lift(&l, g, peer, dst)
 	l.in = stack
@@ -59,6 +62,20 @@ func (w *Wire) LowerMem(g *Guest, peer Handles, src []byte, ptr uint32) (rest []
 		return src, err
 	}
 	return l.finish(l.run(w.mem, ptr, false))
+}
+
+// liftScalars is LiftFlat of nothing but scalars.
+func (w *Wire) liftScalars(g *Guest, stack []uint64, dst []byte) ([]byte, error) {
+	from := len(dst)
+	for i := range w.slots.ops {
+		o := &w.slots.ops[i]
+		v, err := o.lift(stack[o.slot])
+		if err != nil {
+			return dst, err
+		}
+		dst = o.append(dst, v)
+	}
+	return dst, g.spend(len(dst) - from)
 }
 
 // lift and lower ready what runs in place: it is too large to be handed around.

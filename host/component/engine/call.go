@@ -27,10 +27,14 @@ type Func struct {
 // with, or one for what the guest did. Its stack is told by the Symbols of a
 // ctx that is a [Context]; see [Mark].
 func (f *Func) Call(ctx context.Context, stack []uint64) error {
-	err := f.fn.CallWithStack(ctx, stack)
-	if err == nil {
-		return nil
+	if err := f.fn.CallWithStack(ctx, stack); err != nil {
+		return f.failed(ctx, err)
 	}
+	return nil
+}
+
+// failed makes an error of wazero a trap.
+func (f *Func) failed(ctx context.Context, err error) error {
 	var symbols Symbols
 	if c, ok := ctx.(Context); ok {
 		symbols = c.callContext().Symbols

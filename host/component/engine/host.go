@@ -97,15 +97,17 @@ func coreTypes(types []wit.CoreType) []api.ValueType {
 
 func goFunc(call func(context.Context, []uint64)) api.GoModuleFunc {
 	return func(ctx context.Context, _ api.Module, stack []uint64) {
-		defer rescue()
+		panics := true
+		defer func() {
+			if !panics { // to ask for a panic costs more than the rest of this
+				return
+			}
+			if r := recover(); r != nil {
+				panic(Recovered(r))
+			}
+		}()
 		call(ctx, stack)
-	}
-}
-
-// rescue turns a panic that is not a trap into one.
-func rescue() {
-	if r := recover(); r != nil {
-		panic(Recovered(r))
+		panics = false
 	}
 }
 
