@@ -101,6 +101,7 @@ func (t *Template) compileSite(ctx context.Context, i int, growth uint32, images
 		}
 	}
 	t.images[i], t.globals[i] = images[n], code.Facts().MutableGlobals
+	t.starts = t.starts || code.Facts().Start
 	for _, reason := range code.Facts().Reasons {
 		t.unpoolable = append(t.unpoolable, fmt.Sprintf("core module %d %s", n, reason))
 	}

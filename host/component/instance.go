@@ -119,10 +119,17 @@ func (t *Template) newInstance(ctx context.Context, wanted bool) (*Instance, err
 		return nil, err
 	}
 	i.ctx.Meter = i.meter
-	i.begin(ctx)
+	i.watch.state.Store(stateBusy)
+	if t.starts {
+		i.begin(ctx)
+	} else {
+		i.ctx.Base = ctx // no guest runs that would have to be interrupted
+	}
 	i.meter.SetTickLimit(uint64(t.limits.CPU))
 	err = i.instantiate()
-	i.detach(err != nil)
+	if t.starts {
+		i.detach(err != nil)
+	}
 	i.letGo()
 	i.budget.OnFull(t.rt.more)
 	if err == nil && t.pool != nil && t.pool.cfg.Reuse == Pristine {

@@ -73,6 +73,7 @@ type Template struct {
 	dtors    map[*wit.Resource]int // destructors, in refs
 	idle     []func()              // of the host interfaces that it was linked to
 	globals  [][]core.GlobalExport // mutable ones, by core instance
+	starts   bool                  // guests run while an instance is made
 
 	pool       *pool    // nil: every instance is made anew
 	unpoolable []string // why

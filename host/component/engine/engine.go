@@ -66,6 +66,7 @@ type Engine struct {
 	loaded, compiled atomic.Uint64
 
 	meterCode wazero.CompiledModule
+	meters    spareMeters
 	shape     atomic.Pointer[callShape] // of the call engines seen last
 
 	ctx    context.Context // done when the engine is closed
@@ -75,7 +76,6 @@ type Engine struct {
 	mu     sync.Mutex
 	closed bool
 	codes  map[codeID]*compilation
-	meters []*meterGlobals // spare ones
 }
 
 // New makes an engine. Close it.
@@ -150,6 +150,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	e.closed = true
 	e.mu.Unlock()
+	e.meters.close()
 	e.cancel()
 	e.wg.Wait()
 	err := e.runtime.Close(ctx)

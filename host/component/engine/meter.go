@@ -169,16 +169,47 @@ func (m *Meter) interrupted() bool {
 // maxSpareMeters bounds the meters that are kept for later stores.
 const maxSpareMeters = 1000
 
-func (e *Engine) takeMeter() (*meterGlobals, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
+// spareMeters are meters that no store uses. The lock is one that every store
+// which is made or ended takes: nothing that takes time is done under it.
+type spareMeters struct {
+	mu     sync.Mutex
+	list   []*meterGlobals
+	closed bool
+}
+
+func (s *spareMeters) take() (g *meterGlobals, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
 		return nil, ErrClosed
 	}
-	if n := len(e.meters); n > 0 {
-		g := e.meters[n-1]
-		e.meters = e.meters[:n-1]
-		return g, nil
+	if n := len(s.list) - 1; n >= 0 {
+		g, s.list[n] = s.list[n], nil
+		s.list = s.list[:n]
+	}
+	return g, nil
+}
+
+// put keeps a meter and reports whether it did.
+func (s *spareMeters) put(g *meterGlobals) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.list) == maxSpareMeters {
+		return false
+	}
+	s.list = append(s.list, g)
+	return true
+}
+
+func (s *spareMeters) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list, s.closed = nil, true
+}
+
+func (e *Engine) takeMeter() (*meterGlobals, error) {
+	if g, err := e.meters.take(); g != nil || err != nil {
+		return g, err
 	}
 	inst, err := e.runtime.InstantiateModule(e.ctx, e.meterCode, anonymous)
 	if err != nil {
@@ -198,13 +229,9 @@ func (e *Engine) takeMeter() (*meterGlobals, error) {
 }
 
 func (e *Engine) returnMeter(g *meterGlobals) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.meters) < maxSpareMeters && !e.closed {
-		e.meters = append(e.meters, g)
-		return
+	if !e.meters.put(g) {
+		_ = g.inst.Close(context.Background()) // cannot fail: it forgets the instance
 	}
-	_ = g.inst.Close(context.Background()) // cannot fail: it forgets the instance
 }
 
 func (g *meterGlobals) instance() api.Module { return g.inst }
