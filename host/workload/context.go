@@ -12,18 +12,22 @@ import (
 // callContext is the context of one call of a component: its caller's, with an
 // own run of the guest's output, that ends at a deadline and when the workload
 // cuts off what still runs. Most calls are over before anybody asks for any of
-// this, so each part is made when somebody does. It may be used by any number of
-// goroutines; end it when the call has ended.
+// this, so each part is made when somebody does: the time of a call counts from
+// then on, which is when the runtime first looks at a call that runs, about a
+// millisecond after its start. It may be used by any number of goroutines; end it
+// when the call has ended.
 type callContext struct {
 	context.Context // the caller's
 
-	cut   context.Context //nolint:containedctx // ends the call before its caller does
-	until time.Time       // zero: no earlier than the caller's
+	cut  context.Context //nolint:containedctx // ends the call before its caller does
+	most time.Duration   // the longest that it may take; 0: as long as its caller gives
 
 	over atomic.Bool
 	live atomic.Pointer[liveContext] // nil: nobody asked when the call ends
 	run  atomic.Pointer[runContext]  // nil: nobody asked for the run
-	mu   sync.Mutex                  // held while over, live or run is set
+
+	mu    sync.Mutex // held while one of these is set
+	until time.Time  // zero: nobody asked
 }
 
 // liveContext is one that tells when it is done.
@@ -41,22 +45,29 @@ type runContext struct {
 // newCallContext makes the context of a call that takes most at most; 0: as long
 // as its caller gives.
 func (w *Workload) newCallContext(ctx context.Context, most time.Duration) *callContext {
-	c := &callContext{Context: ctx, cut: w.base}
-	if most > 0 {
-		until := time.Now().Add(most)
-		if given, ok := ctx.Deadline(); !ok || until.Before(given) {
-			c.until = until
-		}
-	}
-	return c
+	return &callContext{Context: ctx, cut: w.base, most: most}
 }
 
 // Deadline implements [context.Context].
 func (c *callContext) Deadline() (time.Time, bool) {
-	if !c.until.IsZero() {
-		return c.until, true
+	if c.most <= 0 {
+		return c.Context.Deadline()
 	}
-	return c.Context.Deadline()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.deadline(), true
+}
+
+// deadline returns when the call has to end, where it may not take for ever. The
+// caller holds mu.
+func (c *callContext) deadline() time.Time {
+	if c.until.IsZero() {
+		c.until = time.Now().Add(c.most)
+		if given, ok := c.Context.Deadline(); ok && given.Before(c.until) {
+			c.until = given
+		}
+	}
+	return c.until
 }
 
 // Done implements [context.Context].
@@ -67,7 +78,7 @@ func (c *callContext) Err() error {
 	if l := c.live.Load(); l != nil {
 		return l.Err()
 	}
-	if c.over.Load() || c.cut.Err() != nil || !c.until.IsZero() && !time.Now().Before(c.until) {
+	if c.over.Load() || c.cut.Err() != nil {
 		return c.alive().Err()
 	}
 	return c.Context.Err()
@@ -96,8 +107,8 @@ func (c *callContext) alive() *liveContext {
 	}
 	ctx, abort := context.WithCancelCause(c.Context)
 	cancel := func() {}
-	if !c.until.IsZero() {
-		ctx, cancel = context.WithDeadline(ctx, c.until)
+	if c.most > 0 {
+		ctx, cancel = context.WithDeadline(ctx, c.deadline())
 	}
 	stop := context.AfterFunc(c.cut, func() { abort(errStopping) })
 	l := &liveContext{ctx, func() { stop(); cancel(); abort(nil) }}
