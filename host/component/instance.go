@@ -119,7 +119,6 @@ func (t *Template) newInstance(ctx context.Context, wanted bool) (*Instance, err
 		return nil, err
 	}
 	i.ctx.Meter = i.meter
-	i.watch.state.Store(stateBusy)
 	if t.starts {
 		i.begin(ctx)
 	} else {
