@@ -2,6 +2,7 @@ package filesystem
 
 import (
 	"errors"
+	goio "io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -37,6 +38,9 @@ func appendTo(f *os.File, b []byte) (n int, ok bool, err error) {
 		})
 		if n == 0 && (errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP)) {
 			return 0, false, nil
+		}
+		if err == nil && k == 0 {
+			err = goio.ErrShortWrite
 		}
 		if err != nil {
 			return n, true, err

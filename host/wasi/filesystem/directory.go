@@ -142,16 +142,21 @@ func (d *directory) ReadlinkAt(_ context.Context, path string) (string, error) {
 }
 
 // ReadDirectory implements the contract.
-func (d *directory) ReadDirectory(context.Context) (contract.DirectoryEntryStream, error) {
-	if !d.ledger.take(fileCost) {
+func (d *directory) ReadDirectory(ctx context.Context) (contract.DirectoryEntryStream, error) {
+	l := &listing{ledger: d.ledger, budget: component.HostBudgetOf(ctx)}
+	if l.budget.Take(listingBytes) != nil {
 		return nil, contract.ErrorCodeInsufficientMemory
 	}
-	f, err := d.list()
-	if err != nil {
-		d.ledger.give(fileCost)
+	if !l.ledger.take(fileCost) {
+		l.budget.Give(listingBytes)
+		return nil, contract.ErrorCodeInsufficientMemory
+	}
+	var err error
+	if l.f, err = d.list(); err != nil {
+		l.release()
 		return nil, code(err)
 	}
-	return &listing{f: f, ledger: d.ledger}, nil
+	return l, nil
 }
 
 // another returns the descriptor that a guest gave beside d.

@@ -16,7 +16,8 @@
 // a file, with all its streams, or a listing one), all instances of a component
 // 8,000; one more is insufficient-memory, which is WASI's nearest word. Paths
 // have 4 KiB, and at most 40 symbolic links at the end and 8 on the way are
-// followed. A read returns 1 MiB at most, of a stream 64 KiB.
+// followed. A read returns 1 MiB at most, of a stream 64 KiB. A listing is charged
+// 48 KiB of the instance's host memory.
 //
 // # Quotas
 //

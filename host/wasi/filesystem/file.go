@@ -123,12 +123,13 @@ func (f *file) Read(_ context.Context, length, offset contract.Filesize) (contra
 		return none, err
 	}
 	n := min(length, maxRead, math.MaxInt64-offset)
-	if n > 4<<10 { // worth asking how much there is
+	const ask = 4 << 10 // from here on it is worth asking how much there is
+	if n > ask {
 		i, err := fileStat(f.f)
 		if err != nil {
 			return none, code(err)
 		}
-		n = min(n, max(i.size, offset)-offset)
+		n = min(n, max(ask, max(i.size, offset)-offset)) // what has no size, such as /proc, may hold something
 	}
 	b := make([]byte, n)
 	k, err := f.f.ReadAt(b, int64(offset))

@@ -8,18 +8,24 @@ import (
 	"os"
 	"unicode/utf8"
 
+	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wasi/filesystem"
 )
 
-// batch is how many names a listing reads ahead.
-const batch = 128
+const (
+	// batch is how many names a listing reads ahead.
+	batch = 128
+	// listingBytes is what it is charged for them.
+	listingBytes = 48 << 10
+)
 
 // listing is the resource directory-entry-stream. It holds a batch of names,
 // however many there are.
 type listing struct {
 	f      *os.File
 	ledger ledger
+	budget *component.HostBudget
 	ahead  []fs.DirEntry
 	err    error // what comes after ahead
 }
@@ -50,7 +56,12 @@ func (l *listing) ReadDirectoryEntry(context.Context) (wit.Option[contract.Direc
 // Drop implements the contract.
 func (l *listing) Drop() {
 	l.f.Close()
+	l.release()
+}
+
+func (l *listing) release() {
 	l.ledger.give(fileCost)
+	l.budget.Give(listingBytes)
 }
 
 func modeKind(m fs.FileMode) contract.DescriptorType {

@@ -118,17 +118,13 @@ func (d *directory) create(e entry, o opening) (contract.Descriptor, error) {
 }
 
 // openFile opens or makes a file.
-func (d *directory) openFile(e entry, o opening, create bool) (_ contract.Descriptor, err error) {
+func (d *directory) openFile(e entry, o opening, create bool) (contract.Descriptor, error) {
 	if !d.ledger.take(fileCost) {
 		return nil, contract.ErrorCodeInsufficientMemory
 	}
-	defer func() {
-		if err != nil {
-			d.ledger.give(fileCost)
-		}
-	}()
 	f, i, err := d.openCounted(e, o, create)
 	if err != nil {
+		d.ledger.give(fileCost)
 		return nil, err
 	}
 	of := &openFile{f: f, mount: d.mount, ledger: d.ledger, id: i.id}
@@ -136,7 +132,7 @@ func (d *directory) openFile(e entry, o opening, create bool) (_ contract.Descri
 	opened := &file{openFile: of, flags: o.flags &^ contract.DescriptorFlagsMutateDirectory}
 	if o.truncate && !create {
 		if err := of.resize(0); err != nil {
-			of.close()
+			of.close() // gives the descriptor back, too
 			return nil, err
 		}
 	}

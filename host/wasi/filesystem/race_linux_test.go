@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/lathhost/lath/host/wasi/filesystem"
 	contract "github.com/lathhost/lath/wit/wasi/filesystem"
 )
 
@@ -86,4 +87,15 @@ func TestSwappedWhileItIsUsed(t *testing.T) {
 		require.NotZero(t, opened[path], path)
 		require.NotZero(t, refused[path], path)
 	}
+}
+
+// Files of /proc have a size of 0, whatever they hold.
+func TestFilesOfUnknownSize(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, filesystem.Dir{Host: "/proc/sys/kernel", Guest: "/kernel"})
+	f := b.open(b.dirs[0], "ostype", 0, read)
+	got, err := f.Read(t.Context(), 64<<10, 0)
+	require.NoError(t, err)
+	require.Equal(t, "Linux\n", string(got.F0))
+	require.False(t, got.F1)
 }

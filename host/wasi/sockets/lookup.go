@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/wasi/egress"
 	"github.com/lathhost/lath/host/wasi/io"
 	"github.com/lathhost/lath/wit"
@@ -20,6 +21,8 @@ const (
 	lookupTime = 30 * time.Second
 	// maxAddresses is the most addresses of a name.
 	maxAddresses = 256
+	// lookupBytes is what a look-up is charged for them.
+	lookupBytes = 8 << 10
 )
 
 // systemResolver asks whom the system is told to ask.
@@ -45,7 +48,7 @@ func (systemResolver) LookupNetIP(ctx context.Context, network, host string) ([]
 // brackets, is its own answer and asks nobody. Names are ASCII. All addresses
 // of a name are answered, also those that may not be reached: the refusal of a
 // connection says more than a name without addresses.
-func (s *Sockets) ResolveAddresses(_ context.Context, n contract.Network, name string) (contract.ResolveAddressStream, error) {
+func (s *Sockets) ResolveAddresses(ctx context.Context, n contract.Network, name string) (contract.ResolveAddressStream, error) {
 	if err := checkNetwork(n); err != nil {
 		return nil, err
 	}
@@ -59,10 +62,15 @@ func (s *Sockets) ResolveAddresses(_ context.Context, n contract.Network, name s
 	if err := s.rules.Name("", canonical); err != nil {
 		return nil, s.deny(err)
 	}
+	budget := component.HostBudgetOf(ctx)
+	if budget.Take(lookupBytes) != nil {
+		return nil, contract.ErrorCodeOutOfMemory
+	}
 	if !s.lookups.take() {
+		budget.Give(lookupBytes)
 		return nil, contract.ErrorCodeTemporaryResolverFailure
 	}
-	return &addresses{stream: s.lookup(canonical)}, nil
+	return &addresses{stream: s.lookup(canonical), budget: budget}, nil
 }
 
 // literal reads a name that is an address.
@@ -116,6 +124,7 @@ func lookupCode(err error) error {
 type addresses struct {
 	stream *ahead[[]netip.Addr]
 	next   int
+	budget *component.HostBudget // nil: nothing was charged
 }
 
 // ResolveNextAddress implements the contract. A failure stays one.
@@ -137,4 +146,7 @@ func (a *addresses) Subscribe(context.Context) (wasiio.Pollable, error) {
 }
 
 // Drop implements the contract: it ends a look-up that is under way.
-func (a *addresses) Drop() { a.stream.close() }
+func (a *addresses) Drop() {
+	a.stream.close()
+	a.budget.Give(lookupBytes)
+}
