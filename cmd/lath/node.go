@@ -136,7 +136,7 @@ func (n *node) openServer(ctx context.Context) error {
 		StoreDir: n.flags.store, Host: n.flags.listen, Port: port, Log: natsLog{n.log.Named("nats-server")},
 	})
 	if err != nil {
-		return fmt.Errorf("%w; choose another port with --port, or join a server that runs with: lath host --nats-url URL", err)
+		return fmt.Errorf("%w; choose another with --port or --listen, or join a server that runs with: lath host --nats-url URL", err)
 	}
 	n.url = server.URL()
 	n.closers = append(n.closers, func() error {

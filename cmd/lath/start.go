@@ -227,7 +227,7 @@ func (c *cli) startComponent(cmd *cobra.Command, f *componentFlags, args []strin
 		return false, nil
 	})
 	if err != nil {
-		return fmt.Errorf("component %s on %s: %w", out.ID, hostOr(out.HostName), err)
+		return fmt.Errorf("component %s%s: %w", out.ID, onHost(out.HostName), err)
 	}
 	return c.result(out, func(w io.Writer) {
 		if out.Warning != "" {
@@ -284,18 +284,19 @@ func (c *cli) startProvider(cmd *cobra.Command, f *startFlags, args []string) er
 		return false, nil
 	})
 	if err != nil {
-		return fmt.Errorf("provider %s on %s: %w", out.ID, hostOr(out.HostName), err)
+		return fmt.Errorf("provider %s%s: %w", out.ID, onHost(out.HostName), err)
 	}
 	return c.result(out, func(w io.Writer) {
 		fmt.Fprintf(w, "provider %s runs on %s (%s)\n", out.ID, out.HostName, out.Ref)
 	})
 }
 
-func hostOr(name string) string {
+// onHost says where, once that is known.
+func onHost(name string) string {
 	if name == "" {
-		return "no host"
+		return ""
 	}
-	return name
+	return " on " + name
 }
 
 // start sends a command to a host and waits for the event that tells its
