@@ -11,6 +11,7 @@ import (
 
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/test/harness"
 )
 
@@ -160,7 +161,7 @@ func (c *v1Caller) results() (out string) {
 func TestV1Caller(t *testing.T) {
 	t.Parallel()
 	l := harness.New(t)
-	n := l.Host(nil)
+	n := l.Host(func(c *host.Config) { c.MaxWait = 100 * time.Millisecond })
 	require.NoError(t, n.Start("c", "chain", 1))
 	c := newV1Caller(t, l)
 	const finish, fail, trap = "\x00", "\x01", "\x02"
@@ -211,7 +212,8 @@ func TestV1Caller(t *testing.T) {
 	c.accepted()
 	require.Equal(t, "\x00\x01", c.results())
 
-	// With its one instance taken, the component makes v1 callers wait their turn.
+	// With its one instance taken, the component makes v1 callers wait their turn,
+	// for longer than those who can be told.
 	ctx, cancel := context.WithCancel(t.Context())
 	spinning := make(chan error, 1)
 	go func() {
@@ -220,6 +222,9 @@ func TestV1Caller(t *testing.T) {
 	}()
 	l.Eventually("it spins", func() bool { return n.Runtime.MemoryInUse() > 0 })
 	c.call("go", "\x00"+finish)
+	_, err := l.Call(t.Context(), n, "c", "example:chain/step.go(0, finish)")
+	require.ErrorIs(t, err, wrpc.ErrBusy)
+	require.ErrorContains(t, err, "became free within 100ms")
 	cancel()
 	require.ErrorIs(t, <-spinning, context.Canceled)
 	c.accepted()
