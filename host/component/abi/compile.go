@@ -192,7 +192,8 @@ func (c *Compiler) Transfer(types []*wit.Type, src, dst Encoding) (*Transfer, er
 	if err != nil {
 		return nil, err
 	}
-	return &Transfer{tuple: t, src: src, dst: dst}, nil
+	text := src == UTF8 && dst == UTF8 && len(types) == 1 && types[0].Kind == wit.KindString
+	return &Transfer{tuple: t, src: src, dst: dst, text: text}, nil
 }
 
 // Wire compiles the passing of a tuple of values between a guest and the wire,

@@ -9,6 +9,7 @@ package abi
 type Transfer struct {
 	tuple
 	src, dst Encoding
+	text     bool // it is one UTF-8 string, on either side
 }
 
 // Flat reads flat values from in and writes them to out, which must not
@@ -17,14 +18,33 @@ func (t *Transfer) Flat(src, dst *Guest, in, out []uint64) error {
 	if t.slots == nil || len(in) < len(t.flat) || len(out) < len(t.flat) {
 		return ErrNotFlat
 	}
-	if t.scalars {
+	switch {
+	case t.scalars:
 		return t.slots.scalars(in, out)
+	case t.text && uint32(in[1]) < pollBytes:
+		return passText(src, dst, in, out)
 	}
 	var m transferer
 	t.start(&m, src, dst)
 	m.in, m.out = in, out
 	clear(out[:len(t.flat)])
 	return m.run(t.slots, slotsToSlots, 0, 0)
+}
+
+// passText is Flat of one UTF-8 string, by far the most common value that is no
+// scalar, without a machine for what there is to do.
+func passText(src, dst *Guest, in, out []uint64) error {
+	ptr, size := uint32(in[0]), uint32(in[1])
+	if _, err := utf8Region(src.bytes(), ptr, size); err != nil {
+		return err
+	}
+	to, mem, err := dst.block(0, 0, 1, size)
+	if err != nil {
+		return err
+	}
+	copy(mem[to:][:size], src.bytes()[ptr:])
+	out[0], out[1] = uint64(to), uint64(size)
+	return nil
 }
 
 // Mem reads the tuple at srcPtr and writes it at dstPtr. Both areas are given;
