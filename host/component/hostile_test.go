@@ -3,6 +3,8 @@ package component_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -14,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/component/internal/refuse"
 	"github.com/lathhost/lath/host/component/trap"
 	"github.com/lathhost/lath/test/hostile/guests"
 	"github.com/lathhost/lath/wit"
@@ -22,7 +25,13 @@ import (
 // The guests here are hostile: whatever they do ends in a typed trap of their
 // own, and leaves the host as it was. They are in test/hostile/guests.
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if err := refuse.FromEnv(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func hostile(t testing.TB, rt *component.Runtime, name string, cfg component.LinkConfig) *component.Template {
 	t.Helper()

@@ -96,6 +96,10 @@ func (t *Template) Take(ctx context.Context) (*Instance, error) {
 // newInstance makes an instance; for one that is wanted, and grows into what the
 // runtime has, instances that wait for a call are closed where there is no room.
 func (t *Template) newInstance(ctx context.Context, wanted bool) (*Instance, error) {
+	if !t.making.begin() {
+		return nil, &trap.Error{Code: trap.Poisoned, Msg: "the component was closed", Component: t.name, Func: "start"}
+	}
+	defer t.making.done.Done()
 	i := &Instance{tmpl: t, comps: make([]compInst, len(t.plan.Instances)), cores: make([]*engine.Module, 0, len(t.plan.Cores)),
 		funcs: make([]coreFunc, len(t.refs.list)), guests: make([]abi.Guest, len(t.guests.list)), since: time.Now()}
 	i.ctx.inst, i.inv.inst, i.watch.onDone = i, i, i.contextDone
@@ -227,6 +231,7 @@ func (i *Instance) Close() error {
 	i.setIdle(false, i.tmpl.rt)
 	i.meter.Close()
 	i.cores, i.memories = nil, nil
+	i.funcs, i.guests, i.deeper = nil, nil, nil // stacks of call engines: who knows the instance still needs none
 	if i.dead == nil {
 		i.dead = errClosed
 	}

@@ -75,6 +75,7 @@ type Template struct {
 	globals  [][]core.GlobalExport // mutable ones, by core instance
 	starts   bool                  // guests run while an instance is made
 
+	making     making
 	pool       *pool    // nil: every instance is made anew
 	unpoolable []string // why
 }
@@ -143,12 +144,14 @@ func (t *Template) Name() string { return t.name }
 // Digest returns the digest of the component.
 func (t *Template) Digest() string { return t.digest }
 
-// Close releases the compiled code. No instance may be left.
+// Close releases the compiled code. Instances that are being made are waited for,
+// and none is made after it; no other may be left but for their Release or Close.
 func (t *Template) Close(ctx context.Context) error {
 	var errs []error
 	if t.pool != nil {
 		errs = append(errs, t.pool.close())
 	}
+	t.making.end()
 	for _, c := range t.codes {
 		if c != nil {
 			c.Close()

@@ -428,6 +428,32 @@ func (p *pool) close() error {
 	return errors.Join(errs...)
 }
 
+// making counts the instances that are being made, which need code.
+type making struct {
+	mu    sync.Mutex
+	ended bool
+	done  sync.WaitGroup
+}
+
+// begin reports whether an instance may be made; done is to be told of its end.
+func (m *making) begin() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended {
+		return false
+	}
+	m.done.Add(1)
+	return true
+}
+
+// end has no more made, and waits for those that have begun.
+func (m *making) end() {
+	m.mu.Lock()
+	m.ended = true
+	m.mu.Unlock()
+	m.done.Wait()
+}
+
 func (p *pool) snapshot() PoolStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()

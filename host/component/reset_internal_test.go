@@ -3,6 +3,7 @@ package component
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -96,7 +97,12 @@ func (o *opened) Renewal() func(context.Context) (Resource, error) {
 	return func(ctx context.Context) (Resource, error) { return open(ctx, ends) }
 }
 
-type callKey struct{}
+type (
+	callKey    struct{}
+	refusedKey struct{} // refuses to open anything
+)
+
+var errRefused = errors.New("not during this call")
 
 func during(call int) context.Context {
 	return context.WithValue(context.Background(), callKey{}, call)
@@ -104,6 +110,9 @@ func during(call int) context.Context {
 
 // open charges the call's budget, which a reset must find empty again.
 func open(ctx context.Context, ends func()) (*opened, error) {
+	if refused, _ := ctx.Value(refusedKey{}).(bool); refused {
+		return nil, errRefused
+	}
 	call, _ := ctx.Value(callKey{}).(int)
 	budget := HostBudgetOf(ctx)
 	if err := budget.Take(100); err != nil {
@@ -160,6 +169,13 @@ func linkedTo(t testing.TB, rt *Runtime, path string, pool PoolConfig) *Template
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, tm.Close(context.Background())) })
 	return tm
+}
+
+func wildBytes(t testing.TB) []byte {
+	t.Helper()
+	wasm, err := os.ReadFile("testdata/wild.wasm")
+	require.NoError(t, err)
+	return wasm
 }
 
 func pristineInstance(t testing.TB, tm *Template) *Instance {

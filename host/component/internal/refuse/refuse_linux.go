@@ -3,6 +3,7 @@ package refuse
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -20,7 +21,8 @@ type call struct {
 	errno syscall.Errno
 }
 
-// calls are what can be refused, by name.
+// calls are what can be refused, by name. "space" is another name: it has the
+// kernel refuse mappings where the process has 1 GiB more than at its start.
 var calls = map[string]call{
 	"scan":         {unix.SYS_IOCTL, 1, pagemapScan, unix.EPERM},  // as a container's filter does
 	"scan-unknown": {unix.SYS_IOCTL, 1, pagemapScan, unix.ENOTTY}, // as before Linux 6.7
@@ -36,6 +38,12 @@ const pagemapScan = 0xc0606610
 func install(names []string) error {
 	var code []unix.SockFilter
 	for _, name := range names {
+		if name == "space" {
+			if err := limitSpace(); err != nil {
+				return err
+			}
+			continue
+		}
 		c, ok := calls[name]
 		if !ok {
 			return fmt.Errorf("no refusal %q", name)
@@ -52,6 +60,23 @@ func install(names []string) error {
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
 	if errno != 0 {
 		return fmt.Errorf("refuse system calls: %w", errno)
+	}
+	return nil
+}
+
+// limitSpace leaves the process 1 GiB of address space beside what it has.
+func limitSpace() error {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return fmt.Errorf("limit address space: %w", err)
+	}
+	var pages uint64
+	if _, err := fmt.Sscan(string(b), &pages); err != nil {
+		return fmt.Errorf("limit address space: %w", err)
+	}
+	most := pages*uint64(os.Getpagesize()) + 1<<30
+	if err := unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: most, Max: most}); err != nil {
+		return fmt.Errorf("limit address space: %w", err)
 	}
 	return nil
 }
