@@ -9,6 +9,10 @@ RACE ?= ./cmd/... ./host/... ./lattice/... ./providers/... ./test/hostile/...
 FUZZTIME ?= 10s
 BENCH ?=
 BENCHTIME ?= 1s
+# Of test/bench: -rounds, -row, -results and more.
+BENCHFLAGS ?=
+# A checkout of github.com/samyfodil/wazy to compare with; none: not compared.
+WAZY_DIR ?=
 # Where the components of test-guests are built, and their toolchains kept.
 GUESTS_DIR ?= test/guests/out
 
@@ -55,8 +59,9 @@ fuzz: ## Fuzz every target for FUZZTIME (10s)
 	dir="$$(dirname "$$file")"; name="$${func#func }"; echo "== $$dir $$name"; \
 	$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; done
 
-bench: ## Print what calls cost beside their floors; with BENCH=regexp, Go benchmarks too
-	$(GO) run ./test/bench
+bench: ## Print what calls cost beside floors and peers (WAZY_DIR); with BENCH=regexp, Go benchmarks too
+	@if [ -d '$(GUESTS_DIR)' ]; then export GUESTS_DIR='$(abspath $(GUESTS_DIR))'; else unset GUESTS_DIR; fi; \
+	export WAZY_DIR='$(WAZY_DIR)'; set -x; $(GO) run ./test/bench $(BENCHFLAGS)
 	@if [ -n "$(BENCH)" ]; then $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...; fi
 
 conformance: ## Play component-model scripts: SUITE=dir, JCO=folder with npm's @bytecodealliance/jco

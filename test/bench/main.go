@@ -84,15 +84,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err := m.run(ctx, rows); err != nil {
 		return err
 	}
-	bars, err := b.sandbox(ctx, o)
+	bars, crowded, err := b.sandbox(ctx, o)
 	if err != nil {
 		return err
 	}
-	if len(rows)+len(bars) == 0 {
+	if len(rows)+len(bars) == 0 && crowded == nil {
 		return fmt.Errorf("no row matches %q", o.rows)
 	}
 	report := newReport(m, rows, bars)
-	report.Skipped = b.skips
+	report.Skipped, report.Crowd = b.skips, crowded
 	if b.peers != nil {
 		report.Machine.Libraries = append(report.Machine.Libraries, b.peers.libraries()...)
 	}

@@ -39,7 +39,7 @@ func TestEveryRowAnswersRight(t *testing.T) {
 	require.NoError(t, err)
 	var r report
 	require.NoError(t, json.Unmarshal(b, &r))
-	require.Len(t, r.Bars, len(hostile)+2*5+11+len(deadlines)+1+3+2)
+	require.Len(t, r.Bars, len(hostile)+2*5+11+len(deadlines)+1+3+2+1)
 	for _, b := range r.Bars {
 		require.Positive(t, b.Value, b.Name)
 		require.Contains(t, out.String(), b.Name)

@@ -19,6 +19,7 @@ type report struct {
 	Took    string    `json:"took"`
 	Rows    []line    `json:"rows"`
 	Bars    []bar     `json:"bars"`
+	Crowd   *crowd    `json:"crowd,omitempty"`
 	// Skipped is what could not be measured, and why.
 	Skipped []string `json:"skipped,omitempty"`
 }
@@ -83,6 +84,15 @@ func (l *line) verdict(to *limit) string {
 }
 
 func (r *report) text() string {
+	head := fmt.Sprintf("%s\n%d rounds of %s for each row and its floor, %s in all; medians, spreads from least to most\n", r.Machine, r.Rounds, r.Slice, r.Took)
+	return head + r.rowsText() + r.skippedText() + r.barsText() + r.crowdText()
+}
+
+// rowsText prints what has a floor.
+func (r *report) rowsText() string {
+	if len(r.Rows) == 0 {
+		return ""
+	}
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.Style().Options.DrawBorder = false
@@ -112,8 +122,7 @@ func (r *report) text() string {
 		t.AppendRow(table.Row{"  " + l.Name, duration(l.Nanos.Median), duration(l.Nanos.Min) + " – " + duration(l.Nanos.Max),
 			number(whole(l.Allocs)), number(whole(l.Bytes)), ratio, ratioSpread, l.Limit, l.Verdict})
 	}
-	return fmt.Sprintf("%s\n%d rounds of %s for each row and its floor, %s in all; medians, spreads from least to most\n\n%s\n%s",
-		r.Machine, r.Rounds, r.Slice, r.Took, t.Render(), r.skippedText()+r.barsText())
+	return "\n" + t.Render() + "\n"
 }
 
 // skippedText tells what could not be compared on this machine.
@@ -168,6 +177,9 @@ func (r *report) barsText() string {
 		if len(b.All) > 0 {
 			of = "median " + duration(spreadOf(b.All).Median)
 		}
+		if b.Note != "" {
+			of = b.Note
+		}
 		if b.Floor > 0 {
 			of += "; a loop in Go: " + duration(b.Floor)
 		}
@@ -211,6 +223,30 @@ func number(f float64) string {
 	return fmt.Sprintf("%.2f", f)
 }
 
+// crowdText prints what many callers do at once, and what they wait for.
+func (r *report) crowdText() string {
+	if r.Crowd == nil {
+		return ""
+	}
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Options.DrawBorder = false
+	t.Style().Options.SeparateColumns = false
+	t.Style().Format.Header = text.FormatDefault
+	t.AppendHeader(table.Row{fmt.Sprintf("%s (%d)", crowdGroup, r.Crowd.Components), "calls/s", "spread"})
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 2, Align: text.AlignRight}, {Number: 3, Align: text.AlignRight}})
+	for _, c := range r.Crowd.Callers {
+		t.AppendRow(table.Row{fmt.Sprintf("  %d callers", c.Callers), number(math.Trunc(c.PerSecond.Median)),
+			number(math.Trunc(c.PerSecond.Min)) + " – " + number(math.Trunc(c.PerSecond.Max))})
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "\n%s\n\nlocks were waited for %s s in each second, with the most callers; the mutex profile:\n", t.Render(), number(r.Crowd.Waited))
+	for _, w := range r.Crowd.Waits {
+		fmt.Fprintf(&out, "  %4.1f %%  %s\n", w.Percent, w.Where)
+	}
+	return out.String()
+}
+
 // size prints bytes, as many as there are in decimal prefixes.
 func size(bytes float64) string {
 	for _, u := range []struct {
@@ -228,7 +264,7 @@ func duration(nanos float64) string {
 	for _, u := range []struct {
 		name string
 		size float64
-	}{{"ms", 1e6}, {"µs", 1e3}} {
+	}{{"s", 1e9}, {"ms", 1e6}, {"µs", 1e3}} {
 		if math.Abs(nanos) >= u.size {
 			return number(nanos/u.size) + " " + u.name
 		}

@@ -21,7 +21,9 @@ type resident struct {
 	Mapped float64 `json:"mapped"`
 }
 
-func (r resident) minus(o resident) resident { return resident{r.Linear - o.Linear, r.Else - o.Else, r.Mapped - o.Mapped} }
+func (r resident) minus(o resident) resident {
+	return resident{r.Linear - o.Linear, r.Else - o.Else, r.Mapped - o.Mapped}
+}
 
 // errNoSmaps is where the system does not tell a process' mappings.
 var errNoSmaps = errors.New("this system has no /proc/self/smaps")

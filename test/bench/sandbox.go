@@ -50,6 +50,7 @@ type bar struct {
 	// Floor is the worst that was measured in turns with it of a loop in Go, in
 	// nanoseconds: what the machine adds by itself.
 	Floor float64 `json:"floor,omitempty"`
+	Note  string  `json:"note,omitempty"`
 	// Alone and Beside are the p99 that a ratio is of, in nanoseconds.
 	Alone  float64   `json:"alone,omitempty"`
 	Beside float64   `json:"beside,omitempty"`
@@ -95,19 +96,19 @@ var hostile = []struct {
 }
 
 // sandbox measures what hostile guests can do to others.
-func (b *bed) sandbox(ctx context.Context, o options) ([]bar, error) {
+func (b *bed) sandbox(ctx context.Context, o options) ([]bar, *crowd, error) {
 	client, err := wrpc.NewClient(b.caller, wrpc.ClientConfig{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b.later(client.Close)
 	s := sandbox{b: b, client: client, match: o.rows, rounds: o.rounds, slice: neighbourSlices * o.slice, templates: map[string]*component.Template{}}
-	for _, part := range []func(context.Context) error{s.punctual, s.density, s.thousand, s.overruns, s.neighbours, s.pauses} {
+	for _, part := range []func(context.Context) error{s.punctual, s.throughput, s.crowd, s.cold, s.density, s.thousand, s.overruns, s.neighbours, s.pauses} {
 		if err := part(ctx); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return s.bars, nil
+	return s.bars, s.crowded, nil
 }
 
 type sandbox struct {
@@ -118,6 +119,7 @@ type sandbox struct {
 	slice     time.Duration
 	templates map[string]*component.Template
 	bars      []bar
+	crowded   *crowd
 }
 
 func (s *sandbox) wants(group, name string) bool {
