@@ -69,7 +69,8 @@ func (p *program) load(ctx context.Context, wasm []byte, call *wave.Call) error 
 		return err
 	}
 	p.tmpl, err = comp.Link(ctx, component.LinkConfig{Name: p.id(), Host: hosts, Limits: p.grant.limits,
-		Debug: p.flags.debug, Progress: progress})
+		Debug: p.flags.debug, Progress: progress,
+		Pool: component.PoolConfig{Reuse: component.Fresh}}) // there is one call
 	if err != nil {
 		err = fmt.Errorf("%s: %w", p.name, err)
 		if refused, is := errors.AsType[*core.Error](err); is && refused.Reason == core.LimitExceeded && strings.HasPrefix(refused.Msg, "memory") {
