@@ -58,7 +58,7 @@ func TestTrailersThatFrameAMessageAreNotSent(t *testing.T) {
 		trailers := newFields(t, h, entry("content-length", "5"), entry("trailer", "x-other"), entry("x-sum", "1"))
 		require.NoError(t, h.OutgoingBodyFinish(t.Context(), b, wit.Some(trailers)))
 	})
-	resp, err := gohttp.Get(s.URL) //nolint:noctx // of the test alone
+	resp, err := gohttp.Get(s.URL)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	_, err = goio.Copy(goio.Discard, resp.Body)
@@ -73,7 +73,7 @@ func TestLengthsThatDifferAreNoResponse(t *testing.T) {
 	s, errs := answers(t, func(out contract.ResponseOutparam) {
 		set(t, h, out, response(t, h, entry("content-length", "5"), entry("content-length", "7")))
 	})
-	resp, err := gohttp.Get(s.URL) //nolint:noctx // of the test alone
+	resp, err := gohttp.Get(s.URL)
 	if err == nil {
 		_ = resp.Body.Close()
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lathhost/lath/host/wasi/egress"
+	"github.com/lathhost/lath/host/wasi/internal/resolve"
 	contract "github.com/lathhost/lath/wit/wasi/http"
 )
 
@@ -79,7 +80,11 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	nd := net.Dialer{Resolver: d.resolver, ControlContext: d.rules.Control(host)}
+	resolver := d.resolver
+	if resolver == nil {
+		resolver = resolve.New(nil) // a guest that gives up leaves no look-up behind
+	}
+	nd := net.Dialer{Resolver: resolver, ControlContext: d.rules.Control(host)}
 	conn, err := nd.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, whyEnded(ctx, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/wasi/egress"
+	"github.com/lathhost/lath/host/wasi/internal/resolve"
 	"github.com/lathhost/lath/host/wasi/io"
 	"github.com/lathhost/lath/wit"
 	wasiio "github.com/lathhost/lath/wit/wasi/io"
@@ -28,20 +29,9 @@ const (
 // systemResolver asks whom the system is told to ask.
 type systemResolver struct{}
 
-// LookupNetIP implements [Resolver]. It ends with its context, and so does all
-// that it began: one resolver for all would let look-ups of the same name share
-// one that ends with none of them, one in C ends when it likes, and one in Go
-// waits for a server that is silent unless its connection is closed.
+// LookupNetIP implements [Resolver]. It ends with its context.
 func (systemResolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-		var d net.Dialer
-		c, err := d.DialContext(ctx, network, address)
-		if err == nil {
-			context.AfterFunc(ctx, func() { _ = c.Close() })
-		}
-		return c, err
-	}}
-	return r.LookupNetIP(ctx, network, host)
+	return resolve.New(nil).LookupNetIP(ctx, network, host)
 }
 
 // ResolveAddresses implements the contract. An address in text, IPv6 also in
