@@ -7,15 +7,15 @@ import (
 )
 
 // CreateDirectoryAt implements the contract.
-func (d *directory) CreateDirectoryAt(_ context.Context, path string) error {
-	return d.change(path, func(e entry) error {
+func (d *directory) CreateDirectoryAt(ctx context.Context, path string) error {
+	return d.change(ctx, path, func(e entry) error {
 		return d.addName(0, func() error { return e.in.mkdir(e.name) })
 	})
 }
 
 // SymlinkAt implements the contract. The target may lead anywhere but to an
 // absolute path; following it is another matter.
-func (d *directory) SymlinkAt(_ context.Context, target, path string) error {
+func (d *directory) SymlinkAt(ctx context.Context, target, path string) error {
 	switch {
 	case target == "":
 		return contract.ErrorCodeNoEntry
@@ -25,7 +25,7 @@ func (d *directory) SymlinkAt(_ context.Context, target, path string) error {
 	if _, err := parsePath(target); err != nil {
 		return err
 	}
-	return d.change(path, func(e entry) error {
+	return d.change(ctx, path, func(e entry) error {
 		if e.slash && e.missing {
 			return contract.ErrorCodeNoEntry
 		}
@@ -34,11 +34,11 @@ func (d *directory) SymlinkAt(_ context.Context, target, path string) error {
 }
 
 // change calls do with a name that is to be made, removed or moved.
-func (d *directory) change(path string, do func(entry) error) error {
+func (d *directory) change(ctx context.Context, path string, do func(entry) error) error {
 	if err := d.mount.mayWrite(); err != nil {
 		return err
 	}
-	e, err := d.place(path)
+	e, err := d.place(ctx, path)
 	if err != nil {
 		return code(err)
 	}
@@ -61,8 +61,8 @@ func (d *directory) addName(n int64, add func() error) error {
 }
 
 // RemoveDirectoryAt implements the contract.
-func (d *directory) RemoveDirectoryAt(_ context.Context, path string) error {
-	return d.change(path, func(e entry) error {
+func (d *directory) RemoveDirectoryAt(ctx context.Context, path string) error {
+	return d.change(ctx, path, func(e entry) error {
 		defer d.mount.quota.lock()()
 		err := e.in.rmdir(e.name)
 		if err == nil {
@@ -73,8 +73,8 @@ func (d *directory) RemoveDirectoryAt(_ context.Context, path string) error {
 }
 
 // UnlinkFileAt implements the contract.
-func (d *directory) UnlinkFileAt(_ context.Context, path string) error {
-	return d.change(path, func(e entry) error {
+func (d *directory) UnlinkFileAt(ctx context.Context, path string) error {
+	return d.change(ctx, path, func(e entry) error {
 		q := d.mount.quota
 		defer q.lock()()
 		i, err := e.in.lstat(e.name)
@@ -94,7 +94,7 @@ func (d *directory) UnlinkFileAt(_ context.Context, path string) error {
 
 // LinkAt implements the contract. A link is never followed: WASI leaves that
 // to the host, and no system does it in a way that a guest could rely on.
-func (d *directory) LinkAt(_ context.Context, flags contract.PathFlags, oldPath string, newDescriptor contract.Descriptor, newPath string) error {
+func (d *directory) LinkAt(ctx context.Context, flags contract.PathFlags, oldPath string, newDescriptor contract.Descriptor, newPath string) error {
 	to, err := d.target(newDescriptor)
 	if err != nil {
 		return err
@@ -102,12 +102,12 @@ func (d *directory) LinkAt(_ context.Context, flags contract.PathFlags, oldPath 
 	if flags.Has(contract.PathFlagsSymlinkFollow) {
 		return contract.ErrorCodeInvalid
 	}
-	old, err := d.find(oldPath, 0)
+	old, err := d.find(ctx, oldPath, 0)
 	if err != nil {
 		return code(err)
 	}
 	defer old.close()
-	return to.change(newPath, func(e entry) error {
+	return to.change(ctx, newPath, func(e entry) error {
 		switch {
 		case old.isDir():
 			return contract.ErrorCodeNotPermitted
@@ -137,16 +137,16 @@ func (d *directory) target(other contract.Descriptor) (*directory, error) {
 }
 
 // RenameAt implements the contract.
-func (d *directory) RenameAt(_ context.Context, oldPath string, newDescriptor contract.Descriptor, newPath string) error {
+func (d *directory) RenameAt(ctx context.Context, oldPath string, newDescriptor contract.Descriptor, newPath string) error {
 	to, err := d.target(newDescriptor)
 	if err != nil {
 		return err
 	}
-	return d.change(oldPath, func(old entry) error {
+	return d.change(ctx, oldPath, func(old entry) error {
 		if old.missing {
 			return contract.ErrorCodeNoEntry
 		}
-		return to.change(newPath, func(e entry) error {
+		return to.change(ctx, newPath, func(e entry) error {
 			if e.slash && !old.isDir() {
 				return contract.ErrorCodeNotDirectory
 			}

@@ -83,8 +83,8 @@ func (d *directory) IsSameObject(_ context.Context, other contract.Descriptor) (
 }
 
 // StatAt implements the contract.
-func (d *directory) StatAt(_ context.Context, flags contract.PathFlags, path string) (contract.DescriptorStat, error) {
-	e, err := d.find(path, flags)
+func (d *directory) StatAt(ctx context.Context, flags contract.PathFlags, path string) (contract.DescriptorStat, error) {
+	e, err := d.find(ctx, path, flags)
 	if err != nil {
 		return contract.DescriptorStat{}, code(err)
 	}
@@ -93,8 +93,8 @@ func (d *directory) StatAt(_ context.Context, flags contract.PathFlags, path str
 }
 
 // MetadataHashAt implements the contract.
-func (d *directory) MetadataHashAt(_ context.Context, flags contract.PathFlags, path string) (contract.MetadataHashValue, error) {
-	e, err := d.find(path, flags)
+func (d *directory) MetadataHashAt(ctx context.Context, flags contract.PathFlags, path string) (contract.MetadataHashValue, error) {
+	e, err := d.find(ctx, path, flags)
 	if err != nil {
 		return contract.MetadataHashValue{}, code(err)
 	}
@@ -103,11 +103,11 @@ func (d *directory) MetadataHashAt(_ context.Context, flags contract.PathFlags, 
 }
 
 // SetTimesAt implements the contract.
-func (d *directory) SetTimesAt(_ context.Context, flags contract.PathFlags, path string, accessed, modified contract.NewTimestamp) error {
+func (d *directory) SetTimesAt(ctx context.Context, flags contract.PathFlags, path string, accessed, modified contract.NewTimestamp) error {
 	if err := d.mount.mayWrite(); err != nil {
 		return err
 	}
-	e, err := d.find(path, flags)
+	e, err := d.find(ctx, path, flags)
 	if err != nil {
 		return code(err)
 	}
@@ -120,8 +120,8 @@ func (d *directory) SetTimesAt(_ context.Context, flags contract.PathFlags, path
 }
 
 // ReadlinkAt implements the contract.
-func (d *directory) ReadlinkAt(_ context.Context, path string) (string, error) {
-	e, err := d.find(path, 0)
+func (d *directory) ReadlinkAt(ctx context.Context, path string) (string, error) {
+	e, err := d.find(ctx, path, 0)
 	if err != nil {
 		return "", code(err)
 	}

@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 
@@ -27,9 +28,12 @@ func (e entry) isDir() bool {
 
 // look finds what a path leads to. A link in its last place is followed if
 // follow says so, or if the path ends in a slash. A missing last element is no
-// error. The caller closes the entry.
-func (d *directory) look(path string, follow bool) (entry, error) {
+// error. The end of ctx is looked at between links. The caller closes the entry.
+func (d *directory) look(ctx context.Context, path string, follow bool) (entry, error) {
 	for range maxLinks + 1 {
+		if ctx.Err() != nil { // each turn may walk thousands of directories
+			return entry{}, contract.ErrorCodeInterrupted
+		}
 		p, err := parsePath(path)
 		if err != nil {
 			return entry{}, err
@@ -66,8 +70,8 @@ func (d *directory) lookOnce(p splitPath) (e entry, err error) {
 }
 
 // find is look for what has to be there.
-func (d *directory) find(path string, follow contract.PathFlags) (entry, error) {
-	e, err := d.look(path, follow.Has(contract.PathFlagsSymlinkFollow))
+func (d *directory) find(ctx context.Context, path string, follow contract.PathFlags) (entry, error) {
+	e, err := d.look(ctx, path, follow.Has(contract.PathFlagsSymlinkFollow))
 	switch {
 	case err != nil:
 		return e, err
@@ -84,7 +88,7 @@ func (d *directory) find(path string, follow contract.PathFlags) (entry, error) 
 
 // place finds a name that is to be made, removed or moved itself: no link is
 // followed, and one that has a slash after it is no name for a directory.
-func (d *directory) place(path string) (entry, error) {
+func (d *directory) place(ctx context.Context, path string) (entry, error) {
 	p, err := parsePath(path)
 	if err != nil {
 		return entry{}, err
@@ -95,7 +99,7 @@ func (d *directory) place(path string) (entry, error) {
 	}
 	e.close()
 	// A link that leads out of the directory is told as such.
-	if e, err = d.look(path, true); err != nil {
+	if e, err = d.look(ctx, path, true); err != nil {
 		return e, err
 	}
 	e.close()

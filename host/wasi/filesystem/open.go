@@ -47,7 +47,7 @@ func newOpening(path contract.PathFlags, open contract.OpenFlags, flags contract
 }
 
 // OpenAt implements the contract.
-func (d *directory) OpenAt(_ context.Context, pathFlags contract.PathFlags, path string, openFlags contract.OpenFlags, flags contract.DescriptorFlags) (contract.Descriptor, error) {
+func (d *directory) OpenAt(ctx context.Context, pathFlags contract.PathFlags, path string, openFlags contract.OpenFlags, flags contract.DescriptorFlags) (contract.Descriptor, error) {
 	o, err := newOpening(pathFlags, openFlags, flags)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (d *directory) OpenAt(_ context.Context, pathFlags contract.PathFlags, path
 		}
 	}
 	for range maxRaces {
-		opened, err := d.open(path, o)
+		opened, err := d.open(ctx, path, o)
 		if err == nil {
 			return opened, nil
 		}
@@ -71,8 +71,8 @@ func (d *directory) OpenAt(_ context.Context, pathFlags contract.PathFlags, path
 
 // open opens what is at path now. Only what was seen to be a file or directory
 // is opened: to open a device may already be to use it.
-func (d *directory) open(path string, o opening) (contract.Descriptor, error) {
-	e, err := d.look(path, o.follow)
+func (d *directory) open(ctx context.Context, path string, o opening) (contract.Descriptor, error) {
+	e, err := d.look(ctx, path, o.follow)
 	if err != nil {
 		return nil, err
 	}
