@@ -38,18 +38,18 @@ func (Poll) Poll(ctx context.Context, in []contract.Pollable) ([]uint32, error) 
 	if err != nil {
 		return nil, err
 	}
-	if ready := whichReady(conds); ready != nil {
+	if ready := whichReady(ctx, conds); ready != nil {
 		return ready, nil
 	}
 	w := NewWaiter()
 	for i, c := range conds {
-		if i%1024 == 0 && ctx.Err() != nil {
+		if i%stride == 0 && ctx.Err() != nil {
 			break // Wait says so
 		}
 		defer c.Subscribe(w)()
 	}
 	for {
-		if ready := whichReady(conds); ready != nil {
+		if ready := whichReady(ctx, conds); ready != nil {
 			return ready, nil
 		}
 		if err := w.Wait(ctx); err != nil {
@@ -79,9 +79,17 @@ func conditions(in []contract.Pollable) ([]Condition, error) {
 	return conds, nil
 }
 
-// whichReady returns the indexes of the conditions that hold, or nil.
-func whichReady(conds []Condition) (ready []uint32) {
+// stride is after how many conditions, each of which may ask the system, the
+// end of the call is looked at.
+const stride = 1024
+
+// whichReady returns the indexes of the conditions that hold, or nil; of those
+// that it looked at before the end of ctx.
+func whichReady(ctx context.Context, conds []Condition) (ready []uint32) {
 	for i, c := range conds {
+		if i%stride == 0 && ctx.Err() != nil {
+			break
+		}
 		if c.Ready() {
 			ready = append(ready, uint32(i))
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lathhost/lath/host/component/trap"
 	"github.com/lathhost/lath/host/wasi/io"
+	contract "github.com/lathhost/lath/wit/wasi/io"
 )
 
 // gate is a writer that takes nothing and flushes nothing until it is open.
@@ -109,4 +110,23 @@ func TestAFlushDuringAnothersIsOneOfItsOwn(t *testing.T) {
 		require.NoError(t, <-done)
 		require.NoError(t, d.Written(t.Context()))
 	})
+}
+
+// costly is a condition that takes time to ask.
+type costly struct{ ask func() }
+
+func (c costly) Ready() bool               { c.ask(); return false }
+func (costly) Subscribe(*io.Waiter) func() { return func() {} }
+
+func TestALongPollEndsBetweenItsQuestions(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	list := make([]contract.Pollable, 1<<16)
+	for i := range list {
+		list[i] = io.NewPollable(costly{func() { asked++; cancel() }})
+	}
+	_, err := io.Poll{}.Poll(ctx, list)
+	require.ErrorIs(t, err, &trap.Error{Code: trap.Cancelled})
+	require.LessOrEqual(t, asked, 1024)
 }
