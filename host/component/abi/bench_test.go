@@ -150,3 +150,26 @@ func BenchmarkRecords(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFlatRecord is a record that is passed in core values.
+func BenchmarkFlatRecord(b *testing.B) {
+	elem, value := mixed(b, true)
+	onWire, err := wire.Append(nil, elem, value)
+	require.NoError(b, err)
+	prog, err := abi.CompileWire([]*wit.Type{elem}, abi.UTF8)
+	require.NoError(b, err)
+	pass, err := abi.CompileTransfer([]*wit.Type{elem}, abi.UTF8, abi.UTF8)
+	require.NoError(b, err)
+	src, _ := newArena(1 << 16)
+	dst, room := newArena(1 << 16)
+	in, out := make([]uint64, wit.MaxFlatParams), make([]uint64, wit.MaxFlatParams)
+	_, err = prog.LowerFlat(src, nil, onWire, in)
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		room.next = 0
+		if err := pass.Flat(src, dst, in, out); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -195,8 +195,8 @@ func (b *builder) add(o op) error {
 
 // finish returns the block.
 func (b *builder) finish() *block {
-	if !b.form.flat && !b.form.wire {
-		b.out.fuse()
+	if !b.form.wire {
+		b.out.fuse(b.form)
 	}
 	return b.out
 }

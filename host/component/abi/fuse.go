@@ -61,18 +61,21 @@ func (b *block) option(i int) bool {
 		b.jumps[o.arg] == uint32(i+2) && b.jumps[o.arg+1] == uint32(i+1)
 }
 
-// fuse puts the runs of scalars of a block together. The block is in memory
-// form, for transfers.
-func (b *block) fuse() {
+// fuse puts the runs of scalars of a block together. The block is for transfers.
+func (b *block) fuse(f form) {
+	end, fuse := b.runEnd, fuseRun
+	if f.flat {
+		end, fuse = b.slotsEnd, fuseSlots
+	}
 	inside := b.labels()
 	at := make([]uint32, len(b.ops)+1) // where ops went
 	var ops []op
 	for i := 0; i < len(b.ops); {
-		end := b.runEnd(i, inside)
+		end := end(i, inside)
 		run := b.ops[i:end]
-		if f := fuseRun(run); f != nil {
+		if o, ok := fuse(run); ok {
 			at[i] = uint32(len(ops))
-			ops = append(ops, op{code: opFixed, off: f.off, fixed: f})
+			ops = append(ops, o)
 		} else {
 			for k := range run {
 				at[i+k] = uint32(len(ops))
@@ -127,13 +130,13 @@ func (b *block) runEnd(i int, labels []int) int {
 	return max(end, i+1)
 }
 
-// fuseRun returns the run of ops, whose places grow, or nil where that would
-// save nothing.
-func fuseRun(run []op) *fixed {
+// fuseRun returns the op of a run of ops whose places grow. It is not ok where
+// that would save nothing.
+func fuseRun(run []op) (_ op, ok bool) {
 	last := &run[len(run)-1]
 	f := &fixed{off: run[0].off, size: last.off + last.length() - run[0].off}
 	if len(run) < 2 || f.size < wordSize {
-		return nil
+		return op{}, false
 	}
 	layout := make([]struct{ keep, some, bound byte }, f.size)
 	disc := make([]uint32, f.size)
@@ -170,7 +173,7 @@ func fuseRun(run []op) *fixed {
 			w.mask |= uint64(l.keep) << shift
 			if l.some != 0 {
 				if w.some != 0 && w.disc != disc[at] {
-					return nil // two options share a word
+					return op{}, false // two options share a word
 				}
 				w.some |= uint64(l.some) << shift
 				w.disc = disc[at]
@@ -184,7 +187,7 @@ func fuseRun(run []op) *fixed {
 			f.words = append(f.words, w)
 		}
 	}
-	return f
+	return op{code: opFixed, off: f.off, fixed: f}, true
 }
 
 // bound returns what byte k of a scalar is below, at most 0x80, if it need not

@@ -30,6 +30,7 @@ const (
 
 	opCopy    // n bytes as they are; memory form only
 	opFixed   // a run of scalars and copies; memory form of transfers only
+	opRun     // a run of scalars; flat form of transfers only
 	opVariant // n cases; case i goes on at jumps[arg+i]
 	opJump    // go on at arg
 	opCall    // run sub at this op's place
@@ -55,6 +56,7 @@ type op struct {
 	res  *wit.Resource
 
 	fixed *fixed
+	run   *run
 }
 
 // block is the program of one type in one form. It is immutable.
@@ -72,7 +74,7 @@ func (b *block) dense(size uint32) bool {
 // its own.
 func (b *block) onlyScalars() bool {
 	for i := range b.ops {
-		if b.ops[i].code > opEnum {
+		if c := b.ops[i].code; c > opEnum && c != opRun {
 			return false
 		}
 	}
@@ -83,11 +85,15 @@ func (b *block) onlyScalars() bool {
 func (b *block) scalars(in, out []uint64) error {
 	for i := range b.ops {
 		o := &b.ops[i]
-		v, err := o.lift(in[o.slot])
+		var err error
+		if o.code == opRun {
+			err = o.run.pass(in[o.slot:], out[o.slot:])
+		} else {
+			out[o.slot], err = o.lift(in[o.slot])
+		}
 		if err != nil {
 			return err
 		}
-		out[o.slot] = v
 	}
 	return nil
 }

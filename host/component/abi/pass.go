@@ -16,12 +16,12 @@ const maxTransfer = 1 << 32
 type mode uint8
 
 const (
-	memToMem     mode = 0
+	memToMem     mode = 0 // see memory
 	srcSlots     mode = 1
 	dstSlots     mode = 2
 	slotsToMem        = srcSlots
 	memToSlots        = dstSlots
-	slotsToSlots      = srcSlots | dstSlots
+	slotsToSlots      = srcSlots | dstSlots // see flat
 )
 
 // transferer is one running transfer. sm and dm are the memories, read again
@@ -36,7 +36,8 @@ type transferer struct {
 	unpolled       int64 // bytes since the last poll
 }
 
-// run runs b with its source at s and its destination at d.
+// run runs b with its source at s and its destination at d, where one is in slots
+// and the other in memory.
 func (m *transferer) run(b *block, at mode, s, d uint32) error {
 	for pc := 0; pc < len(b.ops); pc++ {
 		o := &b.ops[pc]
@@ -46,6 +47,12 @@ func (m *transferer) run(b *block, at mode, s, d uint32) error {
 			var c uint64
 			if c, err = m.scalar(o, at, s, d); err == nil {
 				pc = int(b.jumps[o.arg+uint32(c)]) - 1
+			}
+		case opRun:
+			for i := range o.run.ops {
+				if _, err = m.scalar(&o.run.ops[i], at, s, d); err != nil {
+					return err
+				}
 			}
 		case opJump:
 			pc = int(o.arg) - 1
@@ -58,14 +65,49 @@ func (m *transferer) run(b *block, at mode, s, d uint32) error {
 		case opOwn, opBorrow:
 			err = m.handle(o, at, s, d)
 		default:
-			if at != slotsToSlots {
-				_, err = m.scalar(o, at, s, d)
-				break
+			_, err = m.scalar(o, at, s, d)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flat is run from slots to slots, where a value has the same place on both
+// sides: it looks at no mode, and at most scalars once.
+func (m *transferer) flat(b *block, base uint32) error {
+	in, out := m.in[base:], m.out[base:]
+	for pc := 0; pc < len(b.ops); pc++ {
+		o := &b.ops[pc]
+		var err error
+		switch o.code {
+		case opRun:
+			err = o.run.pass(in[o.slot:], out[o.slot:])
+		case opU32, opS32, opF32:
+			out[o.slot] = uint64(uint32(in[o.slot]))
+		case opU64, opS64, opF64:
+			out[o.slot] = in[o.slot]
+		case opVariant:
+			var c uint64
+			if c, err = o.lift(in[o.slot]); err == nil {
+				out[o.slot] = c
+				pc = int(b.jumps[o.arg+uint32(c)]) - 1
 			}
-			var v uint64
-			if v, err = o.lift(m.in[s+uint32(o.slot)]); err == nil {
-				m.out[d+uint32(o.slot)] = v
+		case opJump:
+			pc = int(o.arg) - 1
+		case opCall:
+			err = m.flat(o.sub, base+uint32(o.slot))
+		case opRepeat:
+			for i := uint32(0); i < o.n && err == nil; i++ {
+				err = m.flat(o.sub, base+uint32(o.slot)+i*uint32(o.size))
 			}
+		case opString, opList, opListCopy:
+			err = m.pointer(o, slotsToSlots, base, base)
+		case opOwn, opBorrow:
+			err = m.handle(o, slotsToSlots, base, base)
+		default:
+			out[o.slot], err = o.lift(in[o.slot])
 		}
 		if err != nil {
 			return err

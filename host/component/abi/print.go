@@ -10,7 +10,7 @@ import (
 var opNames = [...]string{
 	opBool: "bool", opU8: "u8", opS8: "s8", opU16: "u16", opS16: "s16", opU32: "u32",
 	opS32: "s32", opU64: "u64", opS64: "s64", opF32: "f32", opF64: "f64", opChar: "char",
-	opFlags: "flags", opEnum: "enum", opCopy: "copy", opFixed: "fixed", opVariant: "variant", opJump: "jump",
+	opFlags: "flags", opEnum: "enum", opCopy: "copy", opFixed: "fixed", opRun: "run", opVariant: "variant", opJump: "jump",
 	opCall: "call", opRepeat: "repeat", opString: "string", opList: "list",
 	opListCopy: "list-copy", opOwn: "own", opBorrow: "borrow",
 }
@@ -104,6 +104,10 @@ func (p *printer) operands(o *op, b *block, flat bool) {
 		}
 		for _, c := range o.fixed.checks {
 			fmt.Fprintf(p, " %s@%d", c.code, c.off)
+		}
+	case opRun:
+		for _, r := range o.run.ops {
+			fmt.Fprintf(p, " %s@%d", r.code, r.off)
 		}
 	case opVariant:
 		fmt.Fprintf(p, " size=%d to %v", o.size, b.jumps[o.arg:][:o.n])

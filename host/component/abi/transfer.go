@@ -28,7 +28,7 @@ func (t *Transfer) Flat(src, dst *Guest, in, out []uint64) error {
 	t.start(&m, src, dst)
 	m.in, m.out = in, out
 	clear(out[:len(t.flat)])
-	return m.run(t.slots, slotsToSlots, 0, 0)
+	return m.flat(t.slots, 0)
 }
 
 // passText is Flat of one UTF-8 string, by far the most common value that is no
