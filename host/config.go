@@ -31,9 +31,11 @@ type Config struct {
 	Lattice  string
 	Identity *lattice.Identity
 	// Conn is the connection to NATS, made by lattice.Connect.
-	Conn    *lattice.Conn
-	Runtime *component.Runtime
-	Images  *oci.Client
+	Conn *lattice.Conn
+	// JSDomain is the JetStream domain of the lattice's data, for leaf nodes.
+	JSDomain string
+	Runtime  *component.Runtime
+	Images   *oci.Client
 	// Builtins are the providers that are compiled in.
 	Builtins []provider.Builtin
 	// Labels are the host's own; hostcore.* are added.

@@ -22,7 +22,7 @@ func (c *control) PingHost(context.Context) (*ctl.Host, error) {
 	url := c.cfg.Conn.ConnectedUrlRedacted()
 	return &ctl.Host{ID: c.cfg.Identity.ID, FriendlyName: c.cfg.Identity.Name, Labels: c.labels.all(), Lattice: c.cfg.Lattice,
 		UptimeSeconds: uint64(up / time.Second), UptimeHuman: lattice.HumanDuration(up), Version: c.cfg.Version,
-		RPCHost: url, CtlHost: url}, nil
+		RPCHost: url, CtlHost: url, JSDomain: c.cfg.JSDomain}, nil
 }
 
 // Inventory implements ctl.HostHandler.

@@ -126,7 +126,7 @@ func (h *Host) open(ctx context.Context) error {
 	if h.heard, err = event.Subscribe(ctx, h.cfg.Conn, h.cfg.Lattice); err != nil {
 		return err
 	}
-	if h.store, err = state.Open(ctx, h.cfg.Conn, h.cfg.Lattice, state.Options{Log: h.log}); err != nil {
+	if h.store, err = state.Open(ctx, h.cfg.Conn, h.cfg.Lattice, state.Options{Domain: h.cfg.JSDomain, Log: h.log}); err != nil {
 		return err
 	}
 	if h.client, err = wrpc.NewClient(h.cfg.Conn, wrpc.ClientConfig{}); err != nil {

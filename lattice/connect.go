@@ -2,6 +2,8 @@ package lattice
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -42,6 +44,8 @@ type ConnConfig struct {
 	// PingInterval is how often the connection is tried out; two lost answers
 	// end it. Default DefaultPingInterval.
 	PingInterval time.Duration
+	// Auth is who connects, and how the connection is secured.
+	Auth Auth
 	// InboxPrefix replaces _INBOX, where the account allows only some inboxes.
 	InboxPrefix string
 
@@ -77,14 +81,18 @@ func Connect(ctx context.Context, cfg ConnConfig) (*nats.Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.Wait)
 	defer cancel()
-	opts := cfg.options()
+	auth, err := cfg.Auth.options()
+	if err != nil {
+		return nil, err
+	}
+	opts := append(cfg.options(), auth...)
 	for attempt := 1; ; attempt++ {
 		nc, err := nats.Connect(cfg.URL, opts...)
 		if err == nil {
 			return nc, nil
 		}
 		if !worthRetrying(err) {
-			return nil, fmt.Errorf("connect to NATS at %s: %w", PublicURL(cfg.URL), err)
+			return nil, fmt.Errorf("connect to NATS at %s: %w", PublicURL(cfg.URL), explainRefusal(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -92,6 +100,20 @@ func Connect(ctx context.Context, cfg ConnConfig) (*nats.Conn, error) {
 		case <-time.After(reconnectDelay(attempt)):
 		}
 	}
+}
+
+// explainRefusal adds what a server's refusal asks for.
+func explainRefusal(err error) error {
+	switch {
+	case errors.Is(err, nats.ErrAuthorization):
+		return fmt.Errorf("%w: %w: it wants credentials, or other ones", ErrDenied, err)
+	case errors.Is(err, nats.ErrSecureConnRequired):
+		return fmt.Errorf("%w: %w: it wants TLS", ErrDenied, err)
+	}
+	if unknown, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return fmt.Errorf("%w: %w: name the certificate of its authority", ErrDenied, unknown)
+	}
+	return err
 }
 
 func connectError(ctx context.Context, cfg ConnConfig, last error) error {
@@ -104,6 +126,9 @@ func connectError(ctx context.Context, cfg ConnConfig, last error) error {
 
 // worthRetrying is false for what waiting cannot mend.
 func worthRetrying(err error) bool {
+	if isTLS(err) {
+		return false
+	}
 	for _, final := range []error{
 		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
 		nats.ErrSecureConnRequired, nats.ErrSecureConnWanted, nats.ErrNkeysNotSupported,
@@ -113,6 +138,15 @@ func worthRetrying(err error) bool {
 		}
 	}
 	return true
+}
+
+// isTLS says whether the two ends did not agree on TLS.
+func isTLS(err error) bool {
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var alert tls.AlertError
+	var bad *tls.CertificateVerificationError
+	return errors.As(err, &unknown) || errors.As(err, &name) || errors.As(err, &alert) || errors.As(err, &bad)
 }
 
 // validURLs checks a list of server addresses, so that a typing error is told

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -25,6 +26,7 @@ const defaultLattice = "default"
 // latticeFlags say which lattice a verb talks to.
 type latticeFlags struct {
 	name, url string
+	auth      lattice.Auth
 	stateDir  string
 	timeout   time.Duration // to connect
 }
@@ -37,6 +39,25 @@ func addLattice(cmd *cobra.Command, name *string) {
 func addNATSURL(cmd *cobra.Command, url *string) {
 	cmd.Flags().StringVar(url, "nats-url", lattice.DefaultURL, "address of the NATS server")
 	fromEnv(cmd.Flags(), "nats-url", "LATH_NATS_URL")
+}
+
+// addAuth adds the flags that say who connects to NATS, and how it is secured.
+func addAuth(cmd *cobra.Command, a *lattice.Auth) {
+	flags := cmd.Flags()
+	flags.StringVar(&a.CredsFile, "nats-creds", "", "credentials file of a NATS user")
+	fromEnv(flags, "nats-creds", "LATH_NATS_CREDS", "WASMCLOUD_NATS_CREDS")
+	flags.StringVar(&a.Seed, "nats-seed", "", "nkey seed of a NATS user, SU…; better given by the environment")
+	fromEnv(flags, "nats-seed", "LATH_NATS_SEED", "WASMCLOUD_NATS_SEED")
+	flags.StringVar(&a.JWT, "nats-jwt", "", "JWT of the user whose seed it is")
+	fromEnv(flags, "nats-jwt", "LATH_NATS_JWT", "WASMCLOUD_NATS_JWT")
+	flags.StringSliceVar(&a.CAFiles, "nats-ca", nil, "certificate of an authority that vouches for the NATS server, PEM file; repeatable (default: the system's)")
+	fromEnv(flags, "nats-ca", "LATH_NATS_CA")
+	flags.StringVar(&a.CertFile, "nats-cert", "", "certificate to show the NATS server, PEM file")
+	fromEnv(flags, "nats-cert", "LATH_NATS_CERT")
+	flags.StringVar(&a.KeyFile, "nats-key", "", "key of that certificate, PEM file")
+	fromEnv(flags, "nats-key", "LATH_NATS_KEY")
+	flags.BoolVar(&a.TLSFirst, "nats-tls-first", false, "begin TLS before the NATS server says anything")
+	fromEnv(flags, "nats-tls-first", "LATH_NATS_TLS_FIRST")
 }
 
 // v1NATSURL honours wasmCloud's two variables where nothing names a URL.
@@ -59,6 +80,7 @@ func v1NATSURL(cmd *cobra.Command, url string) string {
 func (f *latticeFlags) add(cmd *cobra.Command) {
 	addLattice(cmd, &f.name)
 	addNATSURL(cmd, &f.url)
+	addAuth(cmd, &f.auth)
 	addStateDir(cmd, &f.stateDir)
 	cmd.Flags().Lookup("state-dir").Usage = "directory of a running host, whose lattice is taken where none is named (env LATH_STATE_DIR)"
 	cmd.Flags().DurationVar(&f.timeout, "connect-timeout", 2*time.Second, "how long to try to reach NATS")
@@ -98,14 +120,19 @@ func (f *latticeFlags) open(cmd *cobra.Command) (*session, error) {
 		return nil, err
 	}
 	s, err := connect(cmd.Context(), *f)
-	if err != nil {
+	switch {
+	case errors.Is(err, lattice.ErrInvalid):
+		return nil, &usageError{err}
+	case errors.Is(err, lattice.ErrDenied):
+		return nil, fmt.Errorf("%w; see --nats-creds, --nats-ca and the like", err)
+	case err != nil:
 		return nil, fmt.Errorf("%w; start a host with: lath up, or name a server with --nats-url", err)
 	}
 	return s, nil
 }
 
 func connect(ctx context.Context, f latticeFlags) (*session, error) {
-	conn, err := lattice.Connect(ctx, lattice.ConnConfig{URL: f.url, Name: "lath", Wait: f.timeout})
+	conn, err := lattice.Connect(ctx, lattice.ConnConfig{URL: f.url, Auth: f.auth, Name: "lath", Wait: f.timeout})
 	if err != nil {
 		return nil, err
 	}

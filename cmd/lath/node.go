@@ -86,7 +86,7 @@ func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) 
 	}
 	log := n.log.Named("nats")
 	conn, err := lattice.Connect(ctx, lattice.ConnConfig{
-		URL: n.url, Name: "lath host " + identity.Name, Wait: f.connectTimeout,
+		URL: n.url, Auth: f.auth, Name: "lath host " + identity.Name, Wait: f.connectTimeout,
 		OnDisconnect: func(err error) {
 			if err != nil { // nil: closed by us
 				log.Warn("connection lost", zap.Error(err))
@@ -121,7 +121,7 @@ func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) 
 	labels := envLabels()
 	maps.Copy(labels, f.labels)
 	h, err := host.New(host.Config{
-		Lattice: f.lattice, Identity: identity, Conn: conn, Runtime: rt, Images: images, Builtins: builtins(),
+		Lattice: f.lattice, Identity: identity, Conn: conn, JSDomain: f.jsDomain, Runtime: rt, Images: images, Builtins: builtins(),
 		Labels: labels, Version: buildVersion(), Drain: f.drain, MaxWait: f.maxWait, Limits: component.Limits{Memory: n.memory.each}, Debug: f.debug, Grants: policy, Log: n.log,
 	})
 	return h, identity, err
@@ -133,7 +133,7 @@ func (n *node) openServer(ctx context.Context) error {
 		port = natsserver.RandomPort
 	}
 	server, err := natsserver.Start(ctx, natsserver.Config{
-		StoreDir: n.flags.store, Host: n.flags.listen, Port: port, Log: natsLog{n.log.Named("nats-server")},
+		StoreDir: n.flags.store, Host: n.flags.listen, Port: port, ConfigFile: n.flags.natsConfig, Log: natsLog{n.log.Named("nats-server")},
 	})
 	if err != nil {
 		return fmt.Errorf("%w; choose another with --port or --listen, or join a server that runs with: lath host --nats-url URL", err)

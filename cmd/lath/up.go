@@ -34,8 +34,12 @@ type hostFlags struct {
 	embedded      bool
 	listen, store string
 	port          int
+	natsConfig    string
 	// Of host.
-	natsURL string
+	natsURL  string
+	jsDomain string
+
+	auth lattice.Auth
 }
 
 func (c *cli) upCmd() *cobra.Command {
@@ -44,7 +48,7 @@ func (c *cli) upCmd() *cobra.Command {
 		Use: "up [flags]", Short: "Start a host with a NATS server in it",
 		Long: `Start a host together with the NATS server that its lattice runs on, in one
 process. Other hosts join with "lath host --nats-url". The server listens on this
-machine only and has no authentication; see --listen.
+machine only and has no authentication; see --listen and --nats-config.
 
 Components have nothing of this machine but what the file of --grants says, by
 component id or the start of one and "*"; of several that match, the longest counts:
@@ -80,6 +84,9 @@ that run, and leaves. A second signal ends it at once.`,
 	fromEnv(flags, "port", "LATH_PORT", "WASMCLOUD_NATS_PORT")
 	flags.StringVar(&f.store, "store", "", "directory of JetStream's files (default: nats in the state directory)")
 	fromEnv(flags, "store", "LATH_STORE")
+	flags.StringVar(&f.natsConfig, "nats-config", "", "configuration file of the NATS server, as nats-server -c takes it: accounts, TLS, leaf nodes; what it says counts more than flags")
+	fromEnv(flags, "nats-config", "LATH_NATS_CONFIG")
+	addAuth(cmd, &f.auth)
 	return cmd
 }
 
@@ -95,7 +102,7 @@ lath up --help.
 
 It runs until a signal or "lath down": it then takes no more calls, finishes those
 that run, and leaves. A second signal ends it at once.`,
-		Example: "  lath host --nats-url nats://10.0.0.7:4222\n  lath host --state-dir /var/lib/lath-2 --detach",
+		Example: "  lath host --nats-url nats://10.0.0.7:4222\n  lath host --nats-url tls://nats.example.com --nats-creds host.creds\n  lath host --state-dir /var/lib/lath-2 --detach",
 		Args:    nargs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.natsURL = v1NATSURL(cmd, f.natsURL)
@@ -104,6 +111,9 @@ that run, and leaves. A second signal ends it at once.`,
 	}
 	f.add(cmd)
 	addNATSURL(cmd, &f.natsURL)
+	addAuth(cmd, &f.auth)
+	cmd.Flags().StringVar(&f.jsDomain, "js-domain", "", "JetStream domain of the lattice's data, where the NATS server is a leaf node")
+	fromEnv(cmd.Flags(), "js-domain", "LATH_JS_DOMAIN", "WASMCLOUD_JS_DOMAIN")
 	cmd.Flags().DurationVar(&f.connectTimeout, "connect-timeout", lattice.DefaultConnectWait, "how long to try to reach NATS at the start")
 	return cmd
 }

@@ -41,6 +41,10 @@ type Config struct {
 	MaxPayload int32
 	// Name of the server; default chosen by NATS.
 	Name string
+	// ConfigFile is a configuration as nats-server -c reads it: accounts, TLS, leaf
+	// nodes, clusters. What it says counts more than the fields above; JetStream is
+	// on in any case, and the server logs to Log.
+	ConfigFile string
 	// StartTimeout bounds Start; default DefaultStartTimeout.
 	StartTimeout time.Duration
 	// Log gets the server's messages; nil drops them.
@@ -72,11 +76,15 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := lockStore(cfg.StoreDir)
+	opts, err := cfg.options()
+	if err != nil {
+		return nil, fmt.Errorf("start NATS server: %w", err)
+	}
+	unlock, err := lockStore(opts.StoreDir)
 	if err != nil {
 		return nil, err
 	}
-	s, err := start(ctx, cfg)
+	s, err := start(ctx, cfg, opts)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start NATS server: %w", err), unlock())
 	}
@@ -126,21 +134,38 @@ func lockStore(dir string) (unlock func() error, err error) {
 	return f.Close, nil
 }
 
-func start(ctx context.Context, cfg Config) (*Server, error) {
+// options are those of nats-server.
+func (cfg Config) options() (*server.Options, error) {
+	opts := &server.Options{}
+	if cfg.ConfigFile != "" {
+		var err error
+		if opts, err = server.ProcessConfigFile(cfg.ConfigFile); err != nil {
+			return nil, fmt.Errorf("configuration: %w", err)
+		}
+	}
+	setDefault(&opts.Host, cfg.Host)
+	setDefault(&opts.Port, cfg.Port)
+	setDefault(&opts.ServerName, cfg.Name)
+	setDefault(&opts.MaxPayload, cfg.MaxPayload)
+	setDefault(&opts.WriteDeadline, writeDeadline)
+	setDefault(&opts.StoreDir, cfg.StoreDir)
+	opts.JetStream, opts.NoSigs = true, true
+	// Callers log for themselves; the file options of NATS stay unused.
+	opts.NoLog, opts.LogFile, opts.Syslog, opts.PidFile, opts.PortsFileDir = true, "", false, "", ""
+	return opts, nil
+}
+
+func setDefault[T comparable](v *T, to T) {
+	var zero T
+	if *v == zero {
+		*v = to
+	}
+}
+
+func start(ctx context.Context, cfg Config, opts *server.Options) (*Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.StartTimeout)
 	defer cancel()
-	ns, err := server.NewServer(&server.Options{
-		Host:          cfg.Host,
-		Port:          cfg.Port,
-		ServerName:    cfg.Name,
-		MaxPayload:    cfg.MaxPayload,
-		WriteDeadline: writeDeadline,
-		JetStream:     true,
-		StoreDir:      cfg.StoreDir,
-		NoSigs:        true,
-		// Callers log for themselves; the file options of NATS stay unused.
-		NoLog: true,
-	})
+	ns, err := server.NewServer(opts)
 	if err != nil {
 		return nil, err
 	}

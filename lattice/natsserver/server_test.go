@@ -159,3 +159,38 @@ func (l *lines) count() int {
 	defer l.mu.Unlock()
 	return l.n
 }
+
+// A configuration file counts more than the fields, but for what the process
+// needs to be its own.
+func TestConfigFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(text string) string {
+		file := filepath.Join(dir, "nats.conf")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		return file
+	}
+	srv := start(t, natsserver.Config{StoreDir: filepath.Join(dir, "js"), Port: natsserver.RandomPort, ConfigFile: write(`
+		server_name: one
+		max_payload: 1MB
+		log_file: "` + filepath.Join(dir, "nats.log") + `"
+		authorization { users = [ {user: ann, password: secret} ] }
+	`)})
+	_, err := nats.Connect(srv.URL())
+	require.ErrorIs(t, err, nats.ErrAuthorization)
+	nc, err := nats.Connect(srv.URL(), nats.UserInfo("ann", "secret"))
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	require.EqualValues(t, 1<<20, nc.MaxPayload())
+	require.Equal(t, "one", nc.ConnectedServerName())
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	_, err = js.AccountInfo(t.Context())
+	require.NoError(t, err)
+	require.NoFileExists(t, filepath.Join(dir, "nats.log"))
+
+	_, err = natsserver.Start(t.Context(), natsserver.Config{StoreDir: filepath.Join(dir, "other"), ConfigFile: write("max_payload: nonsense")})
+	require.ErrorContains(t, err, "configuration")
+	_, err = natsserver.Start(t.Context(), natsserver.Config{StoreDir: filepath.Join(dir, "other"), ConfigFile: filepath.Join(dir, "nobody.conf")})
+	require.ErrorIs(t, err, os.ErrNotExist)
+}

@@ -44,15 +44,26 @@ type Lattice struct {
 	Control *ctl.Client
 	Calls   *wrpc.Client
 
-	dir    string
-	server *natsserver.Server
-	nodes  []*Node
+	dir        string
+	natsConfig string // a file
+	server     *natsserver.Server
+	nodes      []*Node
 }
 
 // New starts a NATS server and connects to it.
 func New(t testing.TB) *Lattice {
 	t.Helper()
+	return NewWith(t, "")
+}
+
+// NewWith is New with a configuration of the NATS server, as in a file.
+func NewWith(t testing.TB, config string) *Lattice {
+	t.Helper()
 	l := &Lattice{T: t, dir: t.TempDir()}
+	if config != "" {
+		l.natsConfig = filepath.Join(l.dir, "nats.conf")
+		require.NoError(t, os.WriteFile(l.natsConfig, []byte(config), 0o600))
+	}
 	l.startNATS(natsserver.RandomPort)
 	t.Cleanup(l.StopNATS)
 	l.URL = l.server.URL()

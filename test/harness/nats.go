@@ -13,7 +13,7 @@ import (
 
 func (l *Lattice) startNATS(port int) {
 	l.T.Helper()
-	s, err := natsserver.Start(context.Background(), natsserver.Config{StoreDir: filepath.Join(l.dir, "nats"), Port: port})
+	s, err := natsserver.Start(context.Background(), natsserver.Config{StoreDir: filepath.Join(l.dir, "nats"), Port: port, ConfigFile: l.natsConfig})
 	require.NoError(l.T, err)
 	l.server = s
 }
