@@ -10,11 +10,16 @@ import (
 	"time"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/wrpc"
 )
 
 // maxWaiting bounds the calls that wait for one component: more are refused
 // at once, so that a queue never grows longer than the callers' patience.
 const maxWaiting = 1024
+
+// patience bounds the wait of callers that cannot be told: by then, the caller of
+// any call whose time is not known has given up.
+const patience = wrpc.DefaultTimeout
 
 // limiter admits calls, at most limit at a time, in the order of arrival. While
 // nobody waits, a call comes and goes by one atomic step each.
@@ -22,7 +27,7 @@ type limiter struct {
 	// state is twice the number of running calls, plus crowded.
 	state atomic.Int64
 	limit atomic.Int64
-	wait  time.Duration // bounds the wait of one call; 0: its context alone does
+	wait  time.Duration // bounds the wait of one call, also by its context; 0: by that alone
 
 	mu      sync.Mutex
 	closed  bool
@@ -43,8 +48,8 @@ func newLimiter(limit int, wait time.Duration) *limiter {
 	return l
 }
 
-// acquire waits for room for a call, for no longer than the limiter lets wait;
-// one that is patient, for as long as ctx does. path are the components that
+// acquire waits for room for a call, for no longer than the limiter lets wait, and
+// than [patience] for one that is patient. path are the components that
 // this call comes through: where every instance of id is taken by the very call
 // that waits, no room can ever come.
 func (l *limiter) acquire(ctx context.Context, id string, path []string, patient bool) error {
@@ -66,8 +71,12 @@ func (l *limiter) queue(ctx context.Context, id string, path []string, patient b
 		return err
 	}
 	var late <-chan time.Time
-	if l.wait > 0 && !patient {
-		timer := time.NewTimer(l.wait)
+	wait := l.wait
+	if patient {
+		wait = max(wait, patience)
+	}
+	if wait > 0 {
+		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		late = timer.C
 	}
@@ -75,7 +84,7 @@ func (l *limiter) queue(ctx context.Context, id string, path []string, patient b
 	case err := <-turn:
 		return err
 	case <-late:
-		return l.abandon(turn, fmt.Errorf("%w: no instance of %q became free within %v", lattice.ErrBusy, id, l.wait))
+		return l.abandon(turn, fmt.Errorf("%w: no instance of %q became free within %v", lattice.ErrBusy, id, wait))
 	case <-ctx.Done():
 		return l.abandon(turn, fmt.Errorf("%w: no instance of %q became free in time", lattice.ErrBusy, id))
 	}

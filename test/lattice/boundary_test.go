@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/host/component"
@@ -174,6 +175,56 @@ func TestBoundaryLimits(t *testing.T) {
 			return err == nil && got.WAVE == "ok(2)"
 		})
 	})
+}
+
+// Callers that get no instance in time are told so, all of them about when they
+// were to be, and the first call after the load is answered.
+func TestBoundaryOverload(t *testing.T) {
+	t.Parallel()
+	for _, together := range []bool{true, false} {
+		l := harness.New(t)
+		edit := func(c *host.Config) { c.MaxWait = 100 * time.Millisecond }
+		r := &route{l: l, source: l.Host(edit)}
+		if r.target = r.source; !together {
+			r.target = l.Host(edit)
+		}
+		r.chain(t, 1)
+		require.NoError(t, r.source.Start("source", "chain", 200))
+		ctx, cancel := context.WithCancel(t.Context())
+		spinning := make(chan error, 1)
+		go func() {
+			_, err := l.Call(ctx, r.target, "target", "example:chain/step.run(0, spin)")
+			spinning <- err
+		}()
+		busy := func(n int) func() bool {
+			return func() bool {
+				for _, s := range r.target.Host.Stats().Components {
+					if s.ID == "target" {
+						return s.Running == n
+					}
+				}
+				return false
+			}
+		}
+		l.Eventually("target is busy", busy(1))
+		var all errgroup.Group
+		for range 200 {
+			all.Go(func() error {
+				got, err := r.call(t, "example:chain/step.go(1, finish)")
+				if err == nil && !strings.Contains(got.WAVE, "busy: no instance of \\\"target\\\" became free within 100ms") {
+					err = errors.New(got.WAVE)
+				}
+				return err
+			})
+		}
+		require.NoError(t, all.Wait())
+		cancel()
+		require.ErrorIs(t, <-spinning, context.Canceled)
+		l.Eventually("target is free again", busy(0))
+		got, err := r.call(t, "example:chain/step.go(1, finish)")
+		require.NoError(t, err)
+		require.Equal(t, "ok(2)", got.WAVE)
+	}
 }
 
 func TestBoundaryCallCycle(t *testing.T) {
