@@ -49,6 +49,29 @@ func TestProgramGetsArgumentsAndEnvironment(t *testing.T) {
 	require.Equal(t, "arg command.wasm\narg show\narg --\n", out, "one -- after the component is left out, and no variable comes by itself")
 }
 
+func TestProgramStartsWhereItIsTold(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o600))
+	grant := dir + "::/data"
+	for cwd, path := range map[string]string{"": "data/a.txt", "/": "data/a.txt", "/data": "a.txt", "/none": "/data/a.txt"} {
+		args := []string{"--dir", grant, catWasm, path}
+		if cwd != "" {
+			args = append([]string{"--cwd", cwd}, args...)
+		}
+		code, out, stderr := guest(t, args...)
+		require.Equal(t, 0, code, stderr)
+		require.Equal(t, "text", out)
+	}
+	code, _, stderr := guest(t, "--dir", grant, "--cwd", "/none", catWasm, "a.txt")
+	require.Equal(t, 1, code)
+	require.Equal(t, "cat: a.txt: no directory was granted that holds it\n", stderr)
+	_, out, _ := guest(t, "--cwd", "/data", commandWasm, "show")
+	require.Contains(t, out, "\nenv PWD=/data\n")
+	_, out, _ = guest(t, "--cwd", "/data", "--env", "PWD=/own", commandWasm, "show")
+	require.Contains(t, out, "\nenv PWD=/own\n")
+}
+
 func TestProgramsStreamsAndStatusPassThrough(t *testing.T) {
 	t.Parallel()
 	code, out, stderr := guest(t, commandWasm, "hello")

@@ -32,7 +32,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.SortFlags = false
 	flags.StringArrayVar(&f.dirs, "dir", nil, "`directory` that it may use, HOST[::GUEST][:ro|:quota=SIZE]; repeatable")
 	flags.StringArrayVar(&f.env, "env", nil, "environment `variable`, NAME=VALUE, or NAME for that of this process; repeatable")
-	flags.StringVar(&f.cwd, "cwd", "", "directory to start in, as it sees it (wasi:cli/environment)")
+	flags.StringVar(&f.cwd, "cwd", "", "directory to start in, as it sees it; also PWD in its environment, for toolchains that look there")
 	flags.StringArrayVar(&f.net, "allow-net", nil, "`place` that its sockets may reach or listen on, [tcp://|udp://]HOST[:PORT|:FIRST-LAST]; repeatable")
 	flags.StringArrayVar(&f.http, "allow-http", nil, "`server` that it may send HTTP requests to, HOST[:PORT]; repeatable")
 	flags.StringArrayVar(&f.config, "config", nil, "`setting` of wasi:config/store, NAME=VALUE; repeatable")
@@ -82,6 +82,9 @@ func (f *runFlags) check() (g runGrant, err error) {
 	}
 	if f.cwd != "" && !path.IsAbs(f.cwd) {
 		return g, fmt.Errorf("--cwd %q: want an absolute path, as the component sees it", f.cwd)
+	}
+	if _, given := g.env["PWD"]; f.cwd != "" && !given {
+		g.env["PWD"] = f.cwd
 	}
 	g.limits, err = f.limits()
 	return g, err

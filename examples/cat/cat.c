@@ -1,6 +1,6 @@
 // cat copies files to its standard output: those that its arguments name, or
 // its standard input where they name none or "-". With -o FILE it writes to
-// that file instead. It ends with 1 where a file cannot be read or written, and
+// that file instead. Paths that are not absolute begin where it was started. It ends with 1 where a file cannot be read or written, and
 // with 2 where its arguments cannot be understood.
 #include "files.h"
 
@@ -9,10 +9,17 @@ typedef struct {
   uint32_t len;
 } strings;
 
+typedef struct {
+  uint8_t is_some;
+  bytes value;
+} optional;
+
 enum { exit_failed = 1, exit_usage = 2 };
 
 IMPORT("wasi:cli/environment@0.2.0", "get-arguments")
 void get_arguments(strings *out);
+IMPORT("wasi:cli/environment@0.2.0", "initial-cwd")
+void initial_cwd(optional *out);
 IMPORT("wasi:cli/exit@0.2.0", "exit-with-code")
 void exit_with_code(uint32_t code);
 IMPORT("wasi:cli/stdin@0.2.0", "get-stdin")
@@ -27,6 +34,15 @@ static void fail(uint32_t code, bytes what, bytes why) {
   bytes pieces[] = {LITERAL("cat: "), what, LITERAL(": "), why, LITERAL("\n")};
   write_all(get_stderr(), concat(pieces, 5));
   exit_with_code(code);
+}
+
+// located returns where a path leads, from "/" on.
+static bytes located(bytes path) {
+  optional cwd;
+  initial_cwd(&cwd);
+  if (!cwd.is_some || (path.len > 0 && path.ptr[0] == '/')) return path;
+  bytes pieces[] = {cwd.value, LITERAL("/"), path};
+  return concat(pieces, 3);
 }
 
 static bool is(bytes text, char a, char b) {
@@ -52,7 +68,7 @@ static void copy_file(bytes name, uint32_t out) {
   bytes why;
   if (is(name, '-', 0))
     in = get_stdin();
-  else if (!open_input(name, &in, &why))
+  else if (!open_input(located(name), &in, &why))
     fail(exit_failed, name, why);
   copy(name, in, out);
   input_drop(in);
@@ -66,7 +82,7 @@ uint32_t run(void) {
   bytes why;
   if (at < args.len && is(args.ptr[at], '-', 'o')) {
     if (args.len == 2) fail(exit_usage, LITERAL("-o"), LITERAL("no file is named"));
-    if (!open_output(args.ptr[2], &out, &why)) fail(exit_failed, args.ptr[2], why);
+    if (!open_output(located(args.ptr[2]), &out, &why)) fail(exit_failed, args.ptr[2], why);
     at = 3;
   }
   for (uint32_t i = at; i < args.len; i++)
