@@ -17,7 +17,7 @@ import (
 // millisecond after its start. It may be used by any number of goroutines; end it
 // when the call has ended.
 type callContext struct {
-	context.Context // the caller's
+	context.Context //nolint:containedctx // the caller's; this is a context itself
 
 	cut  context.Context //nolint:containedctx // ends the call before its caller does
 	most time.Duration   // the longest that it may take; 0: as long as its caller gives
@@ -32,13 +32,13 @@ type callContext struct {
 
 // liveContext is one that tells when it is done.
 type liveContext struct {
-	context.Context
+	context.Context //nolint:containedctx // this is a context itself
 	release func()
 }
 
 // runContext has the values of [wasi.WithRun].
 type runContext struct {
-	context.Context
+	context.Context //nolint:containedctx // this is a context itself
 	end func()
 }
 

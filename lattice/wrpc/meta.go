@@ -52,7 +52,7 @@ type metaKey struct{}
 // metaContext carries a call's meta. It is what context.WithValue makes, but one
 // allocation instead of two: calls within a process make one each.
 type metaContext struct {
-	context.Context
+	context.Context //nolint:containedctx // this is a context itself
 	meta Meta
 }
 
