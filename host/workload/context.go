@@ -33,13 +33,13 @@ type callContext struct {
 // liveContext is one that tells when it is done.
 type liveContext struct {
 	context.Context //nolint:containedctx // this is a context itself
-	release func()
+	release         func()
 }
 
 // runContext has the values of [wasi.WithRun].
 type runContext struct {
 	context.Context //nolint:containedctx // this is a context itself
-	end func()
+	end             func()
 }
 
 // newCallContext makes the context of a call that takes most at most; 0: as long

@@ -53,7 +53,7 @@ type metaKey struct{}
 // allocation instead of two: calls within a process make one each.
 type metaContext struct {
 	context.Context //nolint:containedctx // this is a context itself
-	meta Meta
+	meta            Meta
 }
 
 // Value implements [context.Context].
