@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -64,7 +65,8 @@ func openCache(dir string, limit int64, cpu uint64, warn func(error)) (*codeCach
 	if warn == nil {
 		warn = func(error) {}
 	}
-	version, err := wazeroVersion()
+	info, _ := debug.ReadBuildInfo()
+	version, err := wazeroVersion(info)
 	if err != nil {
 		warn(fmt.Errorf("no code is kept: %w", err))
 		return nil, nil
@@ -91,26 +93,25 @@ const (
 	formerPrefix = "wazero-"
 )
 
-// wazeroVersion returns the version of wazero that was built in.
-func wazeroVersion() (string, error) {
-	const unknown = "dev" // in binaries without build information, as wazero has it
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
+// wazeroVersion returns the version of wazero that a program was built with; it
+// can be part of a file's name.
+func wazeroVersion(info *debug.BuildInfo) (string, error) {
+	const module, unknown = "github.com/tetratelabs/wazero", "dev" // as wazero has it
+	if info == nil {
 		return unknown, nil
 	}
-	for _, dep := range info.Deps {
-		if dep.Path != "github.com/tetratelabs/wazero" {
-			continue
-		}
-		if dep.Replace == nil {
-			return dep.Version, nil
-		}
-		if dep.Replace.Version == "" {
-			return "", fmt.Errorf("wazero is built from %s, which has no version", dep.Replace.Path)
-		}
-		return dep.Replace.Version + "-" + strings.TrimPrefix(dep.Replace.Sum, "h1:")[:8], nil
+	i := slices.IndexFunc(info.Deps, func(m *debug.Module) bool { return m.Path == module })
+	switch {
+	case i < 0:
+		return unknown, nil // a test
+	case info.Deps[i].Replace == nil:
+		return info.Deps[i].Version, nil
 	}
-	return unknown, nil
+	by := info.Deps[i].Replace
+	if by.Version == "" {
+		return "", fmt.Errorf("wazero is built from %s, which has no version", by.Path)
+	}
+	return fmt.Sprintf("%s-%x", by.Version, sha256.Sum256([]byte(by.Path)))[:len(by.Version)+9], nil
 }
 
 func (c *codeCache) path(key codeKey) string {

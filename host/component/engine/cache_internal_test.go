@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,6 +78,22 @@ func TestHandover(t *testing.T) {
 		t.Skip("SKIPPED: nothing is compiled on this system")
 	}
 	require.False(t, (&handover{seen: e.hand.seen}).learn([]byte("something else")))
+}
+
+func TestWazeroVersion(t *testing.T) {
+	t.Parallel()
+	built := func(by *debug.Module) *debug.BuildInfo {
+		return &debug.BuildInfo{Deps: []*debug.Module{{Path: "other", Version: "v0"}, {Path: "github.com/tetratelabs/wazero", Version: "v1", Replace: by}}}
+	}
+	for want, info := range map[string]*debug.BuildInfo{
+		"v1": built(nil), "dev": {}, "v2-8d0c7ac9": built(&debug.Module{Path: "fork", Version: "v2"}),
+	} {
+		got, err := wazeroVersion(info)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	_, err := wazeroVersion(built(&debug.Module{Path: "../wazero"}))
+	require.ErrorContains(t, err, "../wazero")
 }
 
 // FuzzEntry: no file makes the reader panic, take more than the file has, or hand

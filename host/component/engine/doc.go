@@ -9,6 +9,10 @@
 // wazero's own interruption (WithCloseOnContextDone) is never used: it is slow
 // and does not see recursion. See [Module.Interrupt].
 //
+// Code is compiled once for each module and plan, and kept in a directory that
+// processes share: see cache.go. A start from there reads the code and little
+// else.
+//
 // The behaviour of wazero that this package builds on is that of v1.12.0,
 // several of its experimental APIs included. Read its call engine before
 // changing the version.
