@@ -18,6 +18,7 @@ type options struct {
 	rounds int
 	slice  time.Duration
 	json   string
+	keep   string
 	rows   *regexp.Regexp
 	peers  bool
 }
@@ -49,6 +50,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 15, "rounds, each of which measures every row once")
 	flags.DurationVar(&o.slice, "time", 25*time.Millisecond, "time for one row, or its floor, in one round")
 	flags.StringVar(&o.json, "json", "", "write the table with every sample to this `file`")
+	flags.StringVar(&o.keep, "results", "", "write RESULTS.md and its plot to this `folder`")
 	flags.BoolVar(&o.peers, "peers", true, "compare with other runtimes, too, which takes a minute to build once")
 	flags.Func("row", "measure only rows whose name matches this `regexp`, and what they are compared to", func(s string) (err error) {
 		o.rows, err = regexp.Compile(s)
@@ -96,8 +98,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if b.peers != nil {
 		report.Machine.Libraries = append(report.Machine.Libraries, b.peers.libraries()...)
 	}
-	if _, err := io.WriteString(stdout, report.text()); err != nil || o.json == "" {
+	if _, err := io.WriteString(stdout, report.text()); err != nil {
 		return err
+	}
+	if o.keep != "" {
+		if err := report.keep(o.keep); err != nil {
+			return err
+		}
+	}
+	if o.json == "" {
+		return nil
 	}
 	out, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {

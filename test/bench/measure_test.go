@@ -48,7 +48,7 @@ func TestSpread(t *testing.T) {
 	require.Equal(t, spread{Median: 2.5, Min: 1, Max: 4}, spreadOf([]float64{4, 3, 2, 1}))
 	row := []sample{{Nanos: 10}, {Nanos: 90}}
 	floor := []sample{{Nanos: 5}, {Nanos: 30}}
-	require.Equal(t, []float64{2, 3}, ratios(row, floor), "round by round")
+	require.Equal(t, []float64{2, 3}, ratios(row, floor, nanos), "round by round")
 	require.Equal(t, sample{Nanos: -20, Allocs: 1}, sample{Nanos: 10, Allocs: 1}.minus(row[0]).minus(sample{Nanos: 20}))
 }
 

@@ -29,15 +29,19 @@ type line struct {
 	Group  string  `json:"group"`
 	Name   string  `json:"name"`
 	Nanos  spread  `json:"ns"`
+	CPU    spread  `json:"cpu"`
 	Allocs float64 `json:"allocs"` // median per operation
 	Bytes  float64 `json:"bytes"`  // median per operation
 	Floor  string  `json:"floor,omitempty"`
 	// Missing is why there is no floor.
 	Missing string  `json:"missing,omitempty"`
 	Ratio   *spread `json:"ratio,omitempty"` // to the floor of the same round
+	// CPURatio is that of processor time.
+	CPURatio *spread `json:"cpu_ratio,omitempty"`
 	// Limit is what the row must reach, and Verdict whether it did.
 	Limit   string `json:"limit,omitempty"`
 	Verdict string `json:"verdict,omitempty"`
+	limit   *limit
 
 	Samples []sample `json:"samples"`
 	Floors  []sample `json:"floor_samples,omitempty"`
@@ -51,14 +55,17 @@ func newReport(m measurement, rows []*row, bars []bar) *report {
 			continue // a floor of nothing that was chosen
 		}
 		l := line{Group: row.group, Name: row.name, Samples: row.samples, Floors: row.floors,
-			Nanos:  spreadOf(figures(row.samples, nanos)),
+			Nanos: spreadOf(figures(row.samples, nanos)), CPU: spreadOf(figures(row.samples, cpu)),
 			Allocs: spreadOf(figures(row.samples, allocs)).Median, Bytes: spreadOf(figures(row.samples, bytesOf)).Median}
 		if row.floor != nil {
-			ratio := spreadOf(ratios(row.samples, row.floors))
-			l.Floor, l.Ratio = row.floor.name, &ratio
+			ratio := spreadOf(ratios(row.samples, row.floors, nanos))
+			if l.Floor, l.Ratio = row.floor.name, &ratio; told(row.samples, cpu) && told(row.floors, cpu) {
+				ratio := spreadOf(ratios(row.samples, row.floors, cpu))
+				l.CPURatio = &ratio
+			}
 		}
 		if l.Missing = row.missing; row.limit != nil {
-			l.Limit, l.Verdict = row.limit.String(), l.verdict(row.limit)
+			l.limit, l.Limit, l.Verdict = row.limit, row.limit.String(), l.verdict(row.limit)
 		}
 		r.Rows = append(r.Rows, l)
 	}
@@ -71,11 +78,27 @@ const (
 	fallsShort = "falls short"
 )
 
+// time is what a limit of time is about.
+func (l *line) time() float64 {
+	if l.CPU.Median > 0 {
+		return l.CPU.Median
+	}
+	return l.Nanos.Median
+}
+
+// share is what of a limit of its ratio the row takes.
+func (l *line) share(to *limit) float64 {
+	if l.CPURatio != nil && !to.waits {
+		return l.CPURatio.Median / to.ratio
+	}
+	return l.Ratio.Median / to.ratio
+}
+
 // verdict tells whether the medians are within a limit; nothing where there is
 // nothing to compare to.
 func (l *line) verdict(to *limit) string {
 	switch {
-	case to.nanos > 0 && l.Nanos.Median > to.nanos, to.noAllocs && whole(l.Allocs) > 0, l.Ratio != nil && to.ratio > 0 && l.Ratio.Median > to.ratio:
+	case to.nanos > 0 && l.time() > to.nanos, to.noAllocs && whole(l.Allocs) > 0, l.Ratio != nil && to.ratio > 0 && l.share(to) > 1:
 		return fallsShort
 	case l.Ratio == nil && to.ratio > 0:
 		return "not compared"
@@ -98,9 +121,9 @@ func (r *report) rowsText() string {
 	t.Style().Options.DrawBorder = false
 	t.Style().Options.SeparateColumns = false
 	t.Style().Format.Header = text.FormatDefault
-	t.AppendHeader(table.Row{"", "median", "spread", "allocs/op", "B/op", "× floor", "spread", "bar", ""})
+	t.AppendHeader(table.Row{"", "median", "spread", "CPU", "allocs/op", "B/op", "× floor", "spread", "× CPU", "bar", ""})
 	configs := []table.ColumnConfig{}
-	for n := 2; n <= 8; n++ {
+	for n := 2; n <= 10; n++ {
 		configs = append(configs, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
 	t.SetColumnConfigs(configs)
@@ -112,15 +135,18 @@ func (r *report) rowsText() string {
 			}
 			t.AppendRow(table.Row{strings.ToUpper(group)})
 		}
-		ratio, ratioSpread := "floor", ""
+		ratio, ratioSpread, cpuRatio := "floor", "", ""
+		if l.CPURatio != nil {
+			cpuRatio = number(l.CPURatio.Median)
+		}
 		if l.Missing != "" {
 			ratio = "SKIPPED"
 		}
 		if l.Ratio != nil {
 			ratio, ratioSpread = number(l.Ratio.Median), number(l.Ratio.Min)+" – "+number(l.Ratio.Max)
 		}
-		t.AppendRow(table.Row{"  " + l.Name, duration(l.Nanos.Median), duration(l.Nanos.Min) + " – " + duration(l.Nanos.Max),
-			number(whole(l.Allocs)), number(whole(l.Bytes)), ratio, ratioSpread, l.Limit, l.Verdict})
+		t.AppendRow(table.Row{"  " + l.Name, duration(l.Nanos.Median), duration(l.Nanos.Min) + " – " + duration(l.Nanos.Max), processor(l.CPU.Median),
+			number(whole(l.Allocs)), number(whole(l.Bytes)), ratio, ratioSpread, cpuRatio, l.Limit, l.Verdict})
 	}
 	return "\n" + t.Render() + "\n"
 }
@@ -173,29 +199,7 @@ func (r *report) barsText() string {
 			}
 			t.AppendRow(table.Row{strings.ToUpper(group)})
 		}
-		value, of, limit, verdict := duration(b.Value), "", "≤ "+duration(b.Bar), fallsShort
-		if len(b.All) > 0 {
-			of = "median " + duration(spreadOf(b.All).Median)
-		}
-		if b.Note != "" {
-			of = b.Note
-		}
-		if b.Floor > 0 {
-			of += "; a loop in Go: " + duration(b.Floor)
-		}
-		if b.Alone > 0 {
-			value, limit = number(b.Value)+" ×", "≤ "+number(b.Bar)+" ×"
-			of = duration(b.Beside) + " / " + duration(b.Alone)
-		}
-		switch b.Unit {
-		case unitBytes:
-			value, limit = size(b.Value), "≤ "+size(b.Bar)
-		case unitPerSec:
-			value, limit = number(b.Value)+" /s", "≥ "+number(b.Bar)+" /s"
-		}
-		if b.holds() {
-			verdict = holds
-		}
+		value, of, limit, verdict := b.texts()
 		t.AppendRow(table.Row{"  " + b.Name, value, of, limit, verdict})
 	}
 	return "\n" + t.Render() + "\n"
@@ -223,6 +227,35 @@ func number(f float64) string {
 	return fmt.Sprintf("%.2f", f)
 }
 
+// texts are a bar's figure, what there is to say of it, its bound and whether
+// that holds.
+func (b bar) texts() (value, of, limit, verdict string) {
+	value, of, limit, verdict = duration(b.Value), "", "≤ "+duration(b.Bar), fallsShort
+	if len(b.All) > 0 {
+		of = "median " + duration(spreadOf(b.All).Median)
+	}
+	if b.Note != "" {
+		of = b.Note
+	}
+	if b.Floor > 0 {
+		of += "; a loop in Go: " + duration(b.Floor)
+	}
+	if b.Alone > 0 {
+		value, limit = number(b.Value)+" ×", "≤ "+number(b.Bar)+" ×"
+		of = duration(b.Beside) + " / " + duration(b.Alone)
+	}
+	switch b.Unit {
+	case unitBytes:
+		value, limit = size(b.Value), "≤ "+size(b.Bar)
+	case unitPerSec:
+		value, limit = number(b.Value)+" /s", "≥ "+number(b.Bar)+" /s"
+	}
+	if b.holds() {
+		verdict = holds
+	}
+	return value, of, limit, verdict
+}
+
 // crowdText prints what many callers do at once, and what they wait for.
 func (r *report) crowdText() string {
 	if r.Crowd == nil {
@@ -245,6 +278,14 @@ func (r *report) crowdText() string {
 		fmt.Fprintf(&out, "  %4.1f %%  %s\n", w.Percent, w.Where)
 	}
 	return out.String()
+}
+
+// processor prints processor time, where there is any.
+func processor(nanos float64) string {
+	if nanos == 0 {
+		return ""
+	}
+	return duration(nanos)
 }
 
 // size prints bytes, as many as there are in decimal prefixes.

@@ -44,7 +44,7 @@ func (b *bed) processRows(ctx context.Context) ([]*row, error) {
 	}
 	target := wrpc.Target{Prefix: lattice.RPCPrefix(farLattice, typesID), Instance: valuesInterface, Func: lattice.FunctionName(p.fn)}
 	return []*row{floor,
-		{group: processesGroup, name: "component, pristine instances", floor: floor, run: invokeAt(client, target, p), limit: &limit{ratio: 1.5}}}, nil
+		{group: processesGroup, name: "component, pristine instances", floor: floor, run: invokeAt(client, target, p), limit: &limit{ratio: 1.5, waits: true}}}, nil
 }
 
 // calleeChild serves types.wasm at the server that its argument names, and an

@@ -25,14 +25,20 @@ func figures(all []sample, of func(sample) float64) []float64 {
 }
 
 func nanos(s sample) float64   { return s.Nanos }
+func cpu(s sample) float64     { return s.CPU }
 func allocs(s sample) float64  { return s.Allocs }
 func bytesOf(s sample) float64 { return s.Bytes }
 
 // ratios divides each round's sample by the floor of that same round.
-func ratios(row, floor []sample) []float64 {
+func ratios(row, floor []sample, of func(sample) float64) []float64 {
 	out := make([]float64, len(row))
 	for i := range row {
-		out[i] = row[i].Nanos / floor[i].Nanos
+		out[i] = of(row[i]) / of(floor[i])
 	}
 	return out
+}
+
+// told reports whether all samples have such a figure.
+func told(all []sample, of func(sample) float64) bool {
+	return !slices.ContainsFunc(all, func(s sample) bool { return of(s) <= 0 })
 }

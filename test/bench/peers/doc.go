@@ -3,7 +3,7 @@
 // with ours, in one run.
 //
 //	< {"op":"wazero: instantiate callee","n":100}
-//	> {"ns":19000.5,"allocs":40,"bytes":7700}
+//	> {"ns":19000.5,"cpu":18950.1,"allocs":40,"bytes":7700}
 //
 // It begins with a line that names its versions and all its operations. The
 // guests are files that PEERS_GUESTS names the folder of. An answer that is

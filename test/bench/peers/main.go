@@ -41,6 +41,7 @@ type request struct {
 // answer is the mean of one measurement.
 type answer struct {
 	Nanos  float64 `json:"ns"`
+	CPU    float64 `json:"cpu"` // processor time
 	Allocs float64 `json:"allocs"`
 	Bytes  float64 `json:"bytes"`
 	Error  string  `json:"error,omitempty"`
@@ -109,15 +110,15 @@ func prepared(made map[string]func() (operation, error), name string) (operation
 func measure(op operation, n int) answer {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	began := time.Now()
+	ran, began := processorTime(), time.Now()
 	err := op(n)
-	took := time.Since(began)
+	took, cpu := time.Since(began), processorTime()-ran
 	runtime.ReadMemStats(&after)
 	if err != nil {
 		return answer{Error: err.Error()}
 	}
 	each := float64(n)
-	return answer{Nanos: float64(took.Nanoseconds()) / each, Allocs: float64(after.Mallocs-before.Mallocs) / each,
+	return answer{Nanos: float64(took.Nanoseconds()) / each, CPU: float64(cpu.Nanoseconds()) / each, Allocs: float64(after.Mallocs-before.Mallocs) / each,
 		Bytes: float64(after.TotalAlloc-before.TotalAlloc) / each}
 }
 
