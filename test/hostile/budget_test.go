@@ -2,12 +2,16 @@ package hostile_test
 
 import (
 	"context"
+	"errors"
 	"io"
+	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,11 +27,17 @@ import (
 	contractsockets "github.com/lathhost/lath/wit/wasi/sockets"
 )
 
-// TestBudgetsAreGivenBack lets guests run out of what the host holds for them
-// at every step of what they do, and looks whether the rest was given back when
-// all their handles are gone.
-func TestBudgetsAreGivenBack(t *testing.T) {
-	b := newBed(t)
+// deed is something that guests do with the host, step by step.
+type deed struct {
+	name  string
+	holds int // bytes of the host's at most, at a time
+	fails bool
+	do    func(g *hands)
+}
+
+// deeds are those that leave something behind in the middle.
+func deeds(t *testing.T) []deed {
+	t.Helper()
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(w, r.Body)
 		_ = http.NewResponseController(w).Flush()
@@ -40,24 +50,51 @@ func TestBudgetsAreGivenBack(t *testing.T) {
 	t.Cleanup(h.CloseIdle)
 	net := sockets.New(rules, nil)
 	files := filesystem.New([]filesystem.Dir{{Host: t.TempDir(), Guest: "/", Write: true}}, nil)
-	for name, s := range map[string]struct {
-		holds int // at most, at a time
-		do    func(g *hands)
-	}{
-		"fields":   {4 << 10, func(g *hands) { g.fields(h) }},
-		"exchange": {500 << 10, func(g *hands) { g.exchange(h, strings.TrimPrefix(web.URL, "http://")) }},
-		"refused":  {200 << 10, func(g *hands) { g.exchange(h, "10.0.0.1") }},
-		"sockets":  {900 << 10, func(g *hands) { g.sockets(net) }},
-		"listings": {200 << 10, func(g *hands) { g.listings(files) }},
-	} {
-		t.Run(name, func(t *testing.T) {
+	return []deed{
+		{"fields", 4 << 10, true, func(g *hands) { g.fields(h) }},
+		{"exchange", 500 << 10, false, func(g *hands) { g.exchange(h, strings.TrimPrefix(web.URL, "http://")) }},
+		{"refused", 200 << 10, true, func(g *hands) { g.exchange(h, "10.0.0.1") }},
+		{"sockets", 900 << 10, false, func(g *hands) { g.sockets(net) }},
+		{"listings", 200 << 10, false, func(g *hands) { g.listings(files) }},
+	}
+}
+
+// TestBudgetsAreGivenBack lets guests run out of what the host holds for them
+// at every step of what they do, and looks whether the rest was given back when
+// all their handles are gone.
+func TestBudgetsAreGivenBack(t *testing.T) {
+	b := newBed(t)
+	for _, d := range deeds(t) {
+		t.Run(d.name, func(t *testing.T) {
 			const steps = 40
 			for i := range steps + 1 {
 				for _, parentsFirst := range []bool{true, false} {
-					got := b.inside(t, max(1, s.holds*i/steps), parentsFirst, s.do)
-					if i == steps && name != "refused" && name != "fields" {
+					got := b.inside(t, max(1, d.holds*i/steps), parentsFirst, d.do)
+					if i == steps && !d.fails {
 						require.NoError(t, got.err, "the budget is enough")
 					}
+				}
+			}
+		})
+	}
+}
+
+// TestHandlesDropInAnyOrder has guests stop after every step, begin to wait for
+// all that can be waited for, and drop what they have in any order: what a
+// goroutine of the host's has yet to begin, or is at, ends with it.
+func TestHandlesDropInAnyOrder(t *testing.T) {
+	for _, d := range deeds(t) {
+		t.Run(d.name, func(t *testing.T) {
+			whole := &hands{ctx: t.Context(), last: math.MaxInt}
+			d.do(whole)
+			whole.dropAll(t)
+			for last := range whole.steps {
+				for range 4 {
+					g := &hands{ctx: t.Context(), last: last}
+					d.do(g)
+					g.waitForAll(t)
+					rand.Shuffle(len(g.held), func(i, j int) { g.held[i], g.held[j] = g.held[j], g.held[i] })
+					g.dropAll(t)
 				}
 			}
 		})
@@ -71,7 +108,7 @@ func (b *bed) inside(t *testing.T, budget int, parentsFirst bool, do func(g *han
 	left := 0
 	host := component.HostInterface{Name: "hostile:test/host", Resources: []*wit.Resource{res}, Funcs: []component.HostFunc{
 		{Type: &wit.Func{Name: "make", Result: wit.NewOwn(res)}, Call: func(inv *component.Invocation, stack []uint64) {
-			g = &hands{ctx: inv.Context()}
+			g = &hands{ctx: inv.Context(), last: math.MaxInt}
 			do(g)
 			if !parentsFirst {
 				slices.Reverse(g.held)
@@ -102,7 +139,48 @@ type hands struct {
 	ctx   context.Context //nolint:containedctx // of the one call
 	held  []component.Resource
 	steps int
+	last  int // the most steps
 	err   error
+}
+
+// errEnough ends what is to be done in part.
+var errEnough = errors.New("enough")
+
+// waiting is a handle that can be waited for.
+type waiting interface {
+	Subscribe(ctx context.Context) (contractio.Pollable, error)
+}
+
+// waitForAll begins to wait for all that can be waited for, and stops at once.
+func (g *hands) waitForAll(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(g.ctx)
+	cancel()
+	for _, r := range slices.Clone(g.held) {
+		if w, ok := r.(waiting); ok {
+			p, err := w.Subscribe(ctx)
+			require.NoError(t, err)
+			_ = p.Block(ctx)
+			g.held = append(g.held, p)
+		}
+	}
+}
+
+// dropAll drops what is held in its order, none of which takes long.
+func (g *hands) dropAll(t *testing.T) {
+	t.Helper()
+	dropped := make(chan struct{})
+	go func() {
+		defer close(dropped)
+		for _, r := range g.held {
+			r.Drop()
+		}
+	}()
+	select {
+	case <-dropped:
+	case <-time.After(patience):
+		require.Fail(t, "a drop hangs", "after %d steps", g.steps)
+	}
 }
 
 // get does a step that returns a resource.
@@ -115,6 +193,9 @@ func get[R component.Resource](g *hands, step func() (R, error)) (r R) {
 
 // do does a step, unless one before has failed.
 func (g *hands) do(step func() error) bool {
+	if g.err == nil && g.steps >= g.last {
+		g.err = errEnough
+	}
 	if g.err == nil {
 		g.steps++
 		g.err = step()
@@ -193,9 +274,7 @@ func (g *hands) exchange(h *wasihttp.Host, authority string) {
 }
 
 // block waits for something.
-func (g *hands) block(s interface {
-	Subscribe(ctx context.Context) (contractio.Pollable, error)
-}) {
+func (g *hands) block(s waiting) {
 	p := get(g, func() (contractio.Pollable, error) { return s.Subscribe(g.ctx) })
 	g.do(func() error { return p.Block(g.ctx) })
 }
