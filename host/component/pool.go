@@ -74,14 +74,23 @@ func (p *pool) take(ctx context.Context) *Instance {
 		case i == nil:
 			return nil
 		case !clean && !p.reset(i):
+			p.noHit()
 			continue
 		case i.renew(ctx) == nil:
 			return i
 		}
 		// A new instance will fail as this one did, and tell.
+		p.noHit()
 		p.discarded()
 		_ = i.Close()
 	}
+}
+
+// noHit takes back what pop counted: the call looks on. Each counts once.
+func (p *pool) noHit() {
+	p.mu.Lock()
+	p.stats.Hits--
+	p.mu.Unlock()
 }
 
 // pop takes an instance out of the pool, one that is ready if there is any.
