@@ -59,10 +59,12 @@ type function struct {
 func (f *function) Call(c *component.ImportCall) error {
 	route := f.imp.Route()
 	err := f.along(c, route)
+	if err == nil || route.Component == nil {
+		return err
+	}
 	// A target that was stopping did nothing. Where links or components have
 	// changed since, as they do when a target is updated, the new one answers.
-	var call *CallError
-	if route.Component != nil && errors.As(err, &call) && call.Code == wrpc.Busy && f.imp.Route() != route {
+	if call, ok := errors.AsType[*CallError](err); ok && call.Code == wrpc.Busy && f.imp.Route() != route {
 		err = f.along(c, f.imp.Route())
 	}
 	return err
