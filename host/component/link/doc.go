@@ -3,7 +3,8 @@
 // [Plan]: a straight list of core instantiations whose every import is
 // resolved to a source, the canonical functions they need, and the exports.
 // What a component tree is at run time is then only a number of [Instance]
-// records: a handle table and a few flags each.
+// records: a handle table and a few flags each. Helper modules by which imports
+// take a detour through a table are left out where nothing needs them.
 //
 // The package trusts validity: package validate has checked every index, type
 // and name before. It does check what validation cannot know, that is, the
