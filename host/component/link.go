@@ -81,8 +81,9 @@ type Template struct {
 }
 
 // Link satisfies the component's imports, rewrites its core modules and
-// compiles them. When ctx is done it returns soon: the compiler looks between
-// functions, and a compile that somebody else waits for goes on.
+// compiles them, or takes what an earlier Link left in the cache. When ctx is
+// done it returns at once; a module whose compile has begun is compiled to its
+// end, and kept.
 //
 // # Errors
 //

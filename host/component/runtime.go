@@ -31,6 +31,9 @@ type Config struct {
 	// CompileWorkers is how many core modules are compiled at a time. Default:
 	// all processors but one, which is left for guests.
 	CompileWorkers int
+	// Foreground leaves compiles at the priority of calls, for a process that has
+	// nothing else to do. Otherwise they yield, where the system lets them.
+	Foreground bool
 	// MemoryLimit bounds the linear memory of all instances together, in
 	// bytes; those that wait in pools are closed first. Default: no limit.
 	MemoryLimit uint64
@@ -52,7 +55,8 @@ type Runtime struct {
 // New makes a runtime. Close it when no instance is left.
 func New(ctx context.Context, cfg Config) (*Runtime, error) {
 	e, err := engine.New(ctx, engine.Config{
-		CacheDir: cfg.CacheDir, CacheBytes: cfg.CacheBytes, Warn: cfg.Warn, Compiles: cfg.CompileWorkers})
+		CacheDir: cfg.CacheDir, CacheBytes: cfg.CacheBytes, Warn: cfg.Warn,
+		Compiles: cfg.CompileWorkers, Foreground: cfg.Foreground})
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"sync"
@@ -69,7 +70,7 @@ func (h *handover) key(wasm []byte) [sha256.Size]byte {
 }
 
 // load has wazero take the code of an entry for that of wasm.
-func (h *handover) load(ctx context.Context, r wazero.Runtime, wasm []byte, from *bodyReader) (wazero.CompiledModule, error) {
+func (h *handover) load(ctx context.Context, r wazero.Runtime, wasm []byte, from *bodyReader) (code wazero.CompiledModule, err error) {
 	key := h.key(wasm)
 	h.mu.Lock()
 	h.gives[key] = from
@@ -78,8 +79,11 @@ func (h *handover) load(ctx context.Context, r wazero.Runtime, wasm []byte, from
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		delete(h.gives, key)
+		if p := recover(); p != nil {
+			code, err = nil, fmt.Errorf("%w: wazero failed at it: %v", errBadEntry, p)
+		}
 	}()
-	code, err := r.CompileModule(ctx, wasm)
+	code, err = r.CompileModule(ctx, wasm)
 	if err != nil {
 		return nil, err
 	}

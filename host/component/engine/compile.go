@@ -83,8 +83,8 @@ type compilation struct {
 
 // Compile rewrites and compiles a module, or takes what an earlier compile of it
 // has left in the cache, or waits for one that is under way, or returns one that
-// is still open. If ctx is done it returns at once; the work goes on as long as
-// someone else waits for it.
+// is still open. If ctx is done it returns at once; a compile that has begun goes
+// on to its end, and its code is kept.
 func (e *Engine) Compile(ctx context.Context, src Source) (*Code, error) {
 	id := codeID{core.Key(src.Module, src.Plan), src.Number}
 	for {
@@ -234,7 +234,9 @@ func (c *compilation) compile() (wazero.CompiledModule, *newEntry, error) {
 		return nil, nil, err
 	}
 	defer free()
-	background()
+	if !c.e.ahead {
+		background()
+	}
 	rw, err := core.Rewrite(c.src.Module, c.src.Plan)
 	if err != nil {
 		return nil, nil, err

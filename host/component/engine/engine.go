@@ -41,6 +41,9 @@ type Config struct {
 	// processors but one, so that one is left for guests. Each runs on a thread
 	// of lower priority, where the system has such.
 	Compiles int
+	// Foreground leaves compiles at the priority of everything else, for a
+	// process that has nothing else to do.
+	Foreground bool
 	// CompileWorkers is how many goroutines compile one module; 0 means 1.
 	// With more than one, a panic in wazero's compiler ends the process instead
 	// of failing that one module: choose it for trusted modules only.
@@ -59,6 +62,7 @@ type Engine struct {
 	hand    *handover               // with cache
 	cache   *codeCache              // may be nil
 	workers int
+	ahead   bool          // compiles do not yield
 	slots   chan struct{} // compiles
 	loads   chan struct{} // from the cache, which do not wait for compiles
 	serial  atomic.Uint64
@@ -91,6 +95,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		workers: max(cfg.CompileWorkers, 1),
+		ahead:   cfg.Foreground,
 		slots:   make(chan struct{}, compiles),
 		loads:   make(chan struct{}, runtime.GOMAXPROCS(0)),
 		codes:   make(map[codeID]*compilation),
