@@ -110,7 +110,7 @@ func (p *pool) evict() *Instance {
 		n := copy(*list, (*list)[1:])
 		(*list)[n] = nil
 		*list = (*list)[:n]
-		p.stats.Discarded++
+		p.discards.Add(1)
 		p.least = min(p.least, len(p.ready)+len(p.used))
 		return i
 	}

@@ -29,7 +29,10 @@ type pool struct {
 	closed bool
 	works  bool // the goroutine runs
 	awake  bool // and was told of its work, or is at it
-	stats  PoolStats
+	hits   uint64
+	misses uint64
+
+	resets, resetTime, written, discards atomic.Uint64 // see [PoolStats]
 
 	wake   chan struct{}
 	ctx    context.Context // ends what the goroutine makes, not a caller's
@@ -47,22 +50,30 @@ func (t *Template) startPool(cfg PoolConfig) {
 		p.mu.Lock()
 		p.work()
 		p.mu.Unlock()
+		p.tell()
 	}
 }
 
-// work makes sure that the goroutine runs and knows of its work. The caller
-// holds the lock.
-func (p *pool) work() {
+// work makes sure that the goroutine runs, and reports whether it must be told of
+// work that there is now: see tell. The caller holds the lock.
+func (p *pool) work() (tell bool) {
 	if p.closed {
-		return
+		return false
 	}
 	if !p.works {
 		p.works = true
 		p.wg.Go(p.run)
 	}
-	if !p.awake {
-		p.awake = true
-		p.wake <- struct{}{} // has room: it was read before the goroutine rested
+	tell = !p.awake
+	p.awake = true
+	return tell
+}
+
+// tell wakes the goroutine. It is called without the lock, for which others wait.
+func (p *pool) tell() {
+	select {
+	case p.wake <- struct{}{}:
+	default: // it was told, and has not read it yet
 	}
 }
 
@@ -96,15 +107,16 @@ func (p *pool) noHit() {
 // pop takes an instance out of the pool, one that is ready if there is any.
 func (p *pool) pop() (i *Instance, clean bool) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if i = pop(&p.ready); i != nil {
 		clean = true
 	} else if i = pop(&p.used); i == nil {
-		p.stats.Misses++
+		p.misses++
+		p.mu.Unlock()
 		return nil, false
 	}
-	p.stats.Hits++
+	p.hits++
 	p.least = min(p.least, len(p.ready)+len(p.used))
+	p.mu.Unlock()
 	i.setIdle(false, p.tmpl.rt)
 	return i, clean
 }
@@ -122,34 +134,41 @@ func pop(list *[]*Instance) *Instance {
 
 // put keeps an instance that was used, and reports whether it did.
 func (p *pool) put(i *Instance) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed || len(p.ready)+len(p.used) >= p.cfg.Max {
-		p.stats.Discarded++
-		return false
+	list := &p.used
+	if p.cfg.Reuse == Sticky {
+		i.since, list = time.Now(), &p.ready
 	}
 	i.setIdle(true, p.tmpl.rt)
-	if p.cfg.Reuse == Sticky {
-		i.since = time.Now()
-		p.ready = append(p.ready, i)
-		if !p.works {
-			p.work() // for those that grow old
-		}
-		return true
+	p.mu.Lock()
+	if p.closed || len(p.ready)+len(p.used) >= p.cfg.Max {
+		p.mu.Unlock()
+		p.discards.Add(1)
+		return false // it counts as idle until it is closed, which comes now
 	}
-	p.used = append(p.used, i)
-	p.work()
+	*list = append(*list, i)
+	tell := false
+	if list == &p.used || !p.works { // or they grow old
+		tell = p.work()
+	}
+	p.mu.Unlock()
+	if tell {
+		p.tell()
+	}
 	return true
 }
 
 // discarded notes an instance that is closed, and has another one made in its
 // place if it is one of the least.
 func (p *pool) discarded() {
+	p.discards.Add(1)
+	if p.cfg.Min == 0 {
+		return
+	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stats.Discarded++
-	if len(p.ready)+len(p.used) < p.cfg.Min {
-		p.work()
+	tell := len(p.ready)+len(p.used) < p.cfg.Min && p.work()
+	p.mu.Unlock()
+	if tell {
+		p.tell()
 	}
 }
 
@@ -159,20 +178,15 @@ func (p *pool) reset(i *Instance) bool {
 	start := time.Now()
 	written, err := i.reset(p.cfg.KeepPages)
 	i.since = time.Now()
-	took := i.since.Sub(start)
-	p.mu.Lock()
-	if err == nil {
-		p.stats.Resets++
-		p.stats.ResetTime += took
-		p.stats.WrittenPages += uint64(written)
-	} else {
-		p.stats.Discarded++
-	}
-	p.mu.Unlock()
 	if err != nil {
+		p.discards.Add(1)
 		_ = i.Close() // it was of no use already
+		return false
 	}
-	return err == nil
+	p.resets.Add(1)
+	p.resetTime.Add(uint64(i.since.Sub(start)))
+	p.written.Add(uint64(written))
+	return true
 }
 
 // add puts an instance among those that are ready.
@@ -247,7 +261,8 @@ func (m *making) end() {
 func (p *pool) snapshot() PoolStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.stats
-	s.Idle = len(p.ready) + len(p.used)
-	return s
+	return PoolStats{
+		Idle: len(p.ready) + len(p.used), Hits: p.hits, Misses: p.misses,
+		Resets: p.resets.Load(), ResetTime: time.Duration(p.resetTime.Load()), WrittenPages: p.written.Load(), Discarded: p.discards.Load(),
+	}
 }
