@@ -119,6 +119,7 @@ func (h *Host) scale(ctx context.Context, req *ctl.ScaleComponent) {
 			MaxInstances: uint64(req.MaxInstances), Annotations: req.Annotations, Error: err.Error()})
 		return
 	}
+	h.wantComponent(ctx, req.ComponentID)
 	done := event.ComponentScaled{HostID: h.cfg.Identity.ID, ImageRef: req.ComponentRef, ComponentID: req.ComponentID,
 		MaxInstances: uint64(req.MaxInstances), Annotations: req.Annotations}
 	if d := h.component(req.ComponentID); d != nil {

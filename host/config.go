@@ -66,6 +66,9 @@ type Config struct {
 	// component has them: see [component.LinkConfig]. It costs time and memory
 	// when one starts, and nothing after.
 	Debug bool
+	// Restore starts again, under the same identity, what commands had started on
+	// this host and not stopped.
+	Restore bool
 	// Grants say what components may have of this machine; nobody in the lattice
 	// can change them. Nil grants nothing.
 	Grants *grant.Policy

@@ -102,7 +102,10 @@ func (c *control) StartProvider(_ context.Context, req *ctl.StartProvider) error
 func (c *control) StopProvider(ctx context.Context, req *ctl.StopProvider) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Drain)
 	defer cancel()
-	return (*Host)(c).stopProvider(ctx, req.ProviderID)
+	h := (*Host)(c)
+	err := h.stopProvider(ctx, req.ProviderID)
+	h.want(ctx, func(w *wanted) { delete(w.providers, req.ProviderID) })
+	return err
 }
 
 // Links implements ctl.LinkHandler.

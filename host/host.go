@@ -39,6 +39,7 @@ type Host struct {
 	states  *ctl.LinkStatusServer
 	counts  *ctl.StatsServer
 	unsure  *questions
+	wanted  wanted
 
 	mu         sync.Mutex
 	stopping   bool
@@ -71,7 +72,11 @@ func (h *Host) Run(ctx context.Context) error {
 	h.started = time.Now()
 	h.base, h.abandon = context.WithCancel(context.WithoutCancel(ctx))
 	defer h.abandon()
-	if err := h.open(ctx); err != nil {
+	err := h.open(ctx)
+	if err == nil {
+		err = h.loadWant(ctx)
+	}
+	if err != nil {
 		return errors.Join(err, h.close())
 	}
 	server, err := ctl.NewServer(ctl.ServerConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice,
@@ -88,6 +93,7 @@ func (h *Host) Run(ctx context.Context) error {
 	if err := lattice.Flush(ctx, h.cfg.Conn); err != nil && !lattice.IsDisconnected(err) && ctx.Err() == nil {
 		h.log.Warn("start not told yet", zap.Error(err))
 	}
+	h.restore(ctx)
 	h.log.Info("host is ready", zap.String("name", h.cfg.Identity.Name), zap.String("lattice", h.cfg.Lattice))
 	close(h.ready)
 

@@ -14,6 +14,7 @@ import (
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
+	"github.com/lathhost/lath/lattice/state"
 	"github.com/lathhost/lath/lattice/wrpc"
 )
 
@@ -54,6 +55,9 @@ func (h *Host) startProvider(ctx context.Context, req *ctl.StartProvider) {
 		h.publish(event.ProviderStartFailed{ProviderRef: req.ProviderRef, ProviderID: req.ProviderID, HostID: h.cfg.Identity.ID, Error: err.Error()})
 		return
 	}
+	h.want(ctx, func(w *wanted) {
+		w.providers[req.ProviderID] = state.WantedProvider{ID: req.ProviderID, Reference: req.ProviderRef, Config: req.Config, Annotations: req.Annotations}
+	})
 	h.publish(event.ProviderStarted{HostID: h.cfg.Identity.ID, ImageRef: req.ProviderRef, ProviderID: req.ProviderID, Annotations: req.Annotations})
 }
 

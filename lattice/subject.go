@@ -355,6 +355,11 @@ func ConfigBucket(lattice string) string { return "CONFIGDATA_" + lattice }
 //	LATH_{lattice}
 func LathBucket(lattice string) string { return "LATH_" + lattice }
 
+// WantKey returns the key, in the LathBucket, of what a host is to run:
+//
+//	want.{host}
+func WantKey(host string) string { return "want." + host }
+
 const specKeyPrefix = "COMPONENT_"
 
 // SpecKey returns the key, in the LatticeBucket, of the spec of a component or

@@ -121,7 +121,7 @@ func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) 
 	labels := envLabels()
 	maps.Copy(labels, f.labels)
 	h, err := host.New(host.Config{
-		Lattice: f.lattice, Identity: identity, Conn: conn, JSDomain: f.jsDomain, Runtime: rt, Images: images, Builtins: builtins(),
+		Lattice: f.lattice, Identity: identity, Conn: conn, JSDomain: f.jsDomain, Restore: f.restore, Runtime: rt, Images: images, Builtins: builtins(),
 		Labels: labels, Version: buildVersion(), Drain: f.drain, MaxWait: f.maxWait, Limits: component.Limits{Memory: n.memory.each}, Debug: f.debug, Grants: policy, Log: n.log,
 	})
 	return h, identity, err

@@ -28,7 +28,7 @@ type hostFlags struct {
 	grants                      string
 	drain, connectTimeout       time.Duration
 	maxWait                     time.Duration
-	detach, debug               bool
+	detach, debug, restore      bool
 
 	// Of up.
 	embedded      bool
@@ -136,6 +136,8 @@ func (f *hostFlags) add(cmd *cobra.Command) {
 	fromEnv(flags, "total-memory", "LATH_TOTAL_MEMORY")
 	flags.DurationVar(&f.maxWait, "max-wait", workload.DefaultMaxWait, "how long a call waits for an instance of a component that runs as many calls as it may, before its caller is told \"busy\"")
 	fromEnv(flags, "max-wait", "LATH_MAX_WAIT")
+	flags.BoolVar(&f.restore, "restore", f.embedded, "start again what ran on this host when it was last stopped")
+	fromEnv(flags, "restore", "LATH_RESTORE")
 	flags.StringVar(&f.grants, "grants", "", "file that says what components may have of this machine: directories, network, environment, limits (default: nothing); read at the start")
 	fromEnv(flags, "grants", "LATH_GRANTS")
 	flags.DurationVar(&f.drain, "drain", host.DefaultDrain, "how long calls may go on when the host is to end")

@@ -44,9 +44,9 @@ type Store struct {
 	lattice string
 	opts    Options
 
-	specBucket, configBucket jetstream.KeyValue
-	specs                    *specs
-	configs                  *configs
+	specBucket, configBucket, lathBucket jetstream.KeyValue
+	specs                                *specs
+	configs                              *configs
 
 	cancel  context.CancelFunc
 	mirrors sync.WaitGroup
@@ -76,7 +76,7 @@ func Open(ctx context.Context, conn *nats.Conn, name string, opts Options) (*Sto
 		s.js, err = jetstream.NewWithDomain(conn, opts.Domain)
 	}
 	if err == nil {
-		s.specBucket, s.configBucket, err = s.ensureBuckets(ctx)
+		s.specBucket, s.configBucket, s.lathBucket, err = s.ensureBuckets(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open state of lattice %s: %w", name, err)
@@ -112,17 +112,16 @@ func (s *Store) startSync(ctx context.Context) error {
 }
 
 // ensureBuckets makes the buckets, with v1's settings, if they are missing, and
-// returns handles of the two that the store uses. A handle knows its bucket by
-// name, and outlives it.
-func (s *Store) ensureBuckets(ctx context.Context) (specs, configs jetstream.KeyValue, err error) {
+// returns handles of them. A handle knows its bucket by name, and outlives it.
+func (s *Store) ensureBuckets(ctx context.Context) (specs, configs, own jetstream.KeyValue, err error) {
 	if specs, err = s.ensureBucket(ctx, lattice.LatticeBucket(s.lattice)); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if configs, err = s.ensureBucket(ctx, lattice.ConfigBucket(s.lattice)); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	_, err = s.ensureBucket(ctx, lattice.LathBucket(s.lattice))
-	return specs, configs, err
+	own, err = s.ensureBucket(ctx, lattice.LathBucket(s.lattice))
+	return specs, configs, own, err
 }
 
 func (s *Store) ensureBucket(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
