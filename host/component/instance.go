@@ -293,10 +293,15 @@ func (i *Instance) pop() { i.depth-- }
 
 // guest returns the memory, realloc and handles of one set of options.
 func (i *Instance) guest(n int) *abi.Guest {
-	g := &i.guests[n]
-	if g.Handles != nil {
+	if g := &i.guests[n]; g.Handles != nil {
 		return g
 	}
+	return i.makeGuest(n)
+}
+
+// makeGuest is guest for the first time.
+func (i *Instance) makeGuest(n int) *abi.Guest {
+	g := &i.guests[n]
 	spec := i.tmpl.guests.list[n]
 	c := &i.comps[spec.inst]
 	g.Handles, g.Poll = c, i.cancelled

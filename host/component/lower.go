@@ -111,7 +111,9 @@ func callHost(c *canonFunc, i *Instance, stack []uint64) error {
 		return i.cancelled() // the host does nothing more for a call that is over
 	}
 	inv, comp, g := &i.inv, &i.comps[c.def.Instance], i.guest(c.guest)
-	inv.fn, inv.guest, inv.comp = c, g, comp
+	if inv.fn != c { // a guest often calls one function again
+		inv.fn, inv.guest, inv.comp = c, g, comp
+	}
 	g.Budget = int64(i.tmpl.limits.LiftBytes)
 	call := comp.call
 	comp.call = &inv.lent

@@ -30,6 +30,7 @@ type transferer struct {
 	src, dst       *Guest
 	sm, dm         []byte
 	same           bool // they are one memory, which the destination may grow
+	utf8           bool // both sides have UTF-8
 	in, out        []uint64
 	srcEnc, dstEnc Encoding
 	left           int64
@@ -89,11 +90,13 @@ func (m *transferer) flat(b *block, base uint32) error {
 		case opU64, opS64, opF64:
 			out[o.slot] = in[o.slot]
 		case opVariant:
-			var c uint64
-			if c, err = o.lift(in[o.slot]); err == nil {
-				out[o.slot] = c
-				pc = int(b.jumps[o.arg+uint32(c)]) - 1
+			c := uint32(in[o.slot])
+			if c >= o.n {
+				_, err = o.lift(uint64(c)) // which says what is wrong
+				break
 			}
+			out[o.slot] = uint64(c)
+			pc = int(b.jumps[o.arg+c]) - 1
 		case opJump:
 			pc = int(o.arg) - 1
 		case opCall:
@@ -102,7 +105,15 @@ func (m *transferer) flat(b *block, base uint32) error {
 			for i := uint32(0); i < o.n && err == nil; i++ {
 				err = m.flat(o.sub, base+uint32(o.slot)+i*uint32(o.size))
 			}
-		case opString, opList, opListCopy:
+		case opString:
+			if !m.utf8 {
+				err = m.pointer(o, slotsToSlots, base, base)
+				break
+			}
+			var to uint32
+			to, err = m.copyText(uint32(in[o.slot]), uint32(in[o.slot+1]))
+			out[o.slot], out[o.slot+1] = uint64(to), uint64(uint32(in[o.slot+1]))
+		case opList, opListCopy:
 			err = m.pointer(o, slotsToSlots, base, base)
 		case opOwn, opBorrow:
 			err = m.handle(o, slotsToSlots, base, base)
@@ -143,7 +154,17 @@ func (m *transferer) memory(b *block, from int, s, d uint32) error {
 			for i := uint32(0); i < o.n && err == nil; i++ {
 				err = m.memory(o.sub, 0, s+o.off+i*o.arg, d+o.off+i*o.arg)
 			}
-		case opString, opList, opListCopy:
+		case opString:
+			if !m.utf8 {
+				err = m.pointer(o, memToMem, s, d)
+				break
+			}
+			var to uint32
+			ptr, n := o.loadPair(m.sm, s)
+			if to, err = m.copyText(ptr, n); err == nil {
+				o.storePair(m.dm, d, to, n)
+			}
+		case opList, opListCopy:
 			err = m.pointer(o, memToMem, s, d)
 		case opOwn, opBorrow:
 			err = m.handle(o, memToMem, s, d)
@@ -257,7 +278,7 @@ func (m *transferer) pointer(o *op, at mode, s, d uint32) error {
 	switch {
 	case o.code != opString:
 		ptr, err = m.list(o, ptr, n)
-	case m.srcEnc == UTF8 && m.dstEnc == UTF8:
+	case m.utf8:
 		ptr, err = m.copyText(ptr, n)
 	default:
 		ptr, n, err = m.text(ptr, n)
@@ -295,10 +316,30 @@ func (m *transferer) copyText(ptr, size uint32) (uint32, error) {
 	if _, err := utf8Region(m.sm, ptr, size); err != nil {
 		return 0, err
 	}
-	if err := m.spend(uint64(size)); err != nil {
+	m.left -= int64(size)
+	m.unpolled += int64(size)
+	if m.left < 0 || m.unpolled >= pollBytes {
+		if err := m.overdue(); err != nil {
+			return 0, err
+		}
+	}
+	to, mem, err := m.dst.block(0, 0, 1, size)
+	if err != nil {
 		return 0, err
 	}
-	return m.copyBytes(ptr, size, 1)
+	if m.dm = mem; m.same {
+		m.sm = mem
+	}
+	copy(mem[to:][:size], m.sm[ptr:])
+	return to, nil
+}
+
+// overdue fails or polls.
+func (m *transferer) overdue() error {
+	if err := m.spend(0); err != nil {
+		return err
+	}
+	return m.poll()
 }
 
 // copyBytes copies size bytes of the source to new memory.

@@ -99,6 +99,7 @@ func (t *Transfer) MemToFlat(src, dst *Guest, srcPtr uint32, out []uint64) error
 func (t *Transfer) start(m *transferer, src, dst *Guest) {
 	m.src, m.dst, m.sm, m.dm = src, dst, src.bytes(), dst.bytes()
 	m.srcEnc, m.dstEnc, m.left = t.src, t.dst, maxTransfer
+	m.utf8 = t.src == UTF8 && t.dst == UTF8
 	m.same = len(m.sm) > 0 && len(m.dm) > 0 && &m.sm[0] == &m.dm[0]
 }
 

@@ -95,20 +95,22 @@ func coreTypes(types []wit.CoreType) []api.ValueType {
 	return out
 }
 
-func goFunc(call func(context.Context, []uint64)) api.GoModuleFunc {
-	return func(ctx context.Context, _ api.Module, stack []uint64) {
-		panics := true
-		defer func() {
-			if !panics { // to ask for a panic costs more than the rest of this
-				return
-			}
-			if r := recover(); r != nil {
-				panic(Recovered(r))
-			}
-		}()
-		call(ctx, stack)
-		panics = false
-	}
+// goFunc is a host function as wazero calls it.
+type goFunc func(context.Context, []uint64)
+
+// Call implements [api.GoModuleFunction].
+func (call goFunc) Call(ctx context.Context, _ api.Module, stack []uint64) {
+	panics := true
+	defer func() {
+		if !panics { // to ask for a panic costs more than the rest of this
+			return
+		}
+		if r := recover(); r != nil {
+			panic(Recovered(r))
+		}
+	}()
+	call(ctx, stack)
+	panics = false
 }
 
 // Recovered returns the trap that a host function's panic means. Call it in the
