@@ -273,24 +273,33 @@ func (s *sandbox) cold(ctx context.Context) error {
 	}
 	var cold, warm, ratio []float64
 	for range min(s.rounds, colds) {
-		dir, err := os.MkdirTemp("", "lath-bench-")
+		took, err := coldAndWarm(ctx, wasm)
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
-		for _, to := range []*[]float64{&cold, &warm} {
-			began := time.Now()
-			stop, err := startFrom(ctx, dir, wasm)
-			*to = append(*to, float64(time.Since(began)))
-			if err := errors.Join(err, stop()); err != nil {
-				return err
-			}
-		}
-		ratio = append(ratio, warm[len(warm)-1]/cold[len(cold)-1])
+		cold, warm, ratio = append(cold, took[0]), append(warm, took[1]), append(ratio, took[1]/took[0])
 	}
 	s.bars = append(s.bars, bar{Group: coldGroup, Name: jsService, Value: spreadOf(ratio).Median, Alone: spreadOf(cold).Median, Beside: spreadOf(warm).Median,
 		Bar: warmBar, All: ratio})
 	return nil
+}
+
+// coldAndWarm starts a component twice, with a cache that is empty at first.
+func coldAndWarm(ctx context.Context, wasm []byte) (took [2]float64, err error) {
+	dir, err := os.MkdirTemp("", "lath-bench-")
+	if err != nil {
+		return took, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	for k := range took {
+		began := time.Now()
+		stop, err := startFrom(ctx, dir, wasm)
+		took[k] = float64(time.Since(began))
+		if err := errors.Join(err, stop()); err != nil {
+			return took, err
+		}
+	}
+	return took, nil
 }
 
 // startFrom starts a component on a runtime of its own, up to its first

@@ -173,7 +173,7 @@ type thousandTold struct {
 }
 
 // thousand measures how soon many components run whose code is in the cache.
-func (s *sandbox) thousand(ctx context.Context) error {
+func (s *sandbox) thousand(ctx context.Context) (err error) {
 	count := s.scale(1000)
 	name := fmt.Sprintf("%d components", count)
 	if !s.wants(thousandGroup, name) {
@@ -183,7 +183,7 @@ func (s *sandbox) thousand(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if _, err := askChild[thousandTold](ctx, "thousand", dir, strconv.Itoa(count)); err != nil { // compiles them
 		return err
 	}

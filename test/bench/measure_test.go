@@ -63,3 +63,40 @@ func TestNumbers(t *testing.T) {
 		require.Equal(t, want, duration(f))
 	}
 }
+
+// TestVerdict: what counts is the processor's time, unless a row waits for
+// others; and allocations always.
+func TestVerdict(t *testing.T) {
+	t.Parallel()
+	median := func(f float64) *spread { return &spread{Median: f} }
+	slow := line{Nanos: *median(900), CPU: *median(90), Ratio: median(3), CPURatio: median(1)}
+	for _, test := range []struct {
+		line  line
+		limit limit
+		want  string
+	}{
+		{slow, limit{ratio: 2, nanos: 100}, holds},
+		{slow, limit{ratio: 2, waits: true}, fallsShort},
+		{slow, limit{ratio: 0.5}, fallsShort},
+		{slow, limit{nanos: 80}, fallsShort},
+		{line{Nanos: *median(900), Allocs: 1}, limit{nanos: 1000, noAllocs: true}, fallsShort},
+		{line{Nanos: *median(900), Allocs: 0.01}, limit{nanos: 1000, noAllocs: true}, holds},
+		{line{Nanos: *median(900), Missing: "no peer"}, limit{ratio: 2}, "not compared"},
+	} {
+		require.Equal(t, test.want, test.line.verdict(&test.limit), "%+v, %v", test.line, &test.limit)
+	}
+	require.False(t, bar{Value: 9, Bar: 10, Unit: unitPerSec}.holds(), "the least")
+	require.False(t, bar{Value: 11, Bar: 10}.holds(), "the most")
+}
+
+// TestRowWithoutItsPeer is measured alone.
+func TestRowWithoutItsPeer(t *testing.T) {
+	t.Parallel()
+	r := &row{name: "alone", missing: "no peer: op", limit: &limit{ratio: 2}, run: func(context.Context, int) error { return nil }}
+	m := measurement{rounds: 3, slice: time.Microsecond}
+	require.NoError(t, m.run(t.Context(), []*row{r}))
+	require.Len(t, r.samples, 3)
+	text := newReport(m, []*row{r}, nil).text()
+	require.Contains(t, text, "SKIPPED: no peer: op")
+	require.Contains(t, text, "not compared")
+}

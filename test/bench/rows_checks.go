@@ -136,12 +136,12 @@ func loop(i *instance) (func(context.Context, int) error, error) {
 }
 
 // busyGo builds the Go guest of testdata/busy.
-func busyGo(ctx context.Context) (*job, error) {
+func busyGo(ctx context.Context) (_ *job, err error) {
 	dir, err := os.MkdirTemp("", "lath-bench-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	source, err := sourceDir(ctx)
 	if err != nil {
 		return nil, err
