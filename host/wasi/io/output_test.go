@@ -119,6 +119,7 @@ func TestBackpressure(t *testing.T) {
 		require.False(t, ready)
 		go func() { _, _ = goio.CopyN(goio.Discard, r, int64(room)) }()
 		require.NoError(t, p.Block(t.Context()))
+		synctest.Wait() // it may be written in pieces
 		n, err = out.CheckWrite(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, room, n)
