@@ -1,9 +1,11 @@
 package http_test
 
 import (
+	"errors"
 	goio "io"
 	gohttp "net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,7 +31,10 @@ func answers(t *testing.T, guest func(out contract.ResponseOutparam)) (s *httpte
 		c.Detach()
 		<-over
 		all <- err
-		if err != nil {
+		switch {
+		case errors.Is(err, http.ErrNoAnswer):
+			w.WriteHeader(gohttp.StatusBadGateway)
+		case err != nil:
 			panic(gohttp.ErrAbortHandler)
 		}
 	}), all
@@ -79,4 +84,18 @@ func TestLengthsThatDifferAreNoResponse(t *testing.T) {
 	}
 	requireCode(t, contract.ErrorCodeHTTPProtocolError, <-errs)
 	require.Error(t, err)
+}
+
+// What is left of a request's body is read before the host's own response, and
+// begins no other.
+func TestAFailureWithABodyThatWasLeft(t *testing.T) {
+	t.Parallel()
+	s, errs := answers(t, func(out contract.ResponseOutparam) { out.Drop() })
+	for range 3 {
+		resp, err := gohttp.Post(s.URL, "text/plain", strings.NewReader(strings.Repeat("x", 10_000)))
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.ErrorIs(t, <-errs, http.ErrNoAnswer)
+		require.Equal(t, gohttp.StatusBadGateway, resp.StatusCode)
+	}
 }

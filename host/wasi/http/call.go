@@ -34,6 +34,7 @@ type Call struct {
 	r      *http.Request
 	body   *incoming
 	answer chan answer // holds one
+	began  bool        // the response has; of ServeHTTP's goroutine
 
 	mu      sync.Mutex
 	reading bool
@@ -190,32 +191,38 @@ const maxDrain = 256 << 10
 // duplex, for the time to watch the connection, and fails the next request.
 func (c *Call) drain() bool {
 	c.mu.Lock()
-	ended := c.ended
-	c.reading = !ended && !c.cut && c.r.Header.Get("Expect") == "" // else nobody sends it
+	ended := c.ended && !c.cut
+	c.reading = !c.ended && !c.cut && c.r.Header.Get("Expect") == "" // else nobody sends it
 	drains := c.reading
 	c.mu.Unlock()
 	if !drains {
 		return ended
 	}
-	c.flush()
+	if c.began {
+		c.flush()
+	}
 	defer time.AfterFunc(patience, c.breakOff).Stop()
-	defer c.rest()
 	buf := make([]byte, 4<<10)
-	for left := maxDrain; left > 0 && !c.broken(); {
+	for left := maxDrain; left > 0; {
 		n, err := c.r.Body.Read(buf)
 		if err != nil {
-			return errors.Is(err, goio.EOF)
+			return c.rest() && errors.Is(err, goio.EOF)
 		}
-		left -= n
+		if left -= n; c.broken() {
+			break
+		}
 	}
+	c.rest()
 	return false
 }
 
-// rest notes that nothing is read any more.
-func (c *Call) rest() {
+// rest notes that nothing is read any more, and reports whether patience has
+// lasted.
+func (c *Call) rest() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reading = false
+	return !c.cut
 }
 
 // broken reports whether patience has run out.

@@ -20,6 +20,7 @@ func (c *Call) send(r *outgoingResponse) error {
 	if err != nil {
 		return code(contract.ErrorCodeHTTPProtocolError) // who reads it could be led to take the one or the other
 	}
+	c.began = true
 	h := c.w.Header()
 	maps.Copy(h, r.headers.header())
 	if length >= 0 {
