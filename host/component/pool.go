@@ -100,7 +100,7 @@ func (p *pool) take(ctx context.Context) *Instance {
 // noHit takes back what pop counted: the call looks on. Each counts once.
 func (p *pool) noHit() {
 	p.mu.Lock()
-	p.stats.Hits--
+	p.hits--
 	p.mu.Unlock()
 }
 
