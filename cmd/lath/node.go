@@ -103,7 +103,8 @@ func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) 
 	}
 	n.closers = append(n.closers, func() error { conn.Close(); return nil })
 
-	rt, err := component.New(ctx, component.Config{CacheDir: n.cachePath("compiled"), MemoryLimit: n.memory.total})
+	rt, err := component.New(ctx, component.Config{CacheDir: n.cachePath("compiled"), MemoryLimit: n.memory.total,
+		Warn: func(err error) { n.log.Warn("compiled code", zap.Error(err)) }})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -47,7 +47,7 @@ func (p *program) load(ctx context.Context, wasm []byte, call *wave.Call) error 
 	}
 	var err error
 	warn := func(err error) { fmt.Fprintf(p.errors, "warning: %v\n", err) } // while the guest runs, it may be
-	if p.rt, err = component.New(ctx, component.Config{CacheDir: cache, Warn: warn}); err != nil {
+	if p.rt, err = component.New(ctx, component.Config{CacheDir: cache, Warn: warn, Foreground: true}); err != nil {
 		return err
 	}
 	progress, done := p.compiling(p.name)
