@@ -56,7 +56,7 @@ func TestReadme(t *testing.T) {
 		return out.String(), errs.String(), err
 	}
 	t.Cleanup(func() {
-		down := exec.Command(bin, "down", "--timeout", "1s") //nolint:noctx // the test's context has ended
+		down := exec.Command(bin, "down", "--timeout", "1s")
 		down.Env = env
 		_ = down.Run()
 	})

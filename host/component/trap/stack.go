@@ -70,13 +70,23 @@ func (f Frame) String() string {
 // Stack is a backtrace, innermost frame first.
 type Stack []Frame
 
-// Lines returns a line per frame. What would make them longer than
+// Lines returns a line per frame, and of three or more that are equal, as those
+// of a recursion, one that says how many. What would make them longer than
 // [MaxStackText] together is left out, and the last line says so.
 func (s Stack) Lines() []string {
 	const more = "..."
 	lines, size := make([]string, 0, len(s)), 0
-	for _, f := range s {
-		line := f.String()
+	for len(s) > 0 {
+		line, n := s[0].String(), 1
+		for n < len(s) && s[n].String() == line {
+			n++
+		}
+		if n < 3 {
+			n = 1
+		} else {
+			line += ", " + strconv.Itoa(n) + " times"
+		}
+		s = s[n:]
 		if size += len(line) + len("\n"); size+len(more) > MaxStackText {
 			return append(lines, more)
 		}

@@ -32,7 +32,7 @@ func TestStacksAreBounded(t *testing.T) {
 	require.Empty(t, trap.Stack(nil).String())
 	long := make(trap.Stack, 40)
 	for i := range long {
-		long[i] = trap.Frame{Func: strings.Repeat("f", 256), Module: strings.Repeat("m", 256)}
+		long[i] = trap.Frame{Func: strings.Repeat("f", 255) + string(rune('a'+i%2)), Module: strings.Repeat("m", 256)}
 	}
 	text := long.String()
 	require.LessOrEqual(t, len(text), trap.MaxStackText)
@@ -44,6 +44,13 @@ func TestStacksAreBounded(t *testing.T) {
 	require.Len(t, joined, trap.MaxFrames)
 	require.Equal(t, "inner", joined[0].Func)
 	require.Len(t, trap.Join(long, nil), len(long))
+}
+
+func TestRecursionsAreCounted(t *testing.T) {
+	t.Parallel()
+	a, b, c := trap.Frame{Func: "a", Module: "m"}, trap.Frame{Func: "b", Module: "m"}, trap.Frame{Func: "a", Module: "m", Inlined: true}
+	require.Equal(t, "a (m), 3 times\nb (m)\nb (m)\na (m) inlined\na (m)\na (m)\nb (m), 4 times",
+		trap.Stack{a, a, a, b, b, c, a, a, b, b, b, b}.String())
 }
 
 func TestNamesAreSafeToShow(t *testing.T) {
