@@ -152,6 +152,7 @@ func (i *Instance) reset(keep int) (written int, err error) {
 	i.first.restore(i)
 	i.watch.stopped.Store(false)
 	i.hostBytes.peak.Store(0)
+	i.budget.ResetPeak()
 	i.hostCtx, i.ctx.Base = nil, nil
 	i.trim()
 	return written, nil

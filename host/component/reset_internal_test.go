@@ -288,6 +288,7 @@ func (s *state) require(t *testing.T, i *Instance) {
 	require.Empty(t, i.peer.entries)
 	require.Empty(t, i.peer.free)
 	require.NoError(t, i.dead)
+	require.Equal(t, s.used, i.Usage().Memory, "what other calls grew to is not this one's")
 	require.False(t, i.watch.stopped.Load())
 }
 

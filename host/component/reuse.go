@@ -11,7 +11,9 @@ type Reuse uint8
 // The kinds of reuse.
 const (
 	// Pristine brings the instance back to the state that it had after its
-	// instantiation: every call finds a fresh one. It is the default.
+	// instantiation: every call finds a fresh one. It is the default. What start
+	// functions found (random numbers, the time, the environment) is part of that
+	// state, and so the same for all calls on an instance.
 	Pristine Reuse = iota
 	// Sticky keeps the state. Which of the instances a call gets is not
 	// defined.
@@ -39,7 +41,9 @@ func (r Reuse) String() string {
 // limit of the runtime beside them, they are closed.
 type PoolConfig struct {
 	Reuse Reuse
-	// Min instances are made before they are needed, and kept. Default: none.
+	// Min instances are made before they are needed, by the pool itself, and
+	// kept. They make room for calls of others, and are made again when there is
+	// room. Default: none.
 	Min int
 	// Max bounds the instances that wait for a call. Default: 16, or Min.
 	Max int

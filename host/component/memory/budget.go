@@ -64,6 +64,9 @@ func (b *Budget) Stats() Stats {
 	}
 }
 
+// ResetPeak makes the peak what is in use now. Nobody may draw on b meanwhile.
+func (b *Budget) ResetPeak() { b.peak.Store(b.used.Load()) }
+
 // take charges n bytes to the whole chain, or to none of it.
 func (b *Budget) take(n uint64) bool {
 	for l := b; l != nil; l = l.parent {
@@ -73,6 +76,9 @@ func (b *Budget) take(n uint64) bool {
 				return false
 			}
 		}
+	}
+	for l := b; l != nil; l = l.parent {
+		l.raisePeak(l.used.Load())
 	}
 	return true
 }
@@ -92,7 +98,6 @@ func (b *Budget) takeOne(n uint64) bool {
 			return false
 		}
 		if b.used.CompareAndSwap(used, used+n) {
-			b.raisePeak(used + n)
 			return true
 		}
 	}

@@ -48,7 +48,11 @@ func mapZeros(size uint64) (mapping, error) {
 	if err != nil {
 		return mapping{}, err
 	}
-	return mapping{base: unsafe.Slice((*byte)(at), size)}, nil
+	m := mapping{base: unsafe.Slice((*byte)(at), size)}
+	if hugeAlways() {
+		noHugePages(m.base)
+	}
+	return m, nil
 }
 
 // slice keeps the mapping's whole capacity: an engine that appends to the

@@ -181,3 +181,30 @@ func BenchmarkImageNew(b *testing.B) {
 		require.NoError(b, m.Close())
 	}
 }
+
+// TestBudgetAsksForMore has a parent that is full until somebody gives back.
+func TestBudgetAsksForMore(t *testing.T) {
+	t.Parallel()
+	parent := memory.NewBudget(4*page, nil)
+	other := newMemory(t, 3*page, 3*page, parent)
+	b := memory.NewBudget(10*page, parent)
+	var asked []uint64
+	b.OnFull(func(want uint64) bool {
+		asked = append(asked, want)
+		return len(asked) == 1 || len(asked) == 2 && other.Close() == nil
+	})
+	m := newMemory(t, page, 20*page, b)
+	require.Empty(t, asked)
+	require.Len(t, m.Reallocate(3*page), 3*page)
+	require.Equal(t, []uint64{2 * page, 2 * page}, asked, "once for nothing, then it fits")
+	require.Nil(t, m.Reallocate(5*page), "nobody has more")
+	require.Len(t, asked, 3)
+	require.Nil(t, m.Reallocate(11*page), "its own limit is nobody else's affair")
+	require.Len(t, asked, 3)
+	require.EqualValues(t, 3*page, parent.Stats().Used)
+	require.EqualValues(t, 3*page, b.Stats().Used)
+	require.EqualValues(t, 3*page, b.Stats().Peak)
+	m.Reallocate(4 * page)
+	b.ResetPeak()
+	require.EqualValues(t, 4*page, b.Stats().Peak)
+}

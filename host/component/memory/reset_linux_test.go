@@ -3,7 +3,9 @@ package memory
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -55,6 +57,22 @@ func TestRefusalsHold(t *testing.T) {
 
 // blind makes a memory as on a system that cannot tell what was written.
 func blind(m *Linear) { m.base.noScan = true }
+
+func TestNoHugePages(t *testing.T) {
+	t.Parallel()
+	m, _ := marked(t, testImage(t, PageSize), 64*PageSize, 64*PageSize, func(m *Linear) { noHugePages(m.base.base) }, nil)
+	last := fmt.Sprintf("%x", uintptr(unsafe.Pointer(unsafe.SliceData(m.base.base)))+uintptr(len(m.base.base)))
+	smaps, err := os.ReadFile("/proc/self/smaps")
+	require.NoError(t, err)
+	_, after, found := strings.Cut(string(smaps), "-"+last+" ")
+	require.True(t, found)
+	_, flags, _ := strings.Cut(after, "VmFlags:")
+	flags, _, _ = strings.Cut(flags, "\n")
+	if !strings.Contains(flags, " rd ") {
+		t.Skip("SKIPPED: the kernel tells no flags of mappings")
+	}
+	require.Contains(t, flags, " nh")
+}
 
 func TestScanFindsWhatWasWritten(t *testing.T) {
 	t.Parallel()
