@@ -65,7 +65,9 @@ func (q *quota) removed(i info) {
 	q.refund(nameCost)
 	switch i.kind {
 	case contract.DescriptorTypeSymbolicLink:
-		q.refund(int64(i.size))
+		if i.links <= 1 { // it may have other names
+			q.refund(int64(i.size))
+		}
 	case contract.DescriptorTypeRegularFile:
 		if i.links <= 1 && q.open[i.id] == 0 {
 			q.refund(int64(i.size))
