@@ -68,7 +68,7 @@ func (p *player) step() string {
 		return "open"
 	case 2:
 		if f != nil {
-			_, _ = f.Write(ctx, make([]byte, p.rand.IntN(6000)), uint64(p.rand.IntN(8000)))
+			_, _ = f.Write(ctx, make([]byte, p.rand.IntN(4)*p.rand.IntN(2000)), uint64(p.rand.IntN(8000)))
 		}
 		return "write"
 	case 3:

@@ -11,8 +11,11 @@ import (
 // writeAt writes all of b at an offset. With a quota it is refused as a whole
 // if there is no room for all of it.
 func (o *openFile) writeAt(b []byte, offset int64) (int, error) {
-	if int64(len(b)) > math.MaxInt64-offset {
+	switch {
+	case int64(len(b)) > math.MaxInt64-offset:
 		return 0, contract.ErrorCodeFileTooLarge
+	case len(b) == 0:
+		return 0, nil // which makes no file longer, wherever it is
 	}
 	return o.counted(func(size int64) int64 { return offset + int64(len(b)) - size }, func() (int, error) {
 		return o.f.WriteAt(b, offset)
