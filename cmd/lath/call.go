@@ -67,7 +67,7 @@ type called struct {
 
 func (c *cli) call(cmd *cobra.Command, f *callFlags, target, expr string) error {
 	if err := lattice.ValidID(target); err != nil {
-		return &usageError{err}
+		return usagef("%w: %s", err, cmd.UseLine())
 	}
 	if f.timeout <= 0 {
 		return usagef("--timeout %s: want more than none", f.timeout)

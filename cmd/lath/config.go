@@ -66,7 +66,11 @@ func (c *cli) configPutCmd() *cobra.Command {
 					return s.noHost(err)
 				}
 				return c.result(namedConfig{args[0], all}, func(w io.Writer) {
-					fmt.Fprintf(w, "config %s has %d settings\n", args[0], len(all))
+					noun := "settings"
+					if len(all) == 1 {
+						noun = "setting"
+					}
+					fmt.Fprintf(w, "config %s has %d %s\n", args[0], len(all), noun)
 				})
 			})
 		},
@@ -87,7 +91,7 @@ func (c *cli) settings(file string, pairs []string) (map[string]string, error) {
 			if err != nil {
 				return nil, &usageError{err}
 			}
-			defer f.Close() //nolint:errcheck // it was only read
+			defer f.Close()
 			in = f
 		}
 		data, err := io.ReadAll(io.LimitReader(in, maxConfigFile+1))
