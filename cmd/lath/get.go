@@ -20,7 +20,7 @@ func (c *cli) getCmd() *cobra.Command {
 		Use: "get", Short: "Show what is in the lattice",
 		Example: "  lath get inventory\n  lath get links --output json",
 	})
-	cmd.AddCommand(c.getHostsCmd(), c.getInventoryCmd(), c.getWorkCmd("component"), c.getWorkCmd("provider"), c.getLinksCmd(), c.getStatsCmd(), c.getClaimsCmd())
+	cmd.AddCommand(c.getHostsCmd(), c.getInventoryCmd(), c.getWorkCmd("component"), c.getWorkCmd("provider"), c.getLinksCmd(), c.getStatsCmd(), c.getClaimsCmd(), c.getEventsCmd())
 	return cmd
 }
 
