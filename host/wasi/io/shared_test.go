@@ -121,6 +121,7 @@ func (costly) Subscribe(*io.Waiter) func() { return func() {} }
 func TestALongPollEndsBetweenItsQuestions(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	asked := 0
 	list := make([]contract.Pollable, 1<<16)
 	for i := range list {
