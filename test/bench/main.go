@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -94,7 +95,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return fmt.Errorf("no row matches %q", o.rows)
 	}
 	report := newReport(m, rows, bars)
-	report.Skipped, report.Crowd = b.skips, crowded
+	report.Command, report.Skipped, report.Crowd = strings.Join(args, " "), b.skips, crowded
 	if b.peers != nil {
 		report.Machine.Libraries = append(report.Machine.Libraries, b.peers.libraries()...)
 	}

@@ -12,6 +12,8 @@ import (
 
 // report is the table, for people and for machines.
 type report struct {
+	// Command is how the rig was called.
+	Command string    `json:"command"`
 	Machine machine   `json:"machine"`
 	When    time.Time `json:"when"`
 	Rounds  int       `json:"rounds"`

@@ -69,8 +69,7 @@ func (r *report) figures() (all []figure) {
 func (r *report) keep(dir string) error {
 	figures := r.figures()
 	var out strings.Builder
-	out.WriteString("# Results\n\nOne run of `make bench BENCHFLAGS='-results test/bench'`, with `WAZY_DIR` and `GUESTS_DIR` set. What the rows\n" +
-		"are, and why some fall short, is in [README.md](README.md).\n\n")
+	fmt.Fprintf(&out, "# Results\n\nOne run of `go run ./test/bench %s`. What the rows are, what they need, and why some fall\nshort, is in [README.md](README.md).\n\n", r.Command)
 	fmt.Fprintf(&out, "%s, %s.\n\n## What has a bar\n\n", r.When.Format("2006-01-02"), r.Machine)
 	fmt.Fprintf(&out, "![What each figure takes of its bar](%s)\n\nThe plot shows what of its bar each figure takes, on a logarithmic scale: green holds, red falls short.\n\n", plotFile)
 	out.WriteString("| | figure | measured | bar | |\n| --- | --- | --- | --- | --- |\n")
