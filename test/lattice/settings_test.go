@@ -143,7 +143,7 @@ func TestUpdateCommand(t *testing.T) {
 
 	sub, err := event.Subscribe(ctx, l.Conn, harness.Name)
 	require.NoError(t, err)
-	defer sub.Close() //nolint:errcheck // the test ends
+	defer sub.Close()
 	message, err = update(two)
 	require.NoError(t, err)
 	require.Equal(t, "component c updating from "+one+" to "+two, message)
