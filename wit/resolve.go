@@ -199,7 +199,22 @@ func (r *resolver) fn(in *instance, a *astFunc) *Func {
 			return nil
 		}
 	}
+	if a.Kind == FuncConstructor {
+		r.constructor(in, a, f)
+	}
 	return f
+}
+
+// constructor checks that a constructor returns its resource, or a result with it.
+func (r *resolver) constructor(in *instance, a *astFunc, f *Func) {
+	b := r.bind(in, a.Resource, a.pos, 0)
+	t := f.Result
+	if t != nil && t.Kind == KindResult {
+		t = t.Cases[0].Type
+	}
+	if b != nil && (t == nil || t.Kind != KindOwn || t.Resource != b.resource) {
+		r.fail(a.pos, "the constructor of %q does not return one", a.Resource)
+	}
 }
 
 var primitiveNames = func() map[string]*Type {
