@@ -31,7 +31,7 @@ func (c *cli) getEventsCmd() *cobra.Command {
 		Use: "events --watch", Short: "Show what happens, as it happens",
 		Long: `Show the events of the lattice from now on, until it is interrupted: one line for
 each, in JSON with --output json. Nobody keeps events, so that there are none of the past.`,
-		Example: "  lath get events --watch\n  lath get events --watch --output json | jq .type\n  lath get events --watch --count 1",
+		Example: "  lath get events --watch\n  lath get events --watch --output json\n  lath get events --watch --count 1",
 		Args:    nargs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
