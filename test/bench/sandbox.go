@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"runtime"
 	"slices"
@@ -103,7 +105,7 @@ func (b *bed) sandbox(ctx context.Context, o options) ([]bar, *crowd, error) {
 	}
 	b.later(client.Close)
 	s := sandbox{b: b, client: client, match: o.rows, rounds: o.rounds, slice: neighbourSlices * o.slice, templates: map[string]*component.Template{}}
-	for _, part := range []func(context.Context) error{s.punctual, s.throughput, s.crowd, s.cold, s.density, s.thousand, s.overruns, s.neighbours, s.pauses} {
+	for _, part := range []func(context.Context) error{s.stops, s.throughput, s.crowd, s.cold, s.density, s.thousand, s.overruns, s.neighbours} {
 		if err := part(ctx); err != nil {
 			return nil, nil, err
 		}
@@ -272,6 +274,54 @@ func askNeighbour(ctx context.Context, slice time.Duration, to []time.Duration, 
 	}
 	all.Wait()
 	return slices.Concat(append(took, to)...), errors.Join(errs...)
+}
+
+// asked is what a child is to measure, of its standard input.
+type asked struct {
+	Row    string `json:"row"`
+	Rounds int    `json:"rounds"`
+}
+
+// stops measures in a process of its own how soon guests stop: a collection takes
+// as long as there is to collect, which here is all that was measured before.
+func (s *sandbox) stops(ctx context.Context) error {
+	c, err := startChild(ctx, "stops")
+	if err != nil {
+		return err
+	}
+	q := asked{Rounds: s.rounds}
+	if s.match != nil {
+		q.Row = s.match.String()
+	}
+	var bars []bar
+	if err = json.NewEncoder(c.in).Encode(q); err == nil {
+		err = c.read(&bars)
+	}
+	s.bars = append(s.bars, bars...)
+	return errors.Join(err, c.close())
+}
+
+// stopsChild measures deadlines and collections.
+func stopsChild(ctx context.Context, _ []string, in io.Reader, out io.Writer) (err error) {
+	var q asked
+	if err := json.NewDecoder(in).Decode(&q); err != nil {
+		return err
+	}
+	b, err := newBed(ctx, false)
+	defer func() { err = errors.Join(err, b.close()) }()
+	if err != nil {
+		return err
+	}
+	s := sandbox{b: b, rounds: q.Rounds, templates: map[string]*component.Template{}}
+	if q.Row != "" {
+		if s.match, err = regexp.Compile(q.Row); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(s.punctual(ctx), s.pauses(ctx)); err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(s.bars)
 }
 
 // pauses measures whole collections beside a hostile guest, which must let the
