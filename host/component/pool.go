@@ -199,6 +199,7 @@ func (p *pool) add(i *Instance) {
 	}
 	p.mu.Unlock()
 	if full {
+		p.discards.Add(1)
 		_ = i.Close() // nobody is left to be told
 	}
 }

@@ -87,8 +87,8 @@ func TestPoolKeepsNoMoreThanItsMost(t *testing.T) {
 	for _, i := range out {
 		require.NoError(t, i.Release())
 	}
-	require.LessOrEqual(t, tm.Pool().Idle, 2)
-	require.GreaterOrEqual(t, tm.Pool().Discarded, uint64(3))
+	// One may be on its way through the pool's goroutine.
+	require.Eventually(t, func() bool { s := tm.Pool(); return s.Idle <= 2 && s.Discarded >= 3 }, 5*time.Second, time.Millisecond)
 }
 
 func TestPoolThinsOutWhatNobodyNeeds(t *testing.T) {
