@@ -3,6 +3,7 @@ package serve_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -101,7 +102,8 @@ func link(t testing.TB, path string, cfg wasi.Config) *component.Template {
 type site struct {
 	*httptest.Server
 	*record
-	tmpl *component.Template
+	tmpl    *component.Template
+	arrived chan struct{} // holds one: a request has begun to arrive
 }
 
 const web = "testdata/web.wasm"
@@ -112,13 +114,21 @@ func newSite(t testing.TB, opts serve.Options, secure bool) *site {
 	t.Helper()
 	rules, err := egress.Parse([]string{"127.0.0.0/8"})
 	require.NoError(t, err)
-	s := &site{record: newRecord()}
+	s := &site{record: newRecord(), arrived: make(chan struct{}, 1)}
 	opts.Failed = s.failed
 	s.tmpl = link(t, web, wasi.Config{Line: s.line, Grants: wasi.Grants{HTTP: rules}})
 	h, err := serve.NewHandler(s.tmpl, opts)
 	require.NoError(t, err)
 	t.Cleanup(h.Close)
 	s.Server = httptest.NewUnstartedServer(h)
+	s.Config.ConnState = func(_ net.Conn, now http.ConnState) {
+		if now == http.StateActive {
+			select {
+			case s.arrived <- struct{}{}:
+			default:
+			}
+		}
+	}
 	if s.EnableHTTP2 = secure; secure {
 		s.StartTLS()
 	} else {
