@@ -73,6 +73,7 @@ type scope struct {
 type home struct {
 	scope *scope
 	name  string
+	uses  bool // it takes the resource from another scope
 }
 
 type printer struct {
@@ -187,7 +188,7 @@ func (p *printer) merge(s *scope, i *Interface) error {
 }
 
 // own notes the resources of a scope: the first scope that names one defines
-// it.
+// it, unless it says that it uses another's and a later one does not.
 func (p *printer) own(s *scope) {
 	for _, d := range s.defs {
 		if d.Resource == nil {
@@ -196,8 +197,9 @@ func (p *printer) own(s *scope) {
 		if _, ok := s.resources[d.Resource]; !ok {
 			s.resources[d.Resource] = d.Name
 		}
-		if _, ok := p.homes[d.Resource]; !ok {
-			p.homes[d.Resource] = home{s, d.Name}
+		uses := d.Owner != "" && d.Owner != s.name
+		if h, ok := p.homes[d.Resource]; !ok || h.uses && !uses {
+			p.homes[d.Resource] = home{s, d.Name, uses}
 		}
 	}
 }
