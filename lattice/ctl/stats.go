@@ -2,18 +2,13 @@ package ctl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sort"
-	"sync"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/lathhost/lath/lattice"
 )
-
-// maxStatsQuestions bounds the questions that wait for one host.
-const maxStatsQuestions = 64
 
 // StatsQuery says what of its counts a host is to tell.
 type StatsQuery struct {
@@ -32,42 +27,19 @@ type statsPage struct {
 
 // StatsServer tells what one host has counted. v1 has no such question.
 type StatsServer struct {
-	conn  *nats.Conn
-	stats func() lattice.HostStats
-	sub   *nats.Subscription
-
-	mu     sync.Mutex // held while answering
-	closed bool
+	questions questions
+	stats     func() lattice.HostStats
 }
 
 // ServeStats starts to answer with what stats returns, its components ordered by
 // id. Questions are answered one at a time; more than 64 that wait are dropped.
 func ServeStats(conn *nats.Conn, name, host string, stats func() lattice.HostStats) (*StatsServer, error) {
-	s := &StatsServer{conn: conn, stats: stats}
-	var err error
-	if s.sub, err = conn.Subscribe(lattice.StatsSubject(name, host), s.answer); err != nil {
-		return nil, fmt.Errorf("serve stats: %w", lattice.Disconnected(err))
-	}
-	if err := s.sub.SetPendingLimits(maxStatsQuestions, MaxRequestSize); err != nil {
-		return nil, errors.Join(fmt.Errorf("serve stats: %w", err), s.Close())
+	s := &StatsServer{stats: stats, questions: questions{what: "stats", conn: conn}}
+	s.questions.answer = s.page
+	if err := s.questions.serve(lattice.StatsSubject(name, host), ""); err != nil {
+		return nil, err
 	}
 	return s, nil
-}
-
-func (s *StatsServer) answer(msg *nats.Msg) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed || msg.Reply == "" {
-		return
-	}
-	e := Envelope{Success: true}
-	var err error
-	if e.Response, err = s.page(msg.Data); err != nil {
-		e = Envelope{Message: shorten(err.Error())}
-	}
-	data, _ := lattice.EncodeJSON(e) // an Envelope has nothing that could fail
-	// It fails while disconnected; then the client is not there either.
-	_ = s.conn.Publish(msg.Reply, data)
 }
 
 // page encodes as much of an answer as one message carries.
@@ -80,7 +52,7 @@ func (s *StatsServer) page(request []byte) ([]byte, error) {
 	}
 	p := statsPage{HostStats: s.stats()}
 	p.Components = q.of(p.Components)
-	limit := int(s.conn.MaxPayload()) - 1024
+	limit := s.questions.room()
 	data, err := lattice.EncodeJSON(p)
 	for err == nil && len(data) > limit && len(p.Components) > 1 {
 		p.Components, p.More = p.Components[:len(p.Components)/2], true
@@ -109,18 +81,7 @@ func (q *StatsQuery) of(all []lattice.ComponentStats) []lattice.ComponentStats {
 
 // Close stops answering and waits for the answer under way. It may be called
 // again.
-func (s *StatsServer) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil
-	}
-	s.closed = true
-	if err := s.sub.Unsubscribe(); err != nil && !lattice.IsDisconnected(err) {
-		return fmt.Errorf("stop serving stats: %w", err)
-	}
-	return nil
-}
+func (s *StatsServer) Close() error { return s.questions.close() }
 
 // maxStats bounds the components of one host that a client takes in.
 const maxStats = 100_000

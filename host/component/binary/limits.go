@@ -27,9 +27,6 @@ type Limits struct {
 	NameBytes int
 }
 
-// DefaultLimits returns the limits that the zero value stands for.
-func DefaultLimits() Limits { return Limits{}.withDefaults() }
-
 func (l Limits) withDefaults() Limits {
 	for _, f := range []struct {
 		field *int
