@@ -90,43 +90,22 @@ func auctionProvider(ctx context.Context, s *Server, _ string, body []byte) (ans
 // is there. See [Client.PingHosts] for how long it waits.
 func (c *Client) AuctionComponent(ctx context.Context, req ComponentAuction) ([]ComponentBid, error) {
 	req.Constraints = lattice.StringMap(req.Constraints)
-	bids, err := gatherAs[ComponentBid](ctx, c, lattice.KindComponent, "auction", req)
-	bids = slices.DeleteFunc(bids, func(b ComponentBid) bool { return lattice.ValidHostID(b.HostID) != nil })
-	slices.SortFunc(bids, func(a, b ComponentBid) int { return strings.Compare(a.HostID, b.HostID) })
-	return bids, err
+	return auction(ctx, c, lattice.KindComponent, req, func(b ComponentBid) string { return b.HostID })
 }
 
 // AuctionProvider asks all hosts which of them would run a provider, like
 // [Client.AuctionComponent].
 func (c *Client) AuctionProvider(ctx context.Context, req ProviderAuction) ([]ProviderBid, error) {
 	req.Constraints = lattice.StringMap(req.Constraints)
-	bids, err := gatherAs[ProviderBid](ctx, c, lattice.KindProvider, "auction", req)
-	bids = slices.DeleteFunc(bids, func(b ProviderBid) bool { return lattice.ValidHostID(b.HostID) != nil })
-	slices.SortFunc(bids, func(a, b ProviderBid) int { return strings.Compare(a.HostID, b.HostID) })
-	return bids, err
+	return auction(ctx, c, lattice.KindProvider, req, func(b ProviderBid) string { return b.HostID })
 }
 
-// gatherAs sends a question to all hosts and returns what answers make sense.
-// Nobody's answer is no error.
-func gatherAs[T any](ctx context.Context, c *Client, kind, verb string, req any) ([]T, error) {
-	body, err := lattice.EncodeJSON(req)
-	if err != nil {
-		return nil, err
+func auction[Bid any](ctx context.Context, c *Client, kind string, req any, host func(Bid) string) ([]Bid, error) {
+	bids, err := gatherAs[Bid](ctx, c, kind, "auction", req)
+	if errors.Is(err, lattice.ErrTimeout) {
+		return nil, nil // all hosts may be silent
 	}
-	subject := c.subjects.Verb(kind, verb)
-	var list []T
-	err = c.gather(ctx, subject, body, func(data []byte) {
-		e, err := decodeEnvelope(data)
-		if err != nil || !e.Success {
-			return
-		}
-		var one T
-		if lattice.DecodeJSON(e.Response, MaxRequestSize, &one) == nil {
-			list = append(list, one)
-		}
-	})
-	if err != nil && !errors.Is(err, lattice.ErrTimeout) { // all hosts may be silent
-		return nil, &CallError{Verb: kind + "." + verb, What: "lattice", ID: c.cfg.Lattice, Subject: subject, URL: c.url(), Err: err}
-	}
-	return list, nil
+	bids = slices.DeleteFunc(bids, func(b Bid) bool { return lattice.ValidHostID(host(b)) != nil })
+	slices.SortFunc(bids, func(a, b Bid) int { return strings.Compare(host(a), host(b)) })
+	return bids, err
 }

@@ -157,36 +157,17 @@ func (c *Client) anyHost(ctx context.Context, kind, verb string, req, into any) 
 	}, req, into)
 }
 
-// call sends a request and decodes the answer; at has the place for errors.
+// call sends a request and decodes the answer, which must have something in it
+// where into is not nil; at has the place for errors.
 func (c *Client) call(ctx context.Context, at *CallError, req, into any) (message string, err error) {
-	at.URL = c.url()
-	var body []byte
-	if req != nil {
-		if body, err = lattice.EncodeJSON(req); err != nil {
-			return "", fmt.Errorf("%s: %w", at.Verb, err)
-		}
-	}
-	msg, err := c.request(ctx, at.Subject, body)
-	if err != nil {
-		at.Err = err
-		return "", at
-	}
-	e, err := decodeEnvelope(msg.Data)
+	e, err := c.ask(ctx, at, req)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%s: answer of %s %s: %w", at.Verb, at.What, at.ID, err)
-	case !e.Success:
-		return "", &RefusedError{Verb: at.Verb, Message: shorten(e.Message)}
+		return "", err
 	case into == nil:
 		return e.Message, nil
 	case e.Response == nil:
-		if _, ok := into.(optional); ok {
-			return e.Message, nil
-		}
 		return "", fmt.Errorf("%s: answer of %s %s: %w: nothing in it", at.Verb, at.What, at.ID, lattice.ErrInvalid)
-	}
-	if o, ok := into.(optional); ok {
-		into = o.into
 	}
 	if err := lattice.DecodeJSON(e.Response, MaxResponseSize, into); err != nil {
 		return "", fmt.Errorf("%s: answer of %s %s: %w", at.Verb, at.What, at.ID, err)
@@ -194,8 +175,30 @@ func (c *Client) call(ctx context.Context, at *CallError, req, into any) (messag
 	return e.Message, nil
 }
 
-// optional is where to decode an answer that may have nothing in it.
-type optional struct{ into any }
+// ask sends a request and returns the answer of a host that did what it was asked.
+func (c *Client) ask(ctx context.Context, at *CallError, req any) (Envelope, error) {
+	at.URL = c.url()
+	var body []byte
+	if req != nil {
+		var err error
+		if body, err = lattice.EncodeJSON(req); err != nil {
+			return Envelope{}, fmt.Errorf("%s: %w", at.Verb, err)
+		}
+	}
+	msg, err := c.request(ctx, at.Subject, body)
+	if err != nil {
+		at.Err = err
+		return Envelope{}, at
+	}
+	e, err := decodeEnvelope(msg.Data)
+	switch {
+	case err != nil:
+		return Envelope{}, fmt.Errorf("%s: answer of %s %s: %w", at.Verb, at.What, at.ID, err)
+	case !e.Success:
+		return Envelope{}, &RefusedError{Verb: at.Verb, Message: shorten(e.Message)}
+	}
+	return e, nil
+}
 
 // request returns the one reply, or an error that matches a sentinel.
 func (c *Client) request(ctx context.Context, subject string, body []byte) (*nats.Msg, error) {

@@ -1,7 +1,8 @@
 // Package ctl is the control interface of wasmCloud v1: how the CLI, wash and
 // wadm drive hosts. Server mounts a host's Handler on the subjects and queue
 // groups of v1; Client is the typed other side. Both speak v1's JSON to the
-// byte. Beside it stands one request that v1 lacks: a component's contract.
+// byte. Beside it stand three questions that v1 lacks: a component's contract, the
+// state of links, and what a host has counted.
 //
 // A request enters at Server's subscriptions, waits in a bounded queue, is
 // decoded by the entry of its verb in verbs.go and handled by one method of

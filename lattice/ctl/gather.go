@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -29,30 +30,44 @@ const (
 // that answer took, and for at least 250 ms. If ctx's deadline comes first, the
 // hosts so far are returned.
 func (c *Client) PingHosts(ctx context.Context) ([]Host, error) {
-	subject := c.subjects.Verb(lattice.KindHost, "ping")
-	hosts := make(map[string]Host)
-	err := c.gather(ctx, subject, nil, func(data []byte) {
-		// An answer that makes no sense hides its sender, not the others.
+	all, err := gatherAs[Host](ctx, c, lattice.KindHost, "ping", nil)
+	if err != nil {
+		return nil, err
+	}
+	hosts := make(map[string]Host, len(all))
+	for _, host := range all {
+		if host.ID != "" {
+			hosts[host.ID] = host
+		}
+	}
+	return slices.SortedFunc(maps.Values(hosts), func(a, b Host) int { return strings.Compare(a.ID, b.ID) }), nil
+}
+
+// gatherAs sends a question to all hosts and returns those answers that make
+// sense: one that does not hides its sender, not the others.
+func gatherAs[T any](ctx context.Context, c *Client, kind, verb string, req any) ([]T, error) {
+	at := &CallError{Verb: kind + "." + verb, What: "lattice", ID: c.cfg.Lattice, Subject: c.subjects.Verb(kind, verb), URL: c.url()}
+	var body []byte
+	if req != nil {
+		var err error
+		if body, err = lattice.EncodeJSON(req); err != nil {
+			return nil, fmt.Errorf("%s: %w", at.Verb, err)
+		}
+	}
+	var list []T
+	at.Err = c.gather(ctx, at.Subject, body, func(data []byte) {
 		e, err := decodeEnvelope(data)
 		if err != nil || !e.Success {
 			return
 		}
-		var host Host
-		if lattice.DecodeJSON(e.Response, MaxRequestSize, &host) == nil && host.ID != "" {
-			hosts[host.ID] = host
+		var one T
+		if lattice.DecodeJSON(e.Response, MaxRequestSize, &one) == nil {
+			list = append(list, one)
 		}
 	})
-	if err != nil {
-		return nil, &CallError{
-			Verb: "host.ping", What: "lattice", ID: c.cfg.Lattice,
-			Subject: subject, URL: c.url(), Err: err,
-		}
+	if at.Err != nil {
+		return nil, at
 	}
-	list := make([]Host, 0, len(hosts))
-	for _, host := range hosts {
-		list = append(list, host)
-	}
-	slices.SortFunc(list, func(a, b Host) int { return strings.Compare(a.ID, b.ID) })
 	return list, nil
 }
 

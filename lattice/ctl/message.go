@@ -206,3 +206,10 @@ func configNames(names []string) error {
 	}
 	return errors.Join(errs...)
 }
+
+func atMost(what string, n, limit int) error {
+	if n > limit {
+		return fmt.Errorf("%s: %w: %d, the limit is %d", what, lattice.ErrInvalid, n, limit)
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lathhost/lath/lattice"
+)
+
+// maxRegistries bounds the registries of one request.
+const maxRegistries = 1024
+
+// RegistryAuth is how to log in to one image registry.
+type RegistryAuth struct {
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
+	Token    string `json:"token,omitempty"`
+	// Type is "oci", or empty for it.
+	Type string `json:"registryType,omitempty"`
+}
+
+// String hides what is secret.
+func (RegistryAuth) String() string { return "(registry credentials)" }
+
+// GoString hides what is secret.
+func (r RegistryAuth) GoString() string { return r.String() }
+
+func putRegistries(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+	var auths map[string]RegistryAuth
+	if err := decode("registry credentials", body, &auths); err != nil {
+		return answer{}, err
+	}
+	if err := atMost("registries", len(auths), maxRegistries); err != nil {
+		return answer{}, err
+	}
+	return answer{message: "successfully put registries"}, s.cfg.Handler.PutRegistries(ctx, auths)
+}
+
+// PutRegistries tells all hosts that are there now how to log in to registries,
+// and does not wait for them.
+func (c *Client) PutRegistries(ctx context.Context, auths map[string]RegistryAuth) error {
+	body, err := lattice.EncodeJSON(auths)
+	if err == nil {
+		err = errors.Join(c.cfg.Conn.Publish(c.subjects.Verb(lattice.KindRegistry, "put"), body), lattice.Flush(ctx, c.cfg.Conn))
+	}
+	if err != nil {
+		return fmt.Errorf("put registries: %w", lattice.Disconnected(err))
+	}
+	return nil
+}
