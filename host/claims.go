@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -34,4 +35,17 @@ func human(t time.Time) string {
 		return "never"
 	}
 	return strconv.FormatInt(t.Unix(), 10)
+}
+
+// Claims implements ctl.Handler.
+func (c *control) Claims(ctx context.Context) ([]map[string]string, error) {
+	list, err := c.store.Claims(ctx)
+	if err != nil {
+		return nil, err
+	}
+	flat := make([]map[string]string, len(list))
+	for i, claims := range list {
+		flat[i] = claims.Flat()
+	}
+	return flat, nil
 }

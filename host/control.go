@@ -1,11 +1,13 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/lathhost/lath/host/oci"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
@@ -144,6 +146,21 @@ func (c *control) DeleteLink(ctx context.Context, key lattice.LinkKey) (bool, er
 	}
 	h.publish(e)
 	return known, nil
+}
+
+// PutRegistries implements ctl.Handler.
+func (c *control) PutRegistries(_ context.Context, auths map[string]ctl.RegistryAuth) error {
+	by := map[string]oci.Credential{}
+	for addr, a := range auths {
+		if a.Type != "" && a.Type != "oci" {
+			return fmt.Errorf("registry %.80q: %w: its type is %.40q, and only \"oci\" is known", addr, lattice.ErrUnsupported, a.Type)
+		}
+		if known := (oci.Credential{Username: a.Username, Password: cmp.Or(a.Password, a.Token)}); known != (oci.Credential{}) {
+			by[addr] = known
+		}
+	}
+	c.cfg.Images.AddCredentials(by)
+	return nil
 }
 
 // commandTimeout bounds the work of one command: a pull and a compile.

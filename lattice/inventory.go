@@ -109,6 +109,16 @@ func StringMap(m map[string]string) map[string]string {
 	return m
 }
 
+// HasLabels says whether labels have all that is asked for, with those values.
+func HasLabels(labels, constraints map[string]string) bool {
+	for key, want := range constraints {
+		if have, ok := labels[key]; !ok || have != want {
+			return false
+		}
+	}
+	return true
+}
+
 // HumanDuration writes a duration in whole seconds as v1 does: "1h 3m 4s".
 // Units that are zero are left out; nothing at all is "0s".
 func HumanDuration(d time.Duration) string {

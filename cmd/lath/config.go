@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,27 +50,31 @@ func (c *cli) configPutCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.withLattice(cmd, &f, func(ctx context.Context, s *session) error {
-				all := values
-				if merge {
-					switch before, err := s.ctl.Config(ctx, args[0]); {
-					case err == nil:
-						all = before
-						maps.Copy(all, values)
-					case !noSuchConfig(err):
-						return s.noHost(err)
-					}
-				}
-				if err := s.ctl.PutConfig(ctx, args[0], all); err != nil {
+			s, err := f.open(cmd)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			ctx := cmd.Context()
+			all := values
+			if merge {
+				switch before, err := s.ctl.Config(ctx, args[0]); {
+				case err == nil:
+					all = before
+					maps.Copy(all, values)
+				case !noSuchConfig(err):
 					return s.noHost(err)
 				}
-				return c.result(namedConfig{args[0], all}, func(w io.Writer) {
-					noun := "settings"
-					if len(all) == 1 {
-						noun = "setting"
-					}
-					fmt.Fprintf(w, "config %s has %d %s\n", args[0], len(all), noun)
-				})
+			}
+			if err := s.ctl.PutConfig(ctx, args[0], all); err != nil {
+				return s.noHost(err)
+			}
+			return c.result(namedConfig{args[0], all}, func(w io.Writer) {
+				noun := "settings"
+				if len(all) == 1 {
+					noun = "setting"
+				}
+				fmt.Fprintf(w, "config %s has %d %s\n", args[0], len(all), noun)
 			})
 		},
 	}
@@ -127,21 +130,24 @@ func (c *cli) configGetCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "get NAME", Short: "Show the settings of a name", Example: "  lath config get shop\n  lath config get shop --output json", Args: nargs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withLattice(cmd, &f, func(ctx context.Context, s *session) error {
-				values, err := s.ctl.Config(ctx, args[0])
-				switch {
-				case noSuchConfig(err):
-					return fmt.Errorf("config %s: %w: store it by: lath config put %[1]s KEY=VALUE", args[0], lattice.ErrNotFound)
-				case err != nil:
-					return s.noHost(err)
+			s, err := f.open(cmd)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			values, err := s.ctl.Config(cmd.Context(), args[0])
+			switch {
+			case noSuchConfig(err):
+				return fmt.Errorf("config %s: %w: store it by: lath config put %[1]s KEY=VALUE", args[0], lattice.ErrNotFound)
+			case err != nil:
+				return s.noHost(err)
+			}
+			return c.result(namedConfig{args[0], values}, func(w io.Writer) {
+				t := newTable(w, "KEY", "VALUE")
+				for _, key := range slices.Sorted(maps.Keys(values)) {
+					t.AppendRow([]any{key, values[key]})
 				}
-				return c.result(namedConfig{args[0], values}, func(w io.Writer) {
-					t := newTable(w, "KEY", "VALUE")
-					for _, key := range slices.Sorted(maps.Keys(values)) {
-						t.AppendRow([]any{key, values[key]})
-					}
-					t.Render()
-				})
+				t.Render()
 			})
 		},
 	}
@@ -155,15 +161,18 @@ func (c *cli) configDelCmd() *cobra.Command {
 		Use: "del NAME", Short: "Remove the settings of a name", Example: "  lath config del shop", Args: nargs(1, 1),
 		Long: "Remove the settings of a name. Components that were started with it read none\nfrom then on. Nothing to remove is no error.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withLattice(cmd, &f, func(ctx context.Context, s *session) error {
-				if err := s.ctl.DeleteConfig(ctx, args[0]); err != nil {
-					return s.noHost(err)
-				}
-				return c.result(struct {
-					Name    string `json:"name"`
-					Deleted bool   `json:"deleted"`
-				}{args[0], true}, func(w io.Writer) { fmt.Fprintf(w, "config %s is gone\n", args[0]) })
-			})
+			s, err := f.open(cmd)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if err := s.ctl.DeleteConfig(cmd.Context(), args[0]); err != nil {
+				return s.noHost(err)
+			}
+			return c.result(struct {
+				Name    string `json:"name"`
+				Deleted bool   `json:"deleted"`
+			}{args[0], true}, func(w io.Writer) { fmt.Fprintf(w, "config %s is gone\n", args[0]) })
 		},
 	}
 	f.add(cmd)

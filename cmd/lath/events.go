@@ -40,7 +40,12 @@ each, in JSON with --output json. Nobody keeps events, so that there are none of
 			case most < 0:
 				return usagef("--count %d: want a number of events", most)
 			}
-			return c.withLattice(cmd, &f, func(ctx context.Context, s *session) error { return c.watchEvents(ctx, s, beats, most) })
+			s, err := f.open(cmd)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return c.watchEvents(cmd.Context(), s, beats, most)
 		},
 	}
 	f.add(cmd)

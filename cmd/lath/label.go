@@ -65,20 +65,24 @@ type labelled struct {
 }
 
 func (c *cli) relabel(cmd *cobra.Command, f *latticeFlags, host string, change func(ctx context.Context, s *session, host string) error) error {
-	return c.withLattice(cmd, f, func(ctx context.Context, s *session) error {
-		h, err := s.host(ctx, host)
-		if err != nil {
-			return err
-		}
-		if err := change(ctx, s, h.ID); err != nil {
-			return err
-		}
-		inv, err := s.ctl.Inventory(ctx, h.ID)
-		if err != nil {
-			return err
-		}
-		return c.result(labelled{h.ID, h.FriendlyName, lattice.StringMap(inv.Labels)}, func(w io.Writer) {
-			fmt.Fprintf(w, "%s: %s\n", h.FriendlyName, labels(inv.Labels))
-		})
+	s, err := f.open(cmd)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	ctx := cmd.Context()
+	h, err := s.host(ctx, host)
+	if err != nil {
+		return err
+	}
+	if err := change(ctx, s, h.ID); err != nil {
+		return err
+	}
+	inv, err := s.ctl.Inventory(ctx, h.ID)
+	if err != nil {
+		return err
+	}
+	return c.result(labelled{h.ID, h.FriendlyName, lattice.StringMap(inv.Labels)}, func(w io.Writer) {
+		fmt.Fprintf(w, "%s: %s\n", h.FriendlyName, labels(inv.Labels))
 	})
 }

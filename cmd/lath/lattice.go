@@ -249,14 +249,7 @@ func (s *session) choose(ctx context.Context, arg string, constraints map[string
 	if len(all) == 0 {
 		return "", "", s.errNoHost()
 	}
-	all = slices.DeleteFunc(all, func(inv lattice.Inventory) bool {
-		for key, want := range constraints {
-			if have, ok := inv.Labels[key]; !ok || have != want {
-				return true
-			}
-		}
-		return false
-	})
+	all = slices.DeleteFunc(all, func(inv lattice.Inventory) bool { return !lattice.HasLabels(inv.Labels, constraints) })
 	if len(all) == 0 {
 		return "", "", fmt.Errorf("no host has the labels %s; see: lath get hosts", labels(constraints))
 	}
@@ -264,16 +257,6 @@ func (s *session) choose(ctx context.Context, arg string, constraints map[string
 		return len(a.Components) + len(a.Providers) - len(b.Components) - len(b.Providers)
 	})
 	return least.HostID, least.FriendlyName, nil
-}
-
-// withLattice does something with a session that it opens and closes.
-func (c *cli) withLattice(cmd *cobra.Command, f *latticeFlags, do func(ctx context.Context, s *session) error) error {
-	s, err := f.open(cmd)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	return do(cmd.Context(), s)
 }
 
 // list writes "what a, b, c", of at most 20 names.

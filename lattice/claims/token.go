@@ -35,11 +35,8 @@ type Token struct {
 
 	Name, Version string
 	Revision      int32
-	// CallAlias and Tags are a component's, Vendor and ConfigSchema a provider's.
-	CallAlias    string
-	Tags         []string
-	Vendor       string
-	ConfigSchema string
+	CallAlias     string
+	Tags          []string
 
 	hash   string // of a component's bytes, in hexadecimal digits; may be empty
 	format int
@@ -57,14 +54,12 @@ type payloadJSON struct {
 	Subject   string `json:"sub"`
 	Format    *int   `json:"wascap_revision"`
 	Metadata  struct {
-		Name         string   `json:"name"`
-		Hash         string   `json:"hash"`
-		Tags         []string `json:"tags"`
-		Revision     int32    `json:"rev"`
-		Version      string   `json:"ver"`
-		CallAlias    string   `json:"call_alias"`
-		Vendor       string   `json:"vendor"`
-		ConfigSchema any      `json:"config_schema"`
+		Name      string   `json:"name"`
+		Hash      string   `json:"hash"`
+		Tags      []string `json:"tags"`
+		Revision  int32    `json:"rev"`
+		Version   string   `json:"ver"`
+		CallAlias string   `json:"call_alias"`
 	} `json:"wascap"`
 }
 
@@ -94,17 +89,9 @@ func Parse(text string) (*Token, error) {
 		return nil, fmt.Errorf("claims: %w: the subject %.60q is no public key of a module or service", lattice.ErrInvalid, p.Subject)
 	}
 	t := &Token{Subject: p.Subject, Issuer: p.Issuer, NotBefore: at(p.NotBefore), Expires: at(p.Expires), Name: p.Metadata.Name,
-		Version: p.Metadata.Version, Revision: p.Metadata.Revision, CallAlias: p.Metadata.CallAlias, Tags: p.Metadata.Tags,
-		Vendor: p.Metadata.Vendor, hash: p.Metadata.Hash}
+		Version: p.Metadata.Version, Revision: p.Metadata.Revision, CallAlias: p.Metadata.CallAlias, Tags: p.Metadata.Tags, hash: p.Metadata.Hash}
 	if p.Format != nil {
 		t.format = *p.Format
-	}
-	if p.Metadata.ConfigSchema != nil {
-		schema, err := lattice.EncodeJSON(p.Metadata.ConfigSchema)
-		if err != nil {
-			return nil, fmt.Errorf("claims: %w", err)
-		}
-		t.ConfigSchema = string(schema)
 	}
 	return t, nil
 }

@@ -70,7 +70,7 @@ func (c *Client) Config(ctx context.Context, name string) (map[string]string, er
 	if err := lattice.DecodeJSON(e.Response, MaxResponseSize, &values); err != nil {
 		return nil, fmt.Errorf("config %s: %w", name, err)
 	}
-	return values, nil
+	return lattice.StringMap(values), nil
 }
 
 // DeleteConfig removes a config; it is no error if there is none.

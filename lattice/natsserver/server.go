@@ -1,6 +1,7 @@
 package natsserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,23 +144,16 @@ func (cfg Config) options() (*server.Options, error) {
 			return nil, fmt.Errorf("configuration: %w", err)
 		}
 	}
-	setDefault(&opts.Host, cfg.Host)
-	setDefault(&opts.Port, cfg.Port)
-	setDefault(&opts.ServerName, cfg.Name)
-	setDefault(&opts.MaxPayload, cfg.MaxPayload)
-	setDefault(&opts.WriteDeadline, writeDeadline)
-	setDefault(&opts.StoreDir, cfg.StoreDir)
+	opts.Host = cmp.Or(opts.Host, cfg.Host)
+	opts.Port = cmp.Or(opts.Port, cfg.Port)
+	opts.ServerName = cmp.Or(opts.ServerName, cfg.Name)
+	opts.MaxPayload = cmp.Or(opts.MaxPayload, cfg.MaxPayload)
+	opts.WriteDeadline = cmp.Or(opts.WriteDeadline, writeDeadline)
+	opts.StoreDir = cmp.Or(opts.StoreDir, cfg.StoreDir)
 	opts.JetStream, opts.NoSigs = true, true
 	// Callers log for themselves; the file options of NATS stay unused.
 	opts.NoLog, opts.LogFile, opts.Syslog, opts.PidFile, opts.PortsFileDir = true, "", false, "", ""
 	return opts, nil
-}
-
-func setDefault[T comparable](v *T, to T) {
-	var zero T
-	if *v == zero {
-		*v = to
-	}
 }
 
 func start(ctx context.Context, cfg Config, opts *server.Options) (*Server, error) {

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,8 +68,8 @@ func decodeClaims(subject string, data []byte, limit int) (*Claims, error) {
 	if err := lattice.DecodeJSON(data, limit, &in); err != nil {
 		return nil, err
 	}
-	c := &Claims{Subject: first(in.Subject, in.Sub), Issuer: first(in.Issuer, in.Iss), Name: in.Name,
-		Revision: first(in.Revision, in.Rev), Version: in.Version, CallAlias: in.CallAlias}
+	c := &Claims{Subject: cmp.Or(in.Subject, in.Sub), Issuer: cmp.Or(in.Issuer, in.Iss), Name: in.Name,
+		Revision: cmp.Or(in.Revision, in.Rev), Version: in.Version, CallAlias: in.CallAlias}
 	if c.Subject != subject {
 		return nil, fmt.Errorf("%w: it is of %.80q", lattice.ErrInvalid, c.Subject)
 	}
@@ -85,15 +86,6 @@ func decodeClaims(subject string, data []byte, limit int) (*Claims, error) {
 		return c, nil
 	}
 	return c, lattice.DecodeJSON(in.Tags, limit, &c.Tags)
-}
-
-func first(names ...string) string {
-	for _, n := range names {
-		if n != "" {
-			return n
-		}
-	}
-	return ""
 }
 
 // Flat returns the claims in the form in which v1 answers claims.get.

@@ -18,7 +18,7 @@ import (
 
 // BenchmarkGuests measures what it takes until a guest can be called: cold,
 // with nothing compiled before; warm, with the code compiled by an earlier
-// process; and take, an instance of it. RESULTS.md is made with -benchtime 3x.
+// process; and take, an instance of it. RESULTS.md is made with -benchtime 2x.
 func BenchmarkGuests(b *testing.B) {
 	dir := os.Getenv(dirEnv)
 	if dir == "" {
