@@ -33,7 +33,11 @@ var Targets = []Target{
 	{Dir: "wasi/keyvalue", Glue: true},
 	{Dir: "wasi/config", Glue: true},
 	{Dir: "wasi/logging", Glue: true},
-	{Dir: "wrpc/keyvalue", Stubs: []string{"store", "atomics", "batch"}},
+	{Dir: "wasi/blobstore", Glue: true},
+	{Dir: "wasmcloud/messaging", Glue: true, Stubs: []string{"consumer", "handler"}},
+	{Dir: "wasmcloud/secrets", Glue: true},
+	{Dir: "wasmcloud/bus", Glue: true},
+	{Dir: "wrpc/keyvalue", Stubs: []string{"store", "atomics", "batch", "watcher"}},
 	// For tests of generated code: examples/types has every value type, shapes
 	// has what that lacks.
 	{Dir: "example/types", File: "examples/types/wit/world.wit", Glue: true, Stubs: []string{"values"}},

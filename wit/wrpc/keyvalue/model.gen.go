@@ -52,3 +52,13 @@ var BatchInterface = &wit.Interface{
 		{Name: "delete-many", Params: []wit.Param{{Name: "bucket", Type: wit.String}, {Name: "keys", Type: must.Type(wit.NewList(wit.String))}}, Result: must.Type(wit.NewResult(nil, typeError))},
 	},
 }
+
+// WatcherInterface is wrpc:keyvalue/watcher@0.2.0-draft in the type model.
+var WatcherInterface = &wit.Interface{
+	Name: "wrpc:keyvalue/watcher@0.2.0-draft",
+	Docs: "Being told of changes: what a component exports that a provider calls.",
+	Funcs: []*wit.Func{
+		{Name: "on-set", Params: []wit.Param{{Name: "bucket", Type: wit.String}, {Name: "key", Type: wit.String}, {Name: "value", Type: must.Type(wit.NewList(wit.U8))}}},
+		{Name: "on-delete", Params: []wit.Param{{Name: "bucket", Type: wit.String}, {Name: "key", Type: wit.String}}},
+	},
+}
