@@ -77,9 +77,11 @@ func NewWith(t testing.TB, config string) *Lattice {
 	return l
 }
 
-func (l *Lattice) connect() *nats.Conn {
+func (l *Lattice) connect() *nats.Conn { return l.connectTo(l.URL) }
+
+func (l *Lattice) connectTo(url string) *nats.Conn {
 	l.T.Helper()
-	nc, err := lattice.Connect(l.T.Context(), lattice.ConnConfig{URL: l.URL})
+	nc, err := lattice.Connect(l.T.Context(), lattice.ConnConfig{URL: url})
 	require.NoError(l.T, err)
 	l.T.Cleanup(nc.Close)
 	return nc
@@ -92,16 +94,29 @@ type Node struct {
 	Conn *nats.Conn
 	// Runtime is the host's, to ask what guests hold.
 	Runtime *component.Runtime
+	// Wire is what the host reaches NATS by; nil: no other than all.
+	Wire *Wire
 
 	l    *Lattice
+	cfg  host.Config
 	stop context.CancelFunc
 	done chan error
 }
 
 // Host starts a host. edit, if not nil, changes its configuration first.
 func (l *Lattice) Host(edit func(*host.Config)) *Node {
+	l.T.Helper()
+	return l.start(nil, edit)
+}
+
+// start starts a host that reaches NATS by a wire, if it is given one.
+func (l *Lattice) start(wire *Wire, edit func(*host.Config)) *Node {
 	t := l.T
 	t.Helper()
+	url := l.URL
+	if wire != nil {
+		url = wire.URL()
+	}
 	id, err := lattice.NewIdentity("")
 	require.NoError(t, err)
 	rt, err := component.New(t.Context(), component.Config{CacheDir: filepath.Join(l.dir, "code")})
@@ -112,12 +127,12 @@ func (l *Lattice) Host(edit func(*host.Config)) *Node {
 	if testing.Verbose() {
 		log = zaptest.NewLogger(t, zaptest.Level(zap.InfoLevel))
 	}
-	n := &Node{Conn: l.connect(), l: l, done: make(chan error, 1)}
+	n := &Node{Conn: l.connectTo(url), Wire: wire, l: l, done: make(chan error, 1)}
 	cfg := host.Config{Lattice: Name, Identity: id, Conn: n.Conn, Runtime: rt, Images: images, Log: log}
 	if edit != nil {
 		edit(&cfg)
 	}
-	n.ID, n.Runtime = cfg.Identity.ID, rt
+	n.ID, n.Runtime, n.cfg = cfg.Identity.ID, rt, cfg
 	l.nodes = append(l.nodes, n)
 	n.Host, err = host.New(cfg)
 	require.NoError(t, err)
