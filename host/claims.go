@@ -26,7 +26,7 @@ func claimsOf(t *claims.Token) (publicKey string, c *event.ComponentClaims) {
 		tags = []string{}
 	}
 	return t.Subject, &event.ComponentClaims{CallAlias: t.CallAlias, Issuer: t.Issuer, Tags: tags, Name: t.Name, Version: t.Version,
-		Revision: strconv.Itoa(int(t.Revision)), NotBefore: human(t.NotBefore), Expires: human(t.Expires)}
+		Revision: max(t.Revision, 0), NotBefore: human(t.NotBefore), Expires: human(t.Expires)}
 }
 
 // human is a time as v1 tells it: seconds since 1970 in digits, or never.

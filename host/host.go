@@ -129,7 +129,7 @@ func (h *Host) open(ctx context.Context) error {
 	if h.events, err = event.NewPublisher(event.PublisherConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID}); err != nil {
 		return err
 	}
-	if h.heard, err = event.Subscribe(ctx, h.cfg.Conn, h.cfg.Lattice); err != nil {
+	if h.heard, err = event.Subscribe(ctx, h.cfg.Conn, h.cfg.Lattice, event.ComponentScaledName, event.ProviderStartedName); err != nil {
 		return err
 	}
 	if h.store, err = state.Open(ctx, h.cfg.Conn, h.cfg.Lattice, state.Options{Domain: h.cfg.JSDomain, Log: h.log}); err != nil {

@@ -340,6 +340,23 @@ func StatsSubject(lattice, host string) string { return lathBase(lattice) + ".ct
 //	lath.v1.{lattice}.beat.{host}
 func BeatSubject(lattice, host string) string { return lathBase(lattice) + ".beat." + host }
 
+// LathEventTypePrefix comes before the name of an event that v1 does not have, in
+// the CloudEvents type: io.github.lathhost.lattice.{name}.
+const LathEventTypePrefix = "io.github.lathhost.lattice."
+
+// LathEventSubject returns the subject of one kind of event that v1 does not have.
+// It is none of v1's: wadm stores all that comes on those, and takes it in one at
+// a time, also what it then skips.
+//
+//	lath.v1.{lattice}.evt.{name}
+func LathEventSubject(lattice, name string) string { return lathBase(lattice) + ".evt." + name }
+
+// AllLathEvents returns the subject that matches every event of a lattice that v1
+// does not have:
+//
+//	lath.v1.{lattice}.evt.>
+func AllLathEvents(lattice string) string { return LathEventSubject(lattice, ">") }
+
 // LatticeBucket returns the bucket of component specs and claims:
 //
 //	LATTICEDATA_{lattice}

@@ -8,7 +8,8 @@ import (
 
 // Data is the body of an event. The types of this file implement it, by value.
 type Data interface {
-	// EventName is the last token of the event's type and subject.
+	// EventName is the last token of the event's type and subject. No two types
+	// share one, whoever defined them.
 	EventName() string
 }
 
@@ -64,7 +65,8 @@ type ComponentClaims struct {
 	Tags      []string `json:"tags"`
 	Name      string   `json:"name"`
 	Version   string   `json:"version"`
-	Revision  string   `json:"revision"`
+	// Revision is never negative, for wadm drops the event of one that is.
+	Revision int32 `json:"revision"`
 	// NotBefore and Expires are seconds since 1970, or "never".
 	NotBefore string `json:"not_before_human"`
 	Expires   string `json:"expires_human"`
@@ -77,7 +79,9 @@ type ComponentScaleFailed struct {
 	ComponentID  string            `json:"component_id"`
 	MaxInstances uint64            `json:"max_instances"`
 	Annotations  map[string]string `json:"annotations"`
-	Error        string            `json:"error"`
+	// PublicKey is that of a signed component.
+	PublicKey string `json:"public_key,omitempty"`
+	Error     string `json:"error"`
 }
 
 // ProviderStarted tells that a provider runs.
@@ -86,6 +90,20 @@ type ProviderStarted struct {
 	ImageRef    string            `json:"image_ref"`
 	ProviderID  string            `json:"provider_id"`
 	Annotations map[string]string `json:"annotations"`
+	// Claims are those of a signed provider that has a name and a version.
+	Claims *ProviderClaims `json:"claims,omitempty"`
+}
+
+// ProviderClaims are what a signed provider says of itself.
+type ProviderClaims struct {
+	Issuer string `json:"issuer"`
+	// Tags are always null in v1.
+	Tags    *string `json:"tags"`
+	Name    string  `json:"name"`
+	Version string  `json:"version"`
+	// NotBefore and Expires are seconds since 1970, or "never".
+	NotBefore string `json:"not_before_human"`
+	Expires   string `json:"expires_human"`
 }
 
 // ProviderStartFailed tells that an accepted provider does not run.
@@ -103,6 +121,24 @@ type ProviderStopped struct {
 	Annotations map[string]string `json:"annotations"`
 	// Reason is "stop" for a command.
 	Reason string `json:"reason"`
+}
+
+// HealthPassed tells that a provider is well, after it was not or was not known to be.
+type HealthPassed struct {
+	HostID     string `json:"host_id"`
+	ProviderID string `json:"provider_id"`
+}
+
+// HealthFailed tells that a provider is not well, after it was.
+type HealthFailed struct {
+	HostID     string `json:"host_id"`
+	ProviderID string `json:"provider_id"`
+}
+
+// HealthStatus tells that a provider is as it was when it was asked before.
+type HealthStatus struct {
+	HostID     string `json:"host_id"`
+	ProviderID string `json:"provider_id"`
 }
 
 // LinkSet tells that a link has been stored.
@@ -131,66 +167,3 @@ type Unknown struct {
 	Kind string
 	Raw  json.RawMessage
 }
-
-// The names of the events.
-const (
-	HostStartedName          = "host_started"
-	HostHeartbeatName        = "host_heartbeat"
-	HostStoppedName          = "host_stopped"
-	ComponentScaledName      = "component_scaled"
-	ComponentScaleFailedName = "component_scale_failed"
-	ProviderStartedName      = "provider_started"
-	ProviderStartFailedName  = "provider_start_failed"
-	ProviderStoppedName      = "provider_stopped"
-	LinkSetName              = "linkdef_set"
-	LinkSetFailedName        = "linkdef_set_failed"
-	LinkDeletedName          = "linkdef_deleted"
-	LabelsChangedName        = "labels_changed"
-	ConfigSetName            = "config_set"
-	ConfigDeletedName        = "config_deleted"
-)
-
-// EventName implements Data.
-func (HostStarted) EventName() string { return HostStartedName }
-
-// EventName implements Data.
-func (HostHeartbeat) EventName() string { return HostHeartbeatName }
-
-// EventName implements Data.
-func (HostStopped) EventName() string { return HostStoppedName }
-
-// EventName implements Data.
-func (ComponentScaled) EventName() string { return ComponentScaledName }
-
-// EventName implements Data.
-func (ComponentScaleFailed) EventName() string { return ComponentScaleFailedName }
-
-// EventName implements Data.
-func (ProviderStarted) EventName() string { return ProviderStartedName }
-
-// EventName implements Data.
-func (ProviderStartFailed) EventName() string { return ProviderStartFailedName }
-
-// EventName implements Data.
-func (ProviderStopped) EventName() string { return ProviderStoppedName }
-
-// EventName implements Data.
-func (LinkSet) EventName() string { return LinkSetName }
-
-// EventName implements Data.
-func (LinkSetFailed) EventName() string { return LinkSetFailedName }
-
-// EventName implements Data.
-func (LinkDeleted) EventName() string { return LinkDeletedName }
-
-// EventName implements Data.
-func (LabelsChanged) EventName() string { return LabelsChangedName }
-
-// EventName implements Data.
-func (ConfigSet) EventName() string { return ConfigSetName }
-
-// EventName implements Data.
-func (ConfigDeleted) EventName() string { return ConfigDeletedName }
-
-// EventName implements Data.
-func (u Unknown) EventName() string { return u.Kind }

@@ -2,7 +2,6 @@ package event
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	cloudevent "github.com/cloudevents/sdk-go/v2/event"
@@ -36,7 +35,7 @@ func (e Event) Encode() ([]byte, error) {
 	out := cloudevent.New()
 	out.SetID(e.ID)
 	out.SetSource(e.Source)
-	out.SetType(lattice.EventTypePrefix + name)
+	out.SetType(typeOf(name))
 	out.SetTime(e.Time)
 	// SetData would take bytes for something to write in base64.
 	out.SetDataContentType(cloudevent.ApplicationJSON)
@@ -62,11 +61,11 @@ func Decode(data []byte) (Event, error) {
 	if err := in.Validate(); err != nil {
 		return Event{}, fmt.Errorf("event: %w: %w", lattice.ErrInvalid, err)
 	}
-	name, ok := strings.CutPrefix(in.Type(), lattice.EventTypePrefix)
-	if !ok || name == "" {
+	name, own, ok := nameOf(in.Type())
+	if !ok {
 		return Event{}, fmt.Errorf("event: %w: type %.80q is not of a lattice", lattice.ErrInvalid, in.Type())
 	}
-	body, err := decodeData(name, in.Data())
+	body, err := decodeData(name, own, in.Data())
 	if err != nil {
 		return Event{}, fmt.Errorf("event %.80s: data: %w", name, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -59,10 +60,12 @@ var golden = []struct {
 		`{"host_id":"` + testSource + `","image_ref":"ghcr.io/x/y:1","component_id":"c","max_instances":0,"annotations":{}}`,
 		[]string{"annotations", "image_ref", "max_instances", "component_id"}},
 	{event.ComponentScaled{HostID: testSource, ImageRef: "r", ComponentID: "c", MaxInstances: 5, PublicKey: "M1", Claims: &event.ComponentClaims{
-		Issuer: "A1", Tags: []string{"a"}, Name: "one", Version: "1.0", Revision: "3", NotBefore: "never", Expires: "1700000000"}},
+		Issuer: "A1", Tags: []string{"a"}, Name: "one", Version: "1.0", Revision: 3, NotBefore: "never", Expires: "1700000000"}},
 		`{"host_id":"` + testSource + `","image_ref":"r","component_id":"c","max_instances":5,"annotations":{},"public_key":"M1",` +
-			`"claims":{"issuer":"A1","tags":["a"],"name":"one","version":"1.0","revision":"3","not_before_human":"never","expires_human":"1700000000"}}`,
+			`"claims":{"issuer":"A1","tags":["a"],"name":"one","version":"1.0","revision":3,"not_before_human":"never","expires_human":"1700000000"}}`,
 		nil},
+	{event.ComponentScaleFailed{HostID: testSource, ImageRef: "r", ComponentID: "c", MaxInstances: 1, PublicKey: "M1", Error: "no"},
+		`{"host_id":"` + testSource + `","image_ref":"r","component_id":"c","max_instances":1,"annotations":{},"public_key":"M1","error":"no"}`, nil},
 	{event.ComponentScaleFailed{HostID: testSource, ImageRef: "r", ComponentID: "c", MaxInstances: 1,
 		Annotations: map[string]string{"wasmcloud.dev/managed-by": "wadm"}, Error: `pull "r": <none>`},
 		`{"host_id":"` + testSource + `","image_ref":"r","component_id":"c","max_instances":1,` +
@@ -71,6 +74,17 @@ var golden = []struct {
 	{event.ProviderStarted{HostID: testSource, ImageRef: "keyvalue", ProviderID: "kv"},
 		`{"host_id":"` + testSource + `","image_ref":"keyvalue","provider_id":"kv","annotations":{}}`,
 		[]string{"annotations", "image_ref", "provider_id"}},
+	{event.ProviderStarted{HostID: testSource, ImageRef: "r", ProviderID: "kv", Claims: &event.ProviderClaims{
+		Issuer: "A1", Name: "one", Version: "1.0", NotBefore: "never", Expires: "1700000000"}},
+		`{"host_id":"` + testSource + `","image_ref":"r","provider_id":"kv","annotations":{},"claims":{"issuer":"A1","tags":null,"name":"one",` +
+			`"version":"1.0","not_before_human":"never","expires_human":"1700000000"},"instance_id":"kv","public_key":"kv","link_name":"default"}`,
+		nil},
+	{event.HealthPassed{HostID: testSource, ProviderID: "kv"},
+		`{"host_id":"` + testSource + `","provider_id":"kv"}`, []string{"host_id", "provider_id"}},
+	{event.HealthFailed{HostID: testSource, ProviderID: "kv"},
+		`{"host_id":"` + testSource + `","provider_id":"kv"}`, []string{"host_id", "provider_id"}},
+	{event.HealthStatus{HostID: testSource, ProviderID: "kv"},
+		`{"host_id":"` + testSource + `","provider_id":"kv"}`, []string{"host_id", "provider_id"}},
 	{event.ProviderStartFailed{ProviderRef: "r", ProviderID: "kv", HostID: testSource, Error: "no"},
 		`{"provider_ref":"r","provider_id":"kv","host_id":"` + testSource + `","error":"no","link_name":"default"}`,
 		[]string{"error", "provider_id", "provider_ref"}},
@@ -92,6 +106,32 @@ var golden = []struct {
 		`{"source_id":"a","target":"b","name":"n","wit_namespace":"wasi","wit_package":"http","interfaces":["x"]}`, nil},
 }
 
+// goldenOwn has every event that v1 does not have.
+var goldenOwn = []struct {
+	data      event.Data
+	body      string
+	mandatory []string
+}{
+	{event.ComponentTrapped{HostID: testSource, ComponentID: "c", ImageRef: "r", Count: 12, Function: "a:b/c.d", SourceID: "s",
+		Code: "unreachable", Cause: "c: a:b/c.d: unreachable", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736"},
+		`{"host_id":"` + testSource + `","component_id":"c","image_ref":"r","count":12,"function":"a:b/c.d","source_id":"s",` +
+			`"code":"unreachable","cause":"c: a:b/c.d: unreachable","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}`,
+		[]string{"host_id", "component_id", "count", "function", "code", "cause", "trace_id"}},
+	{event.ComponentCrashLoop{HostID: testSource, ComponentID: "c", ImageRef: "r", Traps: 20, Calls: 21, WindowSeconds: 30,
+		Function: "a:b/c.d", Code: "unreachable", Cause: "c: unreachable", TraceID: "4b"},
+		`{"host_id":"` + testSource + `","component_id":"c","image_ref":"r","traps":20,"calls":21,"window_seconds":30,` +
+			`"function":"a:b/c.d","code":"unreachable","cause":"c: unreachable","trace_id":"4b"}`,
+		[]string{"host_id", "component_id", "traps", "calls", "window_seconds", "cause"}},
+	{event.ProviderCrashed{HostID: testSource, ProviderID: "kv", ImageRef: "r", Cause: "exit status 1", Crashes: 2, RestartMilliseconds: 200},
+		`{"host_id":"` + testSource + `","provider_id":"kv","image_ref":"r","cause":"exit status 1","crashes":2,"restart_ms":200}`,
+		[]string{"host_id", "provider_id", "cause", "crashes", "restart_ms"}},
+	{event.ProviderCrashLoop{HostID: testSource, ProviderID: "kv", ImageRef: "r", Cause: "exit status 1", Crashes: 8, WindowSeconds: 60, RestartMilliseconds: 30000},
+		`{"host_id":"` + testSource + `","provider_id":"kv","image_ref":"r","cause":"exit status 1","crashes":8,"window_seconds":60,"restart_ms":30000}`,
+		[]string{"host_id", "provider_id", "cause", "crashes", "window_seconds", "restart_ms"}},
+}
+
+const headOwn = `{"specversion":"1.0","id":"` + testID + `","source":"` + testSource + `","type":"io.github.lathhost.lattice.`
+
 func newEvent(data event.Data) event.Event {
 	return event.Event{
 		ID: testID, Source: testSource, Data: data,
@@ -101,7 +141,11 @@ func newEvent(data event.Data) event.Event {
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for _, tc := range golden {
+	for i, tc := range slices.Concat(golden, goldenOwn) {
+		head := head
+		if i >= len(golden) {
+			head = headOwn
+		}
 		got, err := newEvent(tc.data).Encode()
 		require.NoError(t, err)
 		require.Equal(t, head+tc.data.EventName()+middle+tc.body+"}", string(got))
@@ -121,7 +165,11 @@ func TestGolden(t *testing.T) {
 // its place, there is no event.
 func TestMandatoryFields(t *testing.T) {
 	t.Parallel()
-	for _, tc := range golden {
+	for i, tc := range slices.Concat(golden, goldenOwn) {
+		head := head
+		if i >= len(golden) {
+			head = headOwn
+		}
 		for _, field := range tc.mandatory {
 			for _, how := range []string{"missing", "null"} {
 				var body map[string]any
@@ -167,6 +215,20 @@ func TestDecodeV1Peers(t *testing.T) {
 	require.ErrorIs(t, err, lattice.ErrInvalid)
 }
 
+// An event under a type of another's name is of no known kind, whatever it holds.
+func TestTypesAreNotMixedUp(t *testing.T) {
+	t.Parallel()
+	for _, data := range []string{
+		head + "component_trapped" + middle + `{}}`,
+		headOwn + "host_stopped" + middle + `{"labels":{}}}`,
+		headOwn + "from_the_future" + middle + `{}}`,
+	} {
+		e, err := event.Decode([]byte(data))
+		require.NoError(t, err)
+		require.IsType(t, event.Unknown{}, e.Data)
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
 	good := `{"labels":{}}}`
@@ -191,6 +253,9 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func FuzzEvent(f *testing.F) {
+	for _, tc := range goldenOwn {
+		f.Add([]byte(headOwn + tc.data.EventName() + middle + tc.body + "}"))
+	}
 	for _, tc := range golden {
 		f.Add([]byte(head + tc.data.EventName() + middle + tc.body + "}"))
 	}
@@ -272,6 +337,50 @@ func TestWaitForAnOutcome(t *testing.T) {
 	require.NoError(t, sub.Close())
 	_, err = sub.Next(ctx)
 	require.Error(t, err)
+}
+
+// What v1 has no event for is told where v1's readers do not listen.
+func TestOwnEventsHaveTheirOwnSubject(t *testing.T) {
+	t.Parallel()
+	nc := start(t, natsserver.Config{})
+	v1, err := nc.SubscribeSync("wasmbus.evt.default.>")
+	require.NoError(t, err)
+	own, err := nc.SubscribeSync("lath.v1.default.evt.component_trapped")
+	require.NoError(t, err)
+	all, err := event.Subscribe(t.Context(), nc, "default")
+	require.NoError(t, err)
+	defer all.Close()
+	one, err := event.Subscribe(t.Context(), nc, "default", event.ComponentTrappedName)
+	require.NoError(t, err)
+	defer one.Close()
+	p := newPublisher(t, nc)
+	require.NoError(t, p.Publish(event.ComponentTrapped{ComponentID: "c", Count: 1}))
+	require.NoError(t, p.Publish(event.HostStopped{}))
+
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	msg, err := v1.NextMsgWithContext(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "wasmbus.evt.default.host_stopped", msg.Subject)
+	msg, err = own.NextMsgWithContext(ctx)
+	require.NoError(t, err)
+	require.Contains(t, string(msg.Data), `"type":"io.github.lathhost.lattice.component_trapped"`)
+	var heard []string
+	for range 2 {
+		e, err := all.Next(ctx)
+		require.NoError(t, err)
+		heard = append(heard, e.Data.EventName())
+	}
+	require.ElementsMatch(t, []string{event.ComponentTrappedName, event.HostStoppedName}, heard)
+	e, err := one.Next(ctx)
+	require.NoError(t, err)
+	require.Equal(t, event.ComponentTrappedName, e.Data.EventName())
+
+	_, err = event.Subscribe(ctx, nc, "default", "nonsense")
+	require.ErrorIs(t, err, lattice.ErrInvalid)
+	nc.Close()
+	_, err = one.Next(ctx)
+	require.ErrorIs(t, err, lattice.ErrDisconnected)
 }
 
 func TestTooLargeToPublish(t *testing.T) {

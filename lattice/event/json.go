@@ -4,40 +4,70 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/lathhost/lath/lattice"
 )
 
 // kind is how one kind of event is read: the fields it cannot do without, and
-// the decoder of its type.
+// the decoder of its type. Own ones are none of v1's.
 type kind struct {
+	own      bool
 	required []string
 	decode   func([]byte) (Data, error)
 }
 
-// kinds has every event with a type. The required fields are those that wadm
-// requires, since an event that lacks one is lost on it.
-func kinds() map[string]kind {
-	link := []string{"source_id", "target", "wit_namespace", "wit_package", "interfaces"}
-	return map[string]kind{
-		HostStartedName: {[]string{"friendly_name", "labels"}, into[HostStarted]},
-		HostHeartbeatName: {[]string{"components/actors", "providers", "friendly_name", "labels", "version",
-			"uptime_human", "uptime_seconds"}, into[HostHeartbeat]},
-		HostStoppedName:          {[]string{"labels"}, into[HostStopped]},
-		ComponentScaledName:      {[]string{"annotations", "image_ref", "max_instances", "component_id"}, into[ComponentScaled]},
-		ComponentScaleFailedName: {[]string{"annotations", "image_ref", "max_instances", "component_id", "error"}, into[ComponentScaleFailed]},
-		ProviderStartedName:      {[]string{"annotations", "image_ref", "provider_id"}, into[ProviderStarted]},
-		ProviderStartFailedName:  {[]string{"error", "provider_id", "provider_ref"}, into[ProviderStartFailed]},
-		ProviderStoppedName:      {[]string{"annotations", "provider_id", "reason"}, into[ProviderStopped]},
-		LinkSetName:              {link, into[LinkSet]},
-		LinkSetFailedName:        {append(slices.Clip(link), "error"), into[LinkSetFailed]},
-		LinkDeletedName:          {[]string{"source_id", "name", "wit_namespace", "wit_package"}, into[LinkDeleted]},
-		LabelsChangedName:        {[]string{"host_id", "labels"}, into[LabelsChanged]},
-		ConfigSetName:            {[]string{"config_name"}, into[ConfigSet]},
-		ConfigDeletedName:        {[]string{"config_name"}, into[ConfigDeleted]},
+// kinds has every event with a type, by its name. The required fields are those
+// that wadm requires, since an event that lacks one is lost on it.
+var kinds = map[string]kind{
+	HostStartedName: {false, []string{"friendly_name", "labels"}, into[HostStarted]},
+	HostHeartbeatName: {false, []string{"components/actors", "providers", "friendly_name", "labels", "version",
+		"uptime_human", "uptime_seconds"}, into[HostHeartbeat]},
+	HostStoppedName:          {false, []string{"labels"}, into[HostStopped]},
+	ComponentScaledName:      {false, []string{"annotations", "image_ref", "max_instances", "component_id"}, into[ComponentScaled]},
+	ComponentScaleFailedName: {false, []string{"annotations", "image_ref", "max_instances", "component_id", "error"}, into[ComponentScaleFailed]},
+	ProviderStartedName:      {false, []string{"annotations", "image_ref", "provider_id"}, into[ProviderStarted]},
+	ProviderStartFailedName:  {false, []string{"error", "provider_id", "provider_ref"}, into[ProviderStartFailed]},
+	ProviderStoppedName:      {false, []string{"annotations", "provider_id", "reason"}, into[ProviderStopped]},
+	HealthPassedName:         {false, []string{"provider_id", "host_id"}, into[HealthPassed]},
+	HealthFailedName:         {false, []string{"provider_id", "host_id"}, into[HealthFailed]},
+	HealthStatusName:         {false, []string{"provider_id", "host_id"}, into[HealthStatus]},
+	LinkSetName:              {false, []string{"source_id", "target", "wit_namespace", "wit_package", "interfaces"}, into[LinkSet]},
+	LinkSetFailedName:        {false, []string{"source_id", "target", "wit_namespace", "wit_package", "interfaces", "error"}, into[LinkSetFailed]},
+	LinkDeletedName:          {false, []string{"source_id", "name", "wit_namespace", "wit_package"}, into[LinkDeleted]},
+	LabelsChangedName:        {false, []string{"host_id", "labels"}, into[LabelsChanged]},
+	ConfigSetName:            {false, []string{"config_name"}, into[ConfigSet]},
+	ConfigDeletedName:        {false, []string{"config_name"}, into[ConfigDeleted]},
+
+	ComponentTrappedName:   {true, []string{"host_id", "component_id", "count", "function", "code", "cause", "trace_id"}, into[ComponentTrapped]},
+	ComponentCrashLoopName: {true, []string{"host_id", "component_id", "traps", "calls", "window_seconds", "cause"}, into[ComponentCrashLoop]},
+	ProviderCrashedName:    {true, []string{"host_id", "provider_id", "cause", "crashes", "restart_ms"}, into[ProviderCrashed]},
+	ProviderCrashLoopName:  {true, []string{"host_id", "provider_id", "cause", "crashes", "window_seconds", "restart_ms"}, into[ProviderCrashLoop]},
+}
+
+// typeOf is the CloudEvents type of the events of a name.
+func typeOf(name string) string {
+	if kinds[name].own {
+		return lattice.LathEventTypePrefix + name
 	}
+	return lattice.EventTypePrefix + name
+}
+
+// subjectOf is where the events of a name are told.
+func subjectOf(of, name string) string {
+	if kinds[name].own {
+		return lattice.LathEventSubject(of, name)
+	}
+	return lattice.EventSubject(of, name)
+}
+
+// nameOf takes a CloudEvents type apart; own ones are none of v1's.
+func nameOf(typ string) (name string, own, ok bool) {
+	if name, own = strings.CutPrefix(typ, lattice.LathEventTypePrefix); own {
+		return name, true, name != ""
+	}
+	name, ok = strings.CutPrefix(typ, lattice.EventTypePrefix)
+	return name, false, ok && name != ""
 }
 
 func into[T Data](raw []byte) (Data, error) {
@@ -48,10 +78,11 @@ func into[T Data](raw []byte) (Data, error) {
 	return data, nil
 }
 
-// decodeData reads the body of an event of the given name.
-func decodeData(name string, raw []byte) (Data, error) {
-	k, ok := kinds()[name]
-	if !ok {
+// decodeData reads the body of an event of the given name. One that bears
+// another's name is of no known kind.
+func decodeData(name string, own bool, raw []byte) (Data, error) {
+	k, ok := kinds[name]
+	if !ok || k.own != own {
 		return Unknown{Kind: name, Raw: bytes.Clone(raw)}, nil
 	}
 	var fields map[string]json.RawMessage
@@ -125,10 +156,17 @@ func (d ComponentScaleFailed) MarshalJSON() ([]byte, error) {
 	return lattice.EncodeJSON(componentScaleFailedJSON(d))
 }
 
-// MarshalJSON never writes null annotations.
+// MarshalJSON never writes null annotations, and adds v1's older fields where v1
+// does: beside claims.
 func (d ProviderStarted) MarshalJSON() ([]byte, error) {
 	d.Annotations = lattice.StringMap(d.Annotations)
-	return lattice.EncodeJSON(providerStartedJSON(d))
+	if d.Claims == nil {
+		return lattice.EncodeJSON(providerStartedJSON(d))
+	}
+	return lattice.EncodeJSON(struct {
+		providerStartedJSON
+		legacyProvider
+	}{providerStartedJSON(d), legacyProvider{d.ProviderID, d.ProviderID, lattice.DefaultLinkName}})
 }
 
 // MarshalJSON adds v1's constant link_name.

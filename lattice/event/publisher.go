@@ -58,7 +58,7 @@ func (p *Publisher) Publish(data Data) error {
 		return fmt.Errorf("publish event %s: %w: it has %d bytes, more than the %d that NATS carries (max_payload)",
 			name, lattice.ErrInvalid, len(body), limit)
 	}
-	if err := p.cfg.Conn.Publish(lattice.EventSubject(p.cfg.Lattice, name), body); err != nil {
+	if err := p.cfg.Conn.Publish(subjectOf(p.cfg.Lattice, name), body); err != nil {
 		return fmt.Errorf("publish event %s: %w", name, lattice.Disconnected(err))
 	}
 	return nil
