@@ -13,6 +13,7 @@ import (
 	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
+	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/state"
 	"github.com/lathhost/lath/wit"
 )
@@ -124,17 +125,17 @@ func (h *Host) announceLink(l lattice.Link) {
 	if slices.ContainsFunc(append(slices.Clip(l.SourceConfig), l.TargetConfig...), state.IsSecret) {
 		return
 	}
-	d := ctl.NewLinkDefinition(l)
+	d := wire.NewLinkDefinition(l)
 	d.SourceConfig, d.TargetConfig = h.store.MergedConfig(l.SourceConfig), h.store.MergedConfig(l.TargetConfig)
 	h.tellEnds(l, d, lattice.ProviderLinkPut)
 }
 
 // announceLinkGone tells both ends of a link that it is gone.
 func (h *Host) announceLinkGone(l lattice.Link) {
-	h.tellEnds(l, ctl.NewLinkDefinition(l), lattice.ProviderLinkDelete)
+	h.tellEnds(l, wire.NewLinkDefinition(l), lattice.ProviderLinkDelete)
 }
 
-func (h *Host) tellEnds(l lattice.Link, d ctl.LinkDefinition, subject func(lattice, id string) string) {
+func (h *Host) tellEnds(l lattice.Link, d wire.LinkDefinition, subject func(lattice, id string) string) {
 	data, err := lattice.EncodeJSON(d)
 	if err == nil {
 		err = errors.Join(
