@@ -11,6 +11,7 @@ import (
 
 	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/beat"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
 	"github.com/lathhost/lath/lattice/state"
@@ -40,6 +41,8 @@ type Host struct {
 	counts  *ctl.StatsServer
 	unsure  *questions
 	wanted  wanted
+	peers   *beat.Listener
+	pulse   *beat.Beater
 
 	mu         sync.Mutex
 	stopping   bool
@@ -84,6 +87,9 @@ func (h *Host) Run(ctx context.Context) error {
 	if err == nil {
 		err = server.Start(ctx)
 	}
+	if err == nil {
+		err = h.startPulse()
+	}
 	if err != nil {
 		return errors.Join(err, h.close())
 	}
@@ -103,6 +109,7 @@ func (h *Host) Run(ctx context.Context) error {
 	defer cancel()
 	err = h.drain(ctx, server)
 	endWatch()
+	h.pulse.Close()
 	h.publish(event.HostStopped{Labels: h.labels.all()})
 	if h.cfg.Conn.IsConnected() {
 		err = errors.Join(err, lattice.Flush(ctx, h.cfg.Conn))
@@ -144,6 +151,9 @@ func (h *Host) open(ctx context.Context) error {
 	if h.control, err = ctl.NewClient(ctl.ClientConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, Timeout: contractTimeout}); err != nil {
 		return err
 	}
+	if h.peers, err = beat.Listen(ctx, beat.ListenerConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, Self: h.cfg.Identity.ID}); err != nil {
+		return err
+	}
 	h.router = link.NewRouter(h.cfg.Lattice, (*local)(h), h.client)
 	h.router.SetTimeout(h.cfg.LinkTime)
 	h.refreshLinks()
@@ -168,6 +178,9 @@ func (h *Host) close() error {
 	}
 	if h.client != nil {
 		errs = append(errs, h.client.Close())
+	}
+	if h.peers != nil {
+		errs = append(errs, h.peers.Close())
 	}
 	if h.heard != nil {
 		errs = append(errs, h.heard.Close())
@@ -202,6 +215,7 @@ func (h *Host) drain(ctx context.Context, server *ctl.Server) error {
 	h.mu.Lock()
 	h.stopping = true
 	h.mu.Unlock()
+	h.pulse.Soon()
 	errs := []error{server.Shutdown(ctx)}
 	cut := context.AfterFunc(ctx, h.abandon) // commands that take longer
 	h.tasks.Wait()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/beat"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/wit"
 )
@@ -212,6 +213,12 @@ func (w *Workload) Describe() lattice.ComponentDescription {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return lattice.ComponentDescription{ID: w.cfg.ID, ImageRef: w.cfg.Image, MaxInstances: w.max, Annotations: w.annotations, Limits: w.cfg.Limits}
+}
+
+// Load returns how full the workload is.
+func (w *Workload) Load() beat.Load {
+	running, waiting := w.admit.load()
+	return beat.Load{ID: w.cfg.ID, Running: uint32(running), Waiting: uint32(waiting), Limit: uint32(w.admit.limit.Load())}
 }
 
 // Stats returns what the workload's meter has counted, and what runs now.

@@ -3,6 +3,7 @@ package beat
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,16 +25,16 @@ func TestPulse(t *testing.T) {
 		lost := make(chan Peer, 1)
 		l := newListener(ListenerConfig{Lattice: "default", OnLost: func(p Peer) { lost <- p }})
 		l.done.Go(l.watch)
-		cut, draining := false, false
-		var last time.Time
+		var cut, draining atomic.Bool
+		var last atomic.Int64
 		b := newBeater(func(data []byte) error {
-			if cut {
+			if cut.Load() {
 				return lattice.ErrDisconnected
 			}
-			last = time.Now()
+			last.Store(time.Now().UnixNano())
 			l.hear(lattice.BeatSubject("default", host), data)
 			return nil
-		}, func(b *Beat) { b.Draining, b.Inbox, b.Components = draining, "_INBOX.x", []Load{{ID: "x", Limit: 1}} },
+		}, func(b *Beat) { b.Draining, b.Inbox, b.Components = draining.Load(), "_INBOX.x", []Load{{ID: "x", Limit: 1}} },
 			func(err error) { t.Errorf("a lost connection is not told: %v", err) })
 		b.done.Go(b.run)
 		synctest.Wait()
@@ -42,20 +43,20 @@ func TestPulse(t *testing.T) {
 		require.Empty(t, lost)
 		require.False(t, l.Suspect("x"))
 
-		cut = true
+		cut.Store(true)
 		p := <-lost
-		require.LessOrEqual(t, time.Since(last), 5*time.Second)
+		require.LessOrEqual(t, time.Since(time.Unix(0, last.Load())), 5*time.Second)
 		require.Equal(t, []any{host, Unreachable, "_INBOX.x"}, []any{p.ID, p.State, p.Inbox})
 		synctest.Wait()
 		require.True(t, l.Suspect("x"))
 		require.False(t, l.Suspect("y"))
 
-		cut = false
+		cut.Store(false)
 		time.Sleep(Interval)
 		synctest.Wait()
 		require.False(t, l.Suspect("x"))
 
-		draining = true
+		draining.Store(true)
 		before := time.Now()
 		b.Soon()
 		b.Soon()

@@ -72,6 +72,7 @@ type Peer struct {
 // reads no clock itself, does no I/O, and is not safe for concurrent use.
 type Table struct {
 	self    string
+	most    int // peers
 	peers   map[string]*peer
 	checked time.Time
 	// Dropped counts beats that changed nothing: repeated, late or ahead of time,
@@ -82,7 +83,7 @@ type Table struct {
 // NewTable returns an empty table. self is the host whose table it is: no
 // candidate, and a sign that the listener hears; empty: none.
 func NewTable(self string, now time.Time) *Table {
-	return &Table{self: self, peers: map[string]*peer{}, checked: now}
+	return &Table{self: self, most: maxPeers, peers: map[string]*peer{}, checked: now}
 }
 
 // line is what one start of a host has told.
@@ -133,7 +134,7 @@ func (t *Table) Hear(host string, b Beat, now time.Time) (changed bool) {
 
 // admit makes a place for a host that is not known, or returns nil.
 func (t *Table) admit(host string, b *Beat, now time.Time) *peer {
-	if b.Final || lattice.ValidHostID(host) != nil || len(t.peers) >= maxPeers && !t.evict(now) {
+	if b.Final || lattice.ValidHostID(host) != nil || len(t.peers) >= t.most && !t.evict(now) {
 		return nil
 	}
 	p := &peer{id: host, line: newLine(b, now), left: true} // until it is taken

@@ -286,20 +286,23 @@ func TestRelief(t *testing.T) {
 
 func TestTableIsBounded(t *testing.T) {
 	t.Parallel()
+	const most = 16
 	w := newWorld(t, "")
+	require.Equal(t, maxPeers, w.table.most)
+	w.table.most = most
 	require.False(t, w.hear("not-a-host", 1, 0))
-	hosts := make([]string, maxPeers+2)
+	hosts := make([]string, most+2)
 	for i := range hosts {
 		hosts[i] = newHost(t)
 		w.hear(hosts[i], 1, 0)
 	}
-	require.Len(t, w.table.Peers(), maxPeers)
-	require.Equal(t, "unknown", w.state(hosts[maxPeers]), "no host that answers makes room")
+	require.Len(t, w.table.Peers(), most)
+	require.Equal(t, "unknown", w.state(hosts[most]), "no host that answers makes room")
 	w.table.Hear(hosts[7], Beat{Start: 1, At: 1, Final: true}, w.now)
-	require.True(t, w.hear(hosts[maxPeers], 1, 0), "one that left does")
+	require.True(t, w.hear(hosts[most], 1, 0), "one that left does")
 	w.pass(Doubt+Silence+Interval, true)
-	require.True(t, w.hear(hosts[maxPeers+1], 1, 0), "and one that nobody needs to know of any more")
-	require.Len(t, w.table.Peers(), maxPeers)
+	require.True(t, w.hear(hosts[most+1], 1, 0), "and one that nobody needs to know of any more")
+	require.Len(t, w.table.Peers(), most)
 }
 
 func TestWire(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -141,6 +142,10 @@ func NewServer(nc *nats.Conn, cfg ServerConfig) (*Server, error) {
 	s.base, s.stop = context.WithCancelCause(context.Background())
 	return s, nil
 }
+
+// Inbox returns what all subjects begin with on which the server hears from its
+// callers, without the dot that follows.
+func (s *Server) Inbox() string { return strings.TrimSuffix(s.mux.prefix, ".") }
 
 // Stats returns the server's counters.
 func (s *Server) Stats() Stats { return s.mux.stats() }

@@ -1,0 +1,33 @@
+package host
+
+import (
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/lattice/beat"
+)
+
+// startPulse begins to tell others that this host is there.
+func (h *Host) startPulse() error {
+	var err error
+	h.pulse, err = beat.NewBeater(beat.BeaterConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Fill: h.fillBeat,
+		OnError: func(err error) { h.log.Warn("beat not sent: other hosts will take this one for unreachable", zap.Error(err)) }})
+	return err
+}
+
+// fillBeat writes what the host has to say into a beat.
+func (h *Host) fillBeat(b *beat.Beat) {
+	b.Inbox = h.server.Inbox()
+	for _, d := range h.listComponents() {
+		b.Components = append(b.Components, d.Load())
+	}
+	for _, p := range h.listProviders() {
+		b.Components = append(b.Components, beat.Load{ID: p.id})
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b.Draining = h.stopping
+}
+
+// Peers returns the hosts of the lattice that this one has heard, itself
+// included, by id.
+func (h *Host) Peers() []beat.Peer { return h.peers.Peers() }
