@@ -45,6 +45,9 @@ const (
 	// HeaderHops, "1" on an invocation, asks for the hops that the call makes
 	// along links; on the end of the results it holds them.
 	HeaderHops = "lath-hops"
+	// HeaderMore, "1" on a handshake, says that parameters are missing, so that the
+	// caller has to send the rest of them, or at least their end.
+	HeaderMore = "lath-more"
 	// HeaderCommandID names a control request, so that a repeat of it gets the
 	// first one's answer.
 	HeaderCommandID = "lath-command-id"

@@ -59,8 +59,9 @@ func (c *Client) Invoke(ctx context.Context, t Target, m Meta, params []byte, re
 	if len(results) > 0 {
 		window = c.cfg.Window
 	}
-	rest, err := c.publishInvocation(subject, inbox, m.header(left, window), params)
-	if err != nil {
+	header := m.header(left, window)
+	now, rest := c.cut(inbox, header, params)
+	if err := c.publishInvocation(subject, inbox, header, now); err != nil {
 		c.mux.unregister(id)
 		return nil, call.named(err)
 	}

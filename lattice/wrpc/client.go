@@ -99,6 +99,7 @@ type Client struct {
 	cfg ClientConfig
 	mux *mux
 
+	waiters   sync.Pool      // of *waiter
 	pumps     sync.WaitGroup // of streaming calls
 	abandoned atomic.Int64
 	late      chan string // inboxes of callees that accepted a call given up
@@ -160,12 +161,15 @@ func endOfContext(ctx context.Context, sent bool) *Error {
 	return e
 }
 
-// publishInvocation sends the first message of a call and returns the
-// parameters that did not fit.
-func (c *Client) publishInvocation(subject, inbox string, h nats.Header, params []byte) (rest []byte, err error) {
+// cut cuts parameters into those that fit the invocation, and the rest.
+func (c *Client) cut(inbox string, h nats.Header, params []byte) (now, rest []byte) {
 	n := firstSlice(maxPayload(c.nc), inbox, h, len(params))
-	err = publishError(c.nc.PublishMsg(&nats.Msg{Subject: subject, Reply: inbox, Header: h, Data: params[:n]}))
-	return params[n:], err
+	return params[:n], params[n:]
+}
+
+// publishInvocation sends the first message of a call.
+func (c *Client) publishInvocation(subject, inbox string, h nats.Header, params []byte) error {
+	return publishError(c.nc.PublishMsg(&nats.Msg{Subject: subject, Reply: inbox, Header: h, Data: params}))
 }
 
 // abandon goes on listening for the handshake of a call that was given up

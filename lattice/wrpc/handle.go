@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -18,14 +19,22 @@ type handling struct {
 	v       *Serving
 	e       Export
 	limiter *Limiter
-	accept  nats.Header // of handshakes to Lath callers; nobody writes to it
+	// Of handshakes to Lath callers: more is for one whose parameters did not all
+	// come with the invocation. Nobody writes to them.
+	accept, more nats.Header
 }
 
-func acceptHeader(e *Export, window int) nats.Header {
-	h := nats.Header{lattice.HeaderLath: []string{lattice.LathVersion}}
-	if len(e.ParamPaths) > 0 {
-		h[lattice.HeaderWindow] = []string{strconv.Itoa(window)}
+func newHandling(v *Serving, e *Export) *handling {
+	h := &handling{v: v, e: *e, limiter: e.Limiter}
+	if h.limiter == nil {
+		h.limiter = NewLimiter(Limits{})
 	}
+	h.accept = nats.Header{lattice.HeaderLath: []string{lattice.LathVersion}}
+	if len(e.ParamPaths) > 0 {
+		h.accept[lattice.HeaderWindow] = []string{strconv.Itoa(v.s.cfg.Window)}
+	}
+	h.more = maps.Clone(h.accept)
+	h.more[lattice.HeaderMore] = []string{wantMore}
 	return h
 }
 
@@ -39,7 +48,12 @@ func (h *handling) receive(m *nats.Msg) {
 	}
 	in, dropped := parseInvocation(m.Header)
 	s.mux.badHeaders.Add(uint64(dropped))
-	inc := &incoming{h: h, invocation: in, caller: m.Reply, arrived: time.Now()}
+	inc := &incoming{h: h, invocation: in, caller: m.Reply}
+	limit := s.cfg.MaxTime
+	if in.timeout > 0 {
+		limit = min(limit, in.timeout)
+	}
+	inc.ctx.Context, inc.ctx.meta, inc.ctx.until = h.v.base, in.Meta, time.Now().Add(limit)
 	inc.req = Request{Meta: in.Meta, Subject: m.Subject, Params: m.Data, Lath: in.lath}
 	if !h.v.enter() {
 		inc.turnAway(&Error{Code: Busy, Detail: "host is leaving"})
@@ -59,12 +73,11 @@ func (h *handling) receive(m *nats.Msg) {
 type incoming struct {
 	session
 	invocation
-	h       *handling
-	req     Request
-	caller  string // C
-	arrived time.Time
+	h      *handling
+	req    Request
+	caller string // C
+	ctx    serveContext
 
-	cancel context.CancelCauseFunc
 	// unary: all parameters are here, and no stream comes or goes. Then the
 	// session has no channels, and of the inbox only a cancel matters.
 	unary bool
@@ -74,19 +87,13 @@ type incoming struct {
 func (in *incoming) serve(turn chan struct{}) {
 	h := in.h
 	defer h.v.leave()
-	limit := h.v.s.cfg.MaxTime
-	if in.timeout > 0 {
-		limit = min(limit, in.timeout)
-	}
-	ctx, stop := context.WithDeadline(h.v.base, in.arrived.Add(limit))
-	defer stop()
+	var ctx context.Context = &in.ctx
+	defer in.ctx.end()
 	if turn != nil && !h.limiter.wait(ctx, turn) {
 		in.turnAway(&Error{Code: Busy, Detail: "too many calls"})
 		return
 	}
 	defer h.limiter.leave()
-	ctx, in.cancel = context.WithCancelCause(ContextWithMeta(ctx, in.Meta))
-	defer in.cancel(nil)
 	if h.e.Admit != nil {
 		release, err := h.e.Admit(ctx, &in.req)
 		if err != nil {
@@ -132,11 +139,10 @@ func (in *incoming) run(ctx context.Context) {
 	s := in.h.v.s
 	in.mux, in.nc, in.trailers = s.mux, s.nc, in.lath
 	results := lattice.ResultsSubject(in.caller)
-	done := in.completeness()
-	whole, err := done(in.req.Params)
+	whole, err := in.h.whole(in.req.Params)
 	if in.unary = err == nil && whole && in.h.e.Stream == nil; !in.unary {
 		in.session.init(s.mux, s.cfg.MaxParams, s.cfg.MaxQueued, s.cfg.Window, in.h.e.ParamPaths)
-		in.onFail = func(err *Error) { in.cancel(err) }
+		in.onFail = func(err *Error) { in.ctx.interrupt(err) }
 		in.open(results, lattice.ParamsCreditSubject(in.caller), in.lath, in.invocation.window)
 		// Readers and writers end with the call.
 		defer context.AfterFunc(ctx, func() { in.fail(endOfContext(ctx, true)) })()
@@ -148,7 +154,7 @@ func (in *incoming) run(ctx context.Context) {
 	}
 	in.id = id
 	defer s.mux.unregister(id)
-	if err := in.accept(inbox); err != nil {
+	if err := in.accept(inbox, whole || err != nil); err != nil {
 		in.report(err)
 		return
 	}
@@ -158,7 +164,7 @@ func (in *incoming) run(ctx context.Context) {
 	case len(in.req.Params) > s.cfg.MaxParams:
 		err = &Error{Code: Refused, Detail: "parameters are too large"}
 	case !whole:
-		err = in.awaitParams(ctx, done)
+		err = in.awaitParams(ctx)
 	}
 	if err != nil {
 		in.finish(results, err)
@@ -172,19 +178,30 @@ func malformedParams(err error) error {
 	return &Error{Code: Refused, Detail: "parameters are malformed: " + cleanDetail(err.Error())}
 }
 
-// completeness returns the test for whole parameters.
-func (in *incoming) completeness() func([]byte) (bool, error) {
-	if in.h.e.Done != nil {
-		return in.h.e.Done
+// whole reports whether parameters that came in one message are all of them.
+func (h *handling) whole(params []byte) (bool, error) {
+	if h.e.Done != nil {
+		return h.e.Done(params)
 	}
-	return Whole(in.h.e.Params...)
+	return isWhole(h.e.Params, params)
+}
+
+// wholeByPieces returns the test for whole parameters that come in several.
+func (h *handling) wholeByPieces() func([]byte) (bool, error) {
+	if h.e.Done != nil {
+		return h.e.Done
+	}
+	return Whole(h.e.Params...)
 }
 
 // accept sends the handshake. A v1 caller's is empty and has no headers.
-func (in *incoming) accept(inbox string) error {
+func (in *incoming) accept(inbox string, whole bool) error {
 	m := &nats.Msg{Subject: in.caller, Reply: inbox}
-	if in.lath {
+	switch {
+	case in.lath && whole:
 		m.Header = in.h.accept
+	case in.lath:
+		m.Header = in.h.more
 	}
 	return publishError(in.nc.PublishMsg(m))
 }
@@ -192,7 +209,8 @@ func (in *incoming) accept(inbox string) error {
 // awaitParams collects parameters that did not come with the invocation. The
 // end of S.params is not waited for once they are whole: a v1 client in Go
 // sends it only after the response.
-func (in *incoming) awaitParams(ctx context.Context, done func([]byte) (bool, error)) error {
+func (in *incoming) awaitParams(ctx context.Context) error {
+	done := in.h.wholeByPieces()
 	timer := time.NewTimer(in.h.v.s.cfg.ParamsTime)
 	defer timer.Stop()
 	params := append([]byte(nil), in.req.Params...)
@@ -288,7 +306,7 @@ func (in *incoming) deliver(rest string, m *nats.Msg) bool {
 		return false
 	}
 	if rest == tailCancel {
-		in.cancel(&Error{Code: Cancelled, Detail: "caller gave up", MayHaveRun: true})
+		in.ctx.interrupt(&Error{Code: Cancelled, Detail: "caller gave up", MayHaveRun: true})
 		return true
 	}
 	if len(rest) > len(tailResultsCredit) && rest[:len(tailResultsCredit)] == tailResultsCredit {
@@ -306,7 +324,7 @@ func (in *incoming) interrupt(cause *Error) bool {
 	case in.unary && cause.Code == Lost:
 		return true
 	case in.unary:
-		in.cancel(&e)
+		in.ctx.interrupt(&e)
 	default:
 		in.fail(&e)
 	}

@@ -105,6 +105,80 @@ func TestPanicEndsOneCall(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A Lath callee that has all parameters is sent no end of them, which a v1 callee
+// always is; one that misses some asks, and learns at once that there are none.
+func TestEndOfParamsIsForWhoMissesThem(t *testing.T) {
+	t.Parallel()
+	srv := startNATS(t, 0)
+	callee := newRaw(t, srv, echoSubject)
+	c := newClient(t, srv, wrpc.ClientConfig{})
+	for name, more := range map[string]bool{"all": false, "some": true} {
+		t.Run(name, func(t *testing.T) {
+			inv, done := callRaw(t, c, callee, testContext(t), echoTarget)
+			if more {
+				callee.accept(inv, "lath", "1", "lath-more", "1")
+				callee.expect(callee.in+".params", "")
+			} else {
+				callee.accept(inv, "lath", "1")
+			}
+			callee.send(inv.Reply+".results", "", nil, "lath-status", "ok")
+			require.NoError(t, <-done)
+			callee.quiet()
+		})
+	}
+	t.Run("of a server", func(t *testing.T) {
+		srv := startNATS(t, 0)
+		newServer(t, srv, wrpc.ServerConfig{}, echoExport(t, echo))
+		r := newRaw(t, srv)
+		for more, params := range map[string]string{"": "0107", "1": "0507"} {
+			r.send(echoSubject, r.in, unhex(t, params), "lath", "1")
+			m := r.next()
+			require.Equal(t, "1", m.Header.Get("lath"))
+			require.Equal(t, more, m.Header.Get("lath-more"))
+			if more != "" {
+				r.pub(m.Reply+".params", "")
+				r.expectEnd(r.in+".results", "refused")
+				continue
+			}
+			r.expect(r.in+".results", params)
+			r.expectEnd(r.in+".results", "ok")
+		}
+		_, _, err := newClient(t, srv, wrpc.ClientConfig{}).Call(testContext(t), echoTarget, wrpc.Meta{}, []byte{5, 7})
+		require.ErrorIs(t, err, wrpc.ErrRefused)
+		require.Equal(t, "parameters ended before they were whole", asError(t, err).Detail)
+	})
+}
+
+// A handler's context is made by halves, and must be like any other: what is
+// asked of it in which order does not matter, nor whether the call is over.
+func TestHandlersContext(t *testing.T) {
+	t.Parallel()
+	srv := startNATS(t, 0)
+	contexts := make(chan context.Context, 1)
+	newServer(t, srv, wrpc.ServerConfig{}, echoExport(t, func(ctx context.Context, req *wrpc.Request) ([]byte, error) {
+		child, cancel := context.WithCancel(ctx)
+		defer cancel()
+		if ctx.Err() != nil || child.Err() != nil {
+			return nil, errors.New("it is over")
+		}
+		contexts <- ctx
+		return req.Params, nil
+	}))
+	c := newClient(t, srv, wrpc.ClientConfig{})
+	_, _, err := c.Call(testContext(t), echoTarget, wrpc.Meta{SourceID: "a"}, []byte{0})
+	require.NoError(t, err)
+	ctx := <-contexts
+	<-ctx.Done() // soon: when the call has ended
+	require.ErrorIs(t, ctx.Err(), context.Canceled)
+	require.ErrorIs(t, context.Cause(ctx), context.Canceled)
+	m, ok := wrpc.MetaFromContext(ctx)
+	require.True(t, ok)
+	require.Equal(t, "a", m.SourceID)
+	ended := make(chan struct{})
+	context.AfterFunc(ctx, func() { close(ended) })
+	<-ended
+}
+
 // A function without results: v1 cannot tell it from a trap, Lath can.
 func TestFunctionWithoutResults(t *testing.T) {
 	t.Parallel()

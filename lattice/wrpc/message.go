@@ -14,6 +14,9 @@ const (
 	headerDescription = "Description"
 )
 
+// wantMore is the value of the header that asks for the rest of the parameters.
+const wantMore = "1"
+
 // maxSubject bounds the subjects that a peer may make this side publish on.
 const maxSubject = 512
 
@@ -22,6 +25,7 @@ type answer struct {
 	reply  string // S, when accepted
 	lath   bool
 	window int
+	more   bool   // a Lath callee misses parameters
 	err    *Error // when not accepted
 }
 
@@ -48,6 +52,7 @@ func parseAnswer(m *nats.Msg) answer {
 		if v := first(m.Header, lattice.HeaderWindow); v != "" {
 			a.window, _ = parseWindow(v)
 		}
+		a.more = first(m.Header, lattice.HeaderMore) == wantMore
 	}
 	return a
 }

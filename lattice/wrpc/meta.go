@@ -112,12 +112,16 @@ func plainText(s string) bool {
 	return s == "" || s[0] != ' ' && s[len(s)-1] != ' '
 }
 
-// headerCount is the most headers of an invocation.
-const headerCount = 9
+// headerCount is the most headers of an invocation, usualHeaders what a small map
+// holds without a table.
+const (
+	headerCount  = 9
+	usualHeaders = 8
+)
 
 // header builds the headers of an invocation. A window of 0 is not sent.
 func (m *Meta) header(timeout time.Duration, window int) nats.Header {
-	h := make(nats.Header, headerCount)
+	h := make(nats.Header, usualHeaders)
 	values := make([]string, 0, headerCount) // the array behind all the slices of h
 	set := func(k, v string) {
 		if v != "" {

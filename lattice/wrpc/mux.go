@@ -152,8 +152,8 @@ func (m *mux) register(r receiver) (id uint64, inbox string, err error) {
 }
 
 func (m *mux) inbox(id uint64) string {
-	var digits [maxToken + 1]byte
-	return m.prefix + string(strconv.AppendUint(digits[:0], id, 36))
+	var b [128]byte
+	return string(strconv.AppendUint(append(b[:0], m.prefix...), id, 36))
 }
 
 // unregister forgets a call, after which none of its messages are delivered.

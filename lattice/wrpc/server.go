@@ -215,10 +215,7 @@ func (v *Serving) subscribe(e *Export) error {
 	if (e.Unary == nil) == (e.Stream == nil) {
 		return fmt.Errorf("serve %s.%s: %w: want either Unary or Stream", e.Instance, e.Func, lattice.ErrInvalid)
 	}
-	h := &handling{v: v, e: *e, limiter: e.Limiter, accept: acceptHeader(e, v.s.cfg.Window)}
-	if h.limiter == nil {
-		h.limiter = NewLimiter(Limits{})
-	}
+	h := newHandling(v, e)
 	for _, p := range [...]struct{ prefix, group string }{{e.Prefix, e.Prefix}, {e.Direct, e.Direct}} {
 		if p.prefix == "" {
 			continue

@@ -23,8 +23,10 @@ import (
 // A v1 callee that fails just ends the results: without t.Results, that is seen
 // only by who decodes them.
 func (c *Client) Call(ctx context.Context, t Target, m Meta, params []byte) (results []byte, info Info, err error) {
-	u := &unary{most: c.cfg.MaxResults, types: t.Results, wake: make(chan struct{}, 1)}
-	err = c.runUnary(ctx, u, &t, &m, params)
+	w := c.waiter()
+	u := &unary{most: c.cfg.MaxResults, types: t.Results, wake: w.wake}
+	err = c.runUnary(ctx, u, w, &t, &m, params)
+	c.waiters.Put(w)
 	if err != nil {
 		var e *Error
 		if errors.As(err, &e) && e.Subject == "" {
@@ -35,7 +37,23 @@ func (c *Client) Call(ctx context.Context, t Target, m Meta, params []byte) (res
 	return u.results, u.info(), nil
 }
 
-func (c *Client) runUnary(ctx context.Context, u *unary, t *Target, m *Meta, params []byte) error {
+// waiter is what a call waits by, kept for the next one. A late message of the
+// last call may wake that for nothing.
+type waiter struct {
+	wake  chan struct{}
+	timer *time.Timer // stopped between calls
+}
+
+func (c *Client) waiter() *waiter {
+	if w, ok := c.waiters.Get().(*waiter); ok {
+		return w
+	}
+	w := &waiter{wake: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	w.timer.Stop()
+	return w
+}
+
+func (c *Client) runUnary(ctx context.Context, u *unary, w *waiter, t *Target, m *Meta, params []byte) error {
 	subject, err := t.subject()
 	if err != nil {
 		return err
@@ -50,9 +68,9 @@ func (c *Client) runUnary(ctx context.Context, u *unary, t *Target, m *Meta, par
 	}
 	var timeout <-chan time.Time
 	if own {
-		timer := time.NewTimer(left)
-		defer timer.Stop()
-		timeout = timer.C
+		w.timer.Reset(left)
+		defer w.timer.Stop()
+		timeout = w.timer.C
 	}
 	u.deadline = time.Now().Add(left)
 	id, inbox, err := c.mux.register(u)
@@ -64,8 +82,9 @@ func (c *Client) runUnary(ctx context.Context, u *unary, t *Target, m *Meta, par
 	if u.hops = hopsFrom(ctx); u.hops != nil {
 		header[lattice.HeaderHops] = []string{askHops}
 	}
-	rest, err := c.publishInvocation(subject, inbox, header, params)
-	if err == nil {
+	now, rest := c.cut(inbox, header, params)
+	u.owe(rest)
+	if err = c.publishInvocation(subject, inbox, header, now); err == nil {
 		err = c.awaitUnary(ctx, u, rest, timeout)
 	}
 	if left := time.Until(u.deadline); u.giveUp && left > 0 {
@@ -76,8 +95,8 @@ func (c *Client) runUnary(ctx context.Context, u *unary, t *Target, m *Meta, par
 	return err
 }
 
-// awaitUnary sends the rest of the parameters when the callee has accepted, and
-// waits for the end of the results.
+// awaitUnary sends the rest of the parameters when the callee has accepted, where
+// it has not got them all, and waits for the end of the results.
 func (c *Client) awaitUnary(ctx context.Context, u *unary, rest []byte, timeout <-chan time.Time) error {
 	var end *Error
 	paramsSent := false
@@ -89,8 +108,8 @@ func (c *Client) awaitUnary(ctx context.Context, u *unary, rest []byte, timeout 
 		case <-timeout:
 			end = &Error{Code: Timeout, MayHaveRun: true}
 		}
-		callee, ended, err := u.state()
-		if callee != "" && !paramsSent {
+		callee, owes, ended, err := u.state()
+		if owes && !paramsSent {
 			paramsSent = true
 			if sendErr := c.sendRest(callee, rest, ended); sendErr != nil && !ended {
 				return mayHaveRun(sendErr)
@@ -120,9 +139,8 @@ func (c *Client) giveUp(u *unary, callee string) {
 	}
 }
 
-// sendRest sends the parameters that did not go with the invocation, and
-// always their end. To a callee that has answered already only the end
-// matters.
+// sendRest sends the parameters that did not go with the invocation, and their
+// end. To a callee that has answered already only the end matters.
 func (c *Client) sendRest(callee string, rest []byte, ended bool) error {
 	subject := lattice.ParamsSubject(callee)
 	if !ended {
@@ -159,19 +177,29 @@ type unary struct {
 	mu      sync.Mutex
 	callee  string // S, once accepted
 	lath    bool
+	rest    bool // parameters did not all go with the invocation
+	owes    bool // the rest of the parameters, or their end
 	results []byte
 	copied  bool // results is a buffer of this call, to append to
 	ended   bool
 	err     *Error
 }
 
-func (u *unary) state() (callee string, ended bool, err error) {
+func (u *unary) state() (callee string, owes, ended bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.err != nil {
-		return u.callee, u.ended, u.err
+		err = u.err
 	}
-	return u.callee, u.ended, nil
+	return u.callee, u.owes, u.ended, err
+}
+
+// owe notes what the callee must still be sent when it has accepted. A v1 callee
+// always gets an end; one that speaks Lath says whether it misses something.
+func (u *unary) owe(rest []byte) {
+	u.mu.Lock()
+	u.rest = len(rest) > 0
+	u.mu.Unlock()
 }
 
 func (u *unary) info() Info {
@@ -230,8 +258,10 @@ func (u *unary) answer(m *nats.Msg) bool {
 		u.finish(a.err)
 		return true
 	}
-	u.callee = a.reply
-	u.signal()
+	u.callee, u.owes = a.reply, u.rest || a.more || !a.lath
+	if u.owes {
+		u.signal()
+	}
 	return true
 }
 

@@ -15,20 +15,31 @@ import (
 func Whole(types ...*wit.Type) func(b []byte) (bool, error) {
 	var skipper *wire.Skipper
 	return func(b []byte) (bool, error) {
-		var err error
-		if skipper != nil {
-			_, err = skipper.Skip(b)
-		} else if _, err = wire.Skip(types, b); err != nil {
+		if skipper == nil {
 			// Mostly everything comes at once; what does not is skipped by steps.
+			if whole, err := isWhole(types, b); whole || err != nil {
+				return whole, err
+			}
 			skipper = wire.NewSkipper(types)
-			_, err = skipper.Skip(b)
 		}
-		switch {
-		case err == nil:
-			return true, nil
-		case errors.Is(err, io.ErrUnexpectedEOF):
-			return false, nil
-		}
-		return false, err
+		_, err := skipper.Skip(b)
+		return enough(err)
 	}
+}
+
+// isWhole reports whether bytes are the whole encoding of values.
+func isWhole(types []*wit.Type, b []byte) (bool, error) {
+	_, err := wire.Skip(types, b)
+	return enough(err)
+}
+
+// enough tells a lack of bytes from bytes that are wrong.
+func enough(err error) (bool, error) {
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return false, nil
+	}
+	return false, err
 }
