@@ -70,8 +70,9 @@ func (h *Host) listComponents() []*deployed {
 	return list
 }
 
-// inTurn carries out a command for an id after those that came before it.
-func (h *Host) inTurn(id string, f func(ctx context.Context)) error {
+// inTurn carries out a command for an id after those that came before it, and
+// tells ended what became of it.
+func (h *Host) inTurn(id string, ended ctl.Outcome, f func(ctx context.Context) error) error {
 	h.mu.Lock()
 	r := h.components[id]
 	if r == nil {
@@ -81,9 +82,9 @@ func (h *Host) inTurn(id string, f func(ctx context.Context)) error {
 	before, done := r.last, make(chan struct{})
 	r.last = done
 	h.mu.Unlock()
-	err := h.background(before, func(ctx context.Context) {
+	err := h.background(before, ended, func(ctx context.Context) error {
 		defer h.endTurn(id, r, done)
-		f(ctx)
+		return f(ctx)
 	})
 	if err != nil {
 		close(done)
@@ -110,14 +111,14 @@ func (h *Host) put(id string, d *deployed) {
 	h.router.Changed()
 }
 
-// scale carries out a component.scale command and tells the outcome.
-func (h *Host) scale(ctx context.Context, req *ctl.ScaleComponent) {
+// scale carries out a component.scale command and tells the lattice the outcome.
+func (h *Host) scale(ctx context.Context, req *ctl.ScaleComponent) error {
 	err := h.guarded(func() error { return h.scaleTo(ctx, req) })
 	if err != nil {
 		h.log.Error("scale failed", zap.String("component", req.ComponentID), zap.String("image", req.ComponentRef), zap.Error(err))
 		h.publish(event.ComponentScaleFailed{HostID: h.cfg.Identity.ID, ImageRef: req.ComponentRef, ComponentID: req.ComponentID,
 			MaxInstances: uint64(req.MaxInstances), Annotations: req.Annotations, Error: err.Error()})
-		return
+		return err
 	}
 	h.wantComponent(ctx, req.ComponentID)
 	done := event.ComponentScaled{HostID: h.cfg.Identity.ID, ImageRef: req.ComponentRef, ComponentID: req.ComponentID,
@@ -127,11 +128,12 @@ func (h *Host) scale(ctx context.Context, req *ctl.ScaleComponent) {
 		done.PublicKey, done.Claims = claimsOf(d.claims)
 	}
 	h.publish(done)
+	return nil
 }
 
 // update carries out a component.update command: all but the image, and perhaps
 // the annotations, stays as it is.
-func (h *Host) update(ctx context.Context, req *ctl.UpdateComponent) {
+func (h *Host) update(ctx context.Context, req *ctl.UpdateComponent) error {
 	scale := &ctl.ScaleComponent{ComponentRef: req.NewComponentRef, ComponentID: req.ComponentID, AllowUpdate: true, Annotations: req.Annotations}
 	if now := h.component(req.ComponentID); now != nil { // else it was stopped meanwhile, and stays so
 		is := now.describe()
@@ -140,7 +142,7 @@ func (h *Host) update(ctx context.Context, req *ctl.UpdateComponent) {
 			scale.Annotations = is.Annotations
 		}
 	}
-	h.scale(ctx, scale)
+	return h.scale(ctx, scale)
 }
 
 func (h *Host) scaleTo(ctx context.Context, req *ctl.ScaleComponent) error {

@@ -33,7 +33,7 @@ func (c *control) Inventory(context.Context) (*lattice.Inventory, error) {
 }
 
 // StopHost implements ctl.HostHandler.
-func (c *control) StopHost(_ context.Context, req *ctl.StopHost) error {
+func (c *control) StopHost(_ context.Context, req *ctl.StopHost, ended ctl.Outcome) error {
 	if req.HostID != "" && req.HostID != c.cfg.Identity.ID {
 		return fmt.Errorf("invalid host_id [%s]", req.HostID)
 	}
@@ -41,6 +41,9 @@ func (c *control) StopHost(_ context.Context, req *ctl.StopHost) error {
 	if req.Timeout > 0 {
 		d = time.Duration(min(req.Timeout, uint64(time.Hour.Milliseconds()))) * time.Millisecond
 	}
+	c.mu.Lock()
+	c.leaving = append(c.leaving, ended)
+	c.mu.Unlock()
 	select {
 	case c.stop <- d:
 	default: // it is stopping already
@@ -48,9 +51,19 @@ func (c *control) StopHost(_ context.Context, req *ctl.StopHost) error {
 	return nil
 }
 
+// left tells who asked the host to stop that it has.
+func (h *Host) left(err error) {
+	h.mu.Lock()
+	leaving := h.leaving
+	h.mu.Unlock()
+	for _, ended := range leaving {
+		ended(err)
+	}
+}
+
 // ScaleComponent implements ctl.ComponentHandler: it accepts the command, and
 // an event tells the outcome.
-func (c *control) ScaleComponent(_ context.Context, req *ctl.ScaleComponent) (string, error) {
+func (c *control) ScaleComponent(_ context.Context, req *ctl.ScaleComponent, ended ctl.Outcome) (string, error) {
 	h := (*Host)(c)
 	message := ""
 	if w := h.component(req.ComponentID); w != nil && w.Image() != req.ComponentRef && req.MaxInstances > 0 {
@@ -63,36 +76,37 @@ func (c *control) ScaleComponent(_ context.Context, req *ctl.ScaleComponent) (st
 		}
 	}
 	r := *req
-	return message, h.inTurn(r.ComponentID, func(ctx context.Context) { h.scale(ctx, &r) })
+	return message, h.inTurn(r.ComponentID, ended, func(ctx context.Context) error { return h.scale(ctx, &r) })
 }
 
 // UpdateComponent implements ctl.ComponentHandler: it accepts the command, and an
 // event tells the outcome. New calls run the new image once it is ready; those that
 // run finish on the old.
-func (c *control) UpdateComponent(_ context.Context, req *ctl.UpdateComponent) (string, error) {
+func (c *control) UpdateComponent(_ context.Context, req *ctl.UpdateComponent, ended ctl.Outcome) (string, error) {
 	h := (*Host)(c)
 	now := h.component(req.ComponentID)
 	switch {
 	case now == nil:
 		return "", fmt.Errorf("component %s not found", req.ComponentID)
 	case now.Image() == req.NewComponentRef:
+		ended(nil)
 		return fmt.Sprintf("component %s already updated to %s", req.ComponentID, req.NewComponentRef), nil
 	}
 	message := fmt.Sprintf("component %s updating from %s to %s", req.ComponentID, now.Image(), req.NewComponentRef)
 	r := *req
-	return message, h.inTurn(r.ComponentID, func(ctx context.Context) { h.update(ctx, &r) })
+	return message, h.inTurn(r.ComponentID, ended, func(ctx context.Context) error { return h.update(ctx, &r) })
 }
 
 // StartProvider implements ctl.ProviderHandler.
-func (c *control) StartProvider(_ context.Context, req *ctl.StartProvider) error {
+func (c *control) StartProvider(_ context.Context, req *ctl.StartProvider, ended ctl.Outcome) error {
 	h := (*Host)(c)
 	if !h.claimProvider(req.ProviderID) {
 		return errors.New("provider with that ID is already running")
 	}
 	r := *req
-	err := h.background(nil, func(ctx context.Context) {
+	err := h.background(nil, ended, func(ctx context.Context) error {
 		defer h.unclaimProvider(r.ProviderID)
-		h.startProvider(ctx, &r)
+		return h.startProvider(ctx, &r)
 	})
 	if err != nil {
 		h.unclaimProvider(r.ProviderID)
@@ -167,8 +181,8 @@ func (c *control) PutRegistries(_ context.Context, auths map[string]ctl.Registry
 const commandTimeout = 10 * time.Minute
 
 // background carries out a command after its answer, and after an earlier one
-// has ended, if after is not nil.
-func (h *Host) background(after <-chan struct{}, f func(ctx context.Context)) error {
+// has ended, if after is not nil, and tells ended what became of it.
+func (h *Host) background(after <-chan struct{}, ended ctl.Outcome, f func(ctx context.Context) error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stopping {
@@ -180,7 +194,10 @@ func (h *Host) background(after <-chan struct{}, f func(ctx context.Context)) er
 		}
 		ctx, cancel := context.WithTimeout(h.base, commandTimeout)
 		defer cancel()
-		_ = h.guarded(func() error { f(ctx); return nil })
+		ended(h.guarded(func() error { return f(ctx) }))
 	})
 	return nil
 }
+
+// untold is the outcome of work that nobody has asked for by a command.
+func untold(error) {}

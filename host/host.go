@@ -39,6 +39,7 @@ type Host struct {
 	router  *link.Router
 	states  *ctl.LinkStatusServer
 	counts  *ctl.StatsServer
+	ops     *ctl.OpServer
 	unsure  *questions
 	wanted  wanted
 	peers   *beat.Listener
@@ -46,6 +47,7 @@ type Host struct {
 
 	mu         sync.Mutex
 	stopping   bool
+	leaving    []ctl.Outcome // of the commands to stop
 	components map[string]*running
 	providers  map[string]*runningProvider
 	starting   map[string]struct{} // ids of providers that are being started
@@ -83,7 +85,7 @@ func (h *Host) Run(ctx context.Context) error {
 		return errors.Join(err, h.close())
 	}
 	server, err := ctl.NewServer(ctl.ServerConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice,
-		HostID: h.cfg.Identity.ID, Handler: (*control)(h), Log: h.log})
+		HostID: h.cfg.Identity.ID, Handler: (*control)(h), Ops: h.store, Log: h.log})
 	if err == nil {
 		err = server.Start(ctx)
 	}
@@ -111,6 +113,7 @@ func (h *Host) Run(ctx context.Context) error {
 	endWatch()
 	h.pulse.Close()
 	h.publish(event.HostStopped{Labels: h.labels.all()})
+	h.left(err)
 	if h.cfg.Conn.IsConnected() {
 		err = errors.Join(err, lattice.Flush(ctx, h.cfg.Conn))
 	}
@@ -160,13 +163,19 @@ func (h *Host) open(ctx context.Context) error {
 	if h.states, err = ctl.ServeLinkStatuses(h.cfg.Conn, h.cfg.Lattice, h.linkStatuses); err != nil {
 		return err
 	}
-	h.counts, err = ctl.ServeStats(h.cfg.Conn, h.cfg.Lattice, h.cfg.Identity.ID, h.Stats)
+	if h.counts, err = ctl.ServeStats(h.cfg.Conn, h.cfg.Lattice, h.cfg.Identity.ID, h.Stats); err != nil {
+		return err
+	}
+	h.ops, err = ctl.ServeOps(h.cfg.Conn, h.cfg.Lattice, h.store)
 	return err
 }
 
 // close releases what open made.
 func (h *Host) close() error {
 	var errs []error
+	if h.ops != nil {
+		errs = append(errs, h.ops.Close())
+	}
 	if h.counts != nil {
 		errs = append(errs, h.counts.Close())
 	}

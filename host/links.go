@@ -105,13 +105,14 @@ func (h *Host) linkStatuses(ctx context.Context) ([]lattice.LinkStatus, error) {
 func (h *Host) reportLinks(id string) {
 	h.unsure.add(h.router.Targets(false)...)
 	log := h.log.With(zap.String("id", id))
-	err := h.background(nil, func(ctx context.Context) {
+	err := h.background(nil, untold, func(ctx context.Context) error {
 		for _, l := range append(h.store.LinksFrom(id), h.store.LinksTo(id)...) {
 			s := link.Check(l, h.world(ctx, l.SourceID), h.world(ctx, l.Target))
 			if s.State == lattice.LinkRefused {
 				log.Error("a link does not fit", zap.Stringer("link", l), zap.String("reason", s.Reason))
 			}
 		}
+		return nil
 	})
 	if err != nil {
 		log.Debug("links not checked", zap.Error(err))

@@ -48,17 +48,19 @@ func (h *Host) listProviders() []*runningProvider {
 	return list
 }
 
-// startProvider carries out a provider.start command and tells the outcome.
-func (h *Host) startProvider(ctx context.Context, req *ctl.StartProvider) {
+// startProvider carries out a provider.start command and tells the lattice the
+// outcome.
+func (h *Host) startProvider(ctx context.Context, req *ctl.StartProvider) error {
 	if err := h.guarded(func() error { return h.start(ctx, req) }); err != nil {
 		h.log.Error("provider failed to start", zap.String("provider", req.ProviderID), zap.String("reference", req.ProviderRef), zap.Error(err))
 		h.publish(event.ProviderStartFailed{ProviderRef: req.ProviderRef, ProviderID: req.ProviderID, HostID: h.cfg.Identity.ID, Error: err.Error()})
-		return
+		return err
 	}
 	h.want(ctx, func(w *wanted) {
 		w.providers[req.ProviderID] = state.WantedProvider{ID: req.ProviderID, Reference: req.ProviderRef, Config: req.Config, Annotations: req.Annotations}
 	})
 	h.publish(event.ProviderStarted{HostID: h.cfg.Identity.ID, ImageRef: req.ProviderRef, ProviderID: req.ProviderID, Annotations: req.Annotations})
+	return nil
 }
 
 func (h *Host) start(ctx context.Context, req *ctl.StartProvider) error {

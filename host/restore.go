@@ -89,7 +89,7 @@ func (h *Host) restore(ctx context.Context) {
 	h.log.Info("starting again what ran here", zap.Int("components", len(want.Components)), zap.Int("providers", len(want.Providers)))
 	for _, p := range want.Providers {
 		req := &ctl.StartProvider{ProviderID: p.ID, ProviderRef: p.Reference, HostID: h.cfg.Identity.ID, Config: p.Config, Annotations: p.Annotations}
-		if err := (*control)(h).StartProvider(ctx, req); err != nil {
+		if err := (*control)(h).StartProvider(ctx, req, untold); err != nil {
 			h.log.Warn("provider not started again", zap.String("provider", p.ID), zap.Error(err))
 		}
 	}
@@ -99,7 +99,7 @@ func (h *Host) restore(ctx context.Context) {
 		}
 		req := &ctl.ScaleComponent{ComponentID: c.ID, ComponentRef: c.Image, HostID: h.cfg.Identity.ID, MaxInstances: c.MaxInstances,
 			Config: c.Config, Annotations: c.Annotations, Limits: c.Limits}
-		if _, err := (*control)(h).ScaleComponent(ctx, req); err != nil {
+		if _, err := (*control)(h).ScaleComponent(ctx, req, untold); err != nil {
 			h.log.Warn("component not started again", zap.String("component", c.ID), zap.Error(err))
 		}
 	}

@@ -83,10 +83,12 @@ func validWIT(what, s string) error {
 }
 
 // clip keeps a hostile name from flooding a log or an answer.
-func clip(s string) string {
-	const limit = 80
+func clip(s string) string { return clipTo(s, 80+len("…")) }
+
+// clipTo cuts a text to at most limit bytes, and says so by its end.
+func clipTo(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
-	return strings.ToValidUTF8(s[:limit], "") + "…"
+	return strings.ToValidUTF8(s[:limit-len("…")], "") + "…"
 }

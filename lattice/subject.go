@@ -338,6 +338,20 @@ func LinkStatusSubject(lattice string) string { return lathBase(lattice) + ".ctl
 //	lath.v1.{lattice}.ctl.stats.{host}
 func StatsSubject(lattice, host string) string { return lathBase(lattice) + ".ctl.stats." + host }
 
+// OpListSubject is where any one host tells commands that were given an id, and
+// what became of them:
+//
+//	lath.v1.{lattice}.ctl.op.list
+//
+// The hosts share it as a queue group of the same text.
+func OpListSubject(lattice string) string { return lathBase(lattice) + ".ctl.op.list" }
+
+// OpSubject is where a host tells at once that it has accepted a command with an
+// id, and that this has ended; an id of "*" is all commands:
+//
+//	lath.v1.{lattice}.op.{id}
+func OpSubject(lattice, id string) string { return lathBase(lattice) + ".op." + id }
+
 // BeatSubject returns the subject of a host's pulse:
 //
 //	lath.v1.{lattice}.beat.{host}
@@ -379,6 +393,34 @@ func LathBucket(lattice string) string { return "LATH_" + lattice }
 //
 //	want.{host}
 func WantKey(host string) string { return "want." + host }
+
+const opKeyPrefix = "op."
+
+// OpKey returns the key, in the LathBucket, of a command and its outcome:
+//
+//	op.{id}
+func OpKey(id string) string { return opKeyPrefix + id }
+
+// ParseOpKey returns the id in an OpKey; ok is false for another key.
+func ParseOpKey(key string) (id string, ok bool) { return strings.CutPrefix(key, opKeyPrefix) }
+
+// BucketStream returns the stream that holds a bucket:
+//
+//	KV_{bucket}
+func BucketStream(bucket string) string { return "KV_" + bucket }
+
+// BucketSubject returns the subject that stores a key of a bucket, in the
+// JetStream domain that is named, or in the connection's own:
+//
+//	$KV.{bucket}.{key}
+//	$JS.{domain}.API.$KV.{bucket}.{key}
+func BucketSubject(domain, bucket, key string) string {
+	subject := "$KV." + bucket + "." + key
+	if domain != "" {
+		subject = "$JS." + domain + ".API." + subject
+	}
+	return subject
+}
 
 const specKeyPrefix = "COMPONENT_"
 

@@ -61,9 +61,9 @@ type ProviderBid struct {
 	Constraints map[string]string `json:"constraints"`
 }
 
-func auctionComponent(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+func auctionComponent(ctx context.Context, s *Server, r *request) (answer, error) {
 	var req ComponentAuction
-	if err := decodeChecked("component auction", body, &req); err != nil {
+	if err := decodeChecked("component auction", r.body, &req); err != nil {
 		return answer{}, err
 	}
 	if !s.cfg.Handler.BidForComponent(ctx, &req) {
@@ -73,9 +73,9 @@ func auctionComponent(ctx context.Context, s *Server, _ string, body []byte) (an
 		HostID: s.cfg.HostID, Constraints: lattice.StringMap(req.Constraints)}}, nil
 }
 
-func auctionProvider(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+func auctionProvider(ctx context.Context, s *Server, r *request) (answer, error) {
 	var req ProviderAuction
-	if err := decodeChecked("provider auction", body, &req); err != nil {
+	if err := decodeChecked("provider auction", r.body, &req); err != nil {
 		return answer{}, err
 	}
 	if !s.cfg.Handler.BidForProvider(ctx, &req) {

@@ -6,7 +6,7 @@ import (
 	"github.com/lathhost/lath/lattice"
 )
 
-func getClaims(ctx context.Context, s *Server, _ string, _ []byte) (answer, error) {
+func getClaims(ctx context.Context, s *Server, _ *request) (answer, error) {
 	claims, err := s.cfg.Handler.Claims(ctx)
 	if claims == nil {
 		claims = []map[string]string{}
@@ -18,6 +18,6 @@ func getClaims(ctx context.Context, s *Server, _ string, _ []byte) (answer, erro
 // in v1's flat form.
 func (c *Client) Claims(ctx context.Context) ([]map[string]string, error) {
 	var out []map[string]string
-	_, err := c.anyHost(ctx, lattice.KindClaims, "get", nil, &out)
+	_, err := c.call(ctx, c.aboutLattice(lattice.KindClaims, "get"), nil, &out)
 	return out, err
 }

@@ -31,12 +31,16 @@ type ClientConfig struct {
 
 // Client drives the hosts of a lattice. It is safe for concurrent use.
 //
+// Every request that changes something has an id, by which its outcome is found,
+// see [Client.Await] and [Client.Op]. Hosts that speak v1 alone do not look at it.
+//
 // Its errors match the sentinels of package lattice: ErrNotFound if no such host
 // is there, ErrTimeout, ErrDisconnected, and, for what a host answered,
 // *RefusedError.
 type Client struct {
-	cfg      ClientConfig
-	subjects lattice.Control
+	cfg       ClientConfig
+	subjects  lattice.Control
+	commandID string // of what it sends; empty: a new one each time
 }
 
 // NewClient checks a configuration. It does no I/O.
@@ -59,7 +63,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 // Inventory asks a host what it runs.
 func (c *Client) Inventory(ctx context.Context, host string) (*lattice.Inventory, error) {
 	var out lattice.Inventory
-	if _, err := c.onHost(ctx, lattice.KindHost, "get", host, nil, &out); err != nil {
+	if err := c.onHost(ctx, lattice.KindHost, "get", host, &out); err != nil {
 		return nil, err
 	}
 	return &out, nil
@@ -69,7 +73,7 @@ func (c *Client) Inventory(ctx context.Context, host string) (*lattice.Inventory
 // when it has accepted.
 func (c *Client) StopHost(ctx context.Context, host string, timeout time.Duration) error {
 	req := StopHost{HostID: host, Timeout: uint64(max(timeout, 0).Milliseconds())}
-	_, err := c.onHost(ctx, lattice.KindHost, "stop", host, req, nil)
+	_, err := c.commandHost(ctx, lattice.KindHost, "stop", host, req)
 	return err
 }
 
@@ -78,14 +82,14 @@ func (c *Client) StopHost(ctx context.Context, host string, timeout time.Duratio
 func (c *Client) ScaleComponent(ctx context.Context, host string, req ScaleComponent) (warning string, err error) {
 	req.HostID = host
 	req.Config = notNil(req.Config)
-	return c.onHost(ctx, lattice.KindComponent, "scale", host, req, nil)
+	return c.commandHost(ctx, lattice.KindComponent, "scale", host, req)
 }
 
 // UpdateComponent asks a host to run another image of a component and returns
 // when it has accepted, with what it says. The outcome comes as an event.
 func (c *Client) UpdateComponent(ctx context.Context, host string, req UpdateComponent) (message string, err error) {
 	req.HostID = host
-	return c.onHost(ctx, lattice.KindComponent, "update", host, req, nil)
+	return c.commandHost(ctx, lattice.KindComponent, "update", host, req)
 }
 
 // StartProvider asks a host to run a provider and returns when it has accepted.
@@ -93,21 +97,21 @@ func (c *Client) UpdateComponent(ctx context.Context, host string, req UpdateCom
 func (c *Client) StartProvider(ctx context.Context, host string, req StartProvider) error {
 	req.HostID = host
 	req.Config = notNil(req.Config)
-	_, err := c.onHost(ctx, lattice.KindProvider, "start", host, req, nil)
+	_, err := c.commandHost(ctx, lattice.KindProvider, "start", host, req)
 	return err
 }
 
 // StopProvider asks a host to end a provider and returns when it has ended.
 func (c *Client) StopProvider(ctx context.Context, host, provider string) error {
 	req := StopProvider{HostID: host, ProviderID: provider}
-	_, err := c.onHost(ctx, lattice.KindProvider, "stop", host, req, nil)
+	_, err := c.commandHost(ctx, lattice.KindProvider, "stop", host, req)
 	return err
 }
 
 // Links returns all links of the lattice, as one of its hosts knows them.
 func (c *Client) Links(ctx context.Context) ([]lattice.Link, error) {
 	var out []lattice.Link
-	if _, err := c.anyHost(ctx, lattice.KindLink, "get", nil, &out); err != nil {
+	if _, err := c.call(ctx, c.aboutLattice(lattice.KindLink, "get"), nil, &out); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -121,7 +125,7 @@ func (c *Client) PutLink(ctx context.Context, link lattice.Link) error {
 	if err := link.Validate(); err != nil {
 		return fmt.Errorf("put link: %w", err)
 	}
-	_, err := c.anyHost(ctx, lattice.KindLink, "put", link, nil)
+	_, err := c.ask(ctx, c.asCommand(c.aboutLattice(lattice.KindLink, "put")), link)
 	return err
 }
 
@@ -134,27 +138,43 @@ func (c *Client) DeleteLink(ctx context.Context, key lattice.LinkKey) error {
 	if err := req.validate(); err != nil {
 		return fmt.Errorf("delete link: %w", err)
 	}
-	_, err := c.anyHost(ctx, lattice.KindLink, "del", req, nil)
+	_, err := c.ask(ctx, c.asCommand(c.aboutLattice(lattice.KindLink, "del")), req)
 	return err
 }
 
-// onHost sends a verb to one host.
-func (c *Client) onHost(ctx context.Context, kind, verb, host string, req, into any) (string, error) {
+// onHost asks one host something.
+func (c *Client) onHost(ctx context.Context, kind, verb, host string, into any) error {
+	if err := lattice.ValidHostID(host); err != nil {
+		return fmt.Errorf("%s.%s: %w", kind, verb, err)
+	}
+	_, err := c.call(ctx, c.aboutHost(kind, verb, host), nil, into)
+	return err
+}
+
+// commandHost sends a command to one host.
+func (c *Client) commandHost(ctx context.Context, kind, verb, host string, req any) (message string, err error) {
 	if err := lattice.ValidHostID(host); err != nil {
 		return "", fmt.Errorf("%s.%s: %w", kind, verb, err)
 	}
-	return c.call(ctx, &CallError{
-		Verb: kind + "." + verb, ID: host, What: "host",
-		Subject: c.subjects.Named(kind, verb, host),
-	}, req, into)
+	e, err := c.ask(ctx, c.asCommand(c.aboutHost(kind, verb, host)), req)
+	return e.Message, err
 }
 
-// anyHost sends a verb that one host of the lattice answers.
-func (c *Client) anyHost(ctx context.Context, kind, verb string, req, into any) (string, error) {
-	return c.call(ctx, &CallError{
-		Verb: kind + "." + verb, ID: c.cfg.Lattice, What: "host in lattice",
-		Subject: c.subjects.Verb(kind, verb),
-	}, req, into)
+func (c *Client) aboutHost(kind, verb, host string) *CallError {
+	return &CallError{Verb: kind + "." + verb, ID: host, What: "host", Subject: c.subjects.Named(kind, verb, host)}
+}
+
+// aboutLattice is a verb that one host of the lattice answers.
+func (c *Client) aboutLattice(kind, verb string) *CallError {
+	return &CallError{Verb: kind + "." + verb, ID: c.cfg.Lattice, What: "host in lattice", Subject: c.subjects.Verb(kind, verb)}
+}
+
+// asCommand gives a request an id.
+func (c *Client) asCommand(at *CallError) *CallError {
+	if at.CommandID = c.commandID; at.CommandID == "" {
+		at.CommandID = NewCommandID()
+	}
+	return at
 }
 
 // call sends a request and decodes the answer, which must have something in it
@@ -185,7 +205,7 @@ func (c *Client) ask(ctx context.Context, at *CallError, req any) (Envelope, err
 			return Envelope{}, fmt.Errorf("%s: %w", at.Verb, err)
 		}
 	}
-	msg, err := c.request(ctx, at.Subject, body)
+	msg, err := c.request(ctx, at.Subject, at.CommandID, body)
 	if err != nil {
 		at.Err = err
 		return Envelope{}, at
@@ -195,20 +215,25 @@ func (c *Client) ask(ctx context.Context, at *CallError, req any) (Envelope, err
 	case err != nil:
 		return Envelope{}, fmt.Errorf("%s: answer of %s %s: %w", at.Verb, at.What, at.ID, err)
 	case !e.Success:
-		return Envelope{}, &RefusedError{Verb: at.Verb, Message: shorten(e.Message)}
+		return Envelope{}, &RefusedError{Verb: at.Verb, Message: shorten(e.Message), CommandID: at.CommandID}
 	}
 	return e, nil
 }
 
-// request returns the one reply, or an error that matches a sentinel.
-func (c *Client) request(ctx context.Context, subject string, body []byte) (*nats.Msg, error) {
+// request returns the one reply, or an error that matches a sentinel; id is the
+// command's, or empty.
+func (c *Client) request(ctx context.Context, subject, id string, body []byte) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	if limit := c.cfg.Conn.MaxPayload(); int64(len(body)) > limit {
 		return nil, fmt.Errorf("%w: the request has %d bytes, more than the %d that NATS carries (max_payload)",
 			lattice.ErrInvalid, len(body), limit)
 	}
-	msg, err := c.cfg.Conn.RequestWithContext(ctx, subject, body)
+	req := &nats.Msg{Subject: subject, Data: body}
+	if id != "" {
+		req.Header = nats.Header{lattice.HeaderCommandID: {id}}
+	}
+	msg, err := c.cfg.Conn.RequestMsgWithContext(ctx, req)
 	switch {
 	case err == nil:
 		return msg, nil
@@ -236,6 +261,9 @@ type CallError struct {
 	What, ID string
 	// Subject is where it was sent, URL the NATS server it went through.
 	Subject, URL string
+	// CommandID is the id of a command, of which a host may have heard: see
+	// [Client.Op]. It is empty for a question.
+	CommandID string
 	// Err matches lattice.ErrNotFound, ErrTimeout or ErrDisconnected, or is the
 	// context's.
 	Err error
@@ -247,7 +275,11 @@ func (e *CallError) Error() string {
 	case errors.Is(e.Err, lattice.ErrNotFound):
 		return fmt.Sprintf("%s: no %s %s answers at %s", e.Verb, e.What, e.ID, e.URL)
 	case errors.Is(e.Err, lattice.ErrTimeout):
-		return fmt.Sprintf("%s: no answer in time from %s %s (subject %s at %s)", e.Verb, e.What, e.ID, e.Subject, e.URL)
+		text := fmt.Sprintf("%s: no answer in time from %s %s (subject %s at %s)", e.Verb, e.What, e.ID, e.Subject, e.URL)
+		if e.CommandID != "" {
+			text += "; it may have been carried out: lath get ops " + e.CommandID
+		}
+		return text
 	default:
 		return fmt.Sprintf("%s: %s %s: %v", e.Verb, e.What, e.ID, e.Err)
 	}
@@ -261,6 +293,8 @@ type RefusedError struct {
 	Verb string
 	// Message is the host's own text, at most 8 KiB.
 	Message string
+	// CommandID is the id of a command; empty for a question.
+	CommandID string
 }
 
 // Error is the verb and the host's text.

@@ -12,22 +12,24 @@ import (
 // besides.
 const maxSettings = 4096
 
-func putConfig(ctx context.Context, s *Server, name string, body []byte) (answer, error) {
+func putConfig(ctx context.Context, s *Server, r *request) (answer, error) {
 	var values map[string]string
-	if err := lattice.DecodeJSON(body, MaxRequestSize, &values); err != nil || values == nil {
+	if err := lattice.DecodeJSON(r.body, MaxRequestSize, &values); err != nil || values == nil {
 		return answer{}, fmt.Errorf("config data should be a map of string -> string: %w", errors.Join(lattice.ErrInvalid, err))
 	}
-	if err := errors.Join(lattice.ValidConfigName(name), atMost("config", len(values), maxSettings)); err != nil {
+	if err := errors.Join(lattice.ValidConfigName(r.name), atMost("config", len(values), maxSettings)); err != nil {
 		return answer{}, err
 	}
-	return answer{message: "successfully put config"}, s.cfg.Handler.PutConfig(ctx, name, values)
+	return s.once(ctx, r, r.name, func() (answer, error) {
+		return answer{message: "successfully put config"}, s.cfg.Handler.PutConfig(ctx, r.name, values)
+	})
 }
 
-func getConfig(ctx context.Context, s *Server, name string, _ []byte) (answer, error) {
-	if err := lattice.ValidConfigName(name); err != nil {
+func getConfig(ctx context.Context, s *Server, r *request) (answer, error) {
+	if err := lattice.ValidConfigName(r.name); err != nil {
 		return answer{}, err
 	}
-	values, err := s.cfg.Handler.Config(ctx, name)
+	values, err := s.cfg.Handler.Config(ctx, r.name)
 	if errors.Is(err, lattice.ErrNotFound) {
 		return answer{message: configNotFound}, nil
 	}
@@ -37,11 +39,13 @@ func getConfig(ctx context.Context, s *Server, name string, _ []byte) (answer, e
 // configNotFound is v1's answer where there is no such config, a success.
 const configNotFound = "Configuration not found"
 
-func deleteConfig(ctx context.Context, s *Server, name string, _ []byte) (answer, error) {
-	if err := lattice.ValidConfigName(name); err != nil {
+func deleteConfig(ctx context.Context, s *Server, r *request) (answer, error) {
+	if err := lattice.ValidConfigName(r.name); err != nil {
 		return answer{}, err
 	}
-	return answer{message: "successfully deleted config"}, s.cfg.Handler.DeleteConfig(ctx, name)
+	return s.once(ctx, r, r.name, func() (answer, error) {
+		return answer{message: "successfully deleted config"}, s.cfg.Handler.DeleteConfig(ctx, r.name)
+	})
 }
 
 // PutConfig stores a config under a name, in the place of what was there.
@@ -49,7 +53,7 @@ func (c *Client) PutConfig(ctx context.Context, name string, values map[string]s
 	if err := errors.Join(lattice.ValidConfigName(name), atMost("config", len(values), maxSettings)); err != nil {
 		return fmt.Errorf("put config: %w", err)
 	}
-	_, err := c.ask(ctx, c.aboutConfig("put", name), lattice.StringMap(values))
+	_, err := c.ask(ctx, c.asCommand(c.aboutConfig("put", name)), lattice.StringMap(values))
 	return err
 }
 
@@ -78,7 +82,7 @@ func (c *Client) DeleteConfig(ctx context.Context, name string) error {
 	if err := lattice.ValidConfigName(name); err != nil {
 		return fmt.Errorf("delete config: %w", err)
 	}
-	_, err := c.ask(ctx, c.aboutConfig("del", name), nil)
+	_, err := c.ask(ctx, c.asCommand(c.aboutConfig("del", name)), nil)
 	return err
 }
 

@@ -83,7 +83,7 @@ func (c *Client) Contract(ctx context.Context, component string) (*Contract, err
 		return nil, fmt.Errorf("ask for contract: %w", err)
 	}
 	subject := lattice.WITSubject(c.cfg.Lattice, component)
-	msg, err := c.request(ctx, subject, nil)
+	msg, err := c.request(ctx, subject, "", nil)
 	if err != nil {
 		return nil, &CallError{Verb: "wit", ID: component, Subject: subject, URL: c.url(), What: "host that runs", Err: err}
 	}

@@ -75,6 +75,7 @@ type fakeHost struct {
 	mu    sync.Mutex
 	calls []any
 	links []lattice.Link
+	ended []ctl.Outcome // of commands whose work goes on
 
 	scale func(context.Context, *ctl.ScaleComponent) (string, error)
 	ping  func(context.Context) (*ctl.Host, error)
@@ -84,6 +85,22 @@ func (h *fakeHost) record(call any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.calls = append(h.calls, call)
+}
+
+// leave leaves work behind.
+func (h *fakeHost) leave(ended ctl.Outcome) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended = append(h.ended, ended)
+}
+
+// finish ends the oldest work that was left.
+func (h *fakeHost) finish(err error) {
+	h.mu.Lock()
+	ended := h.ended[0]
+	h.ended = h.ended[1:]
+	h.mu.Unlock()
+	ended(err)
 }
 
 func (h *fakeHost) recorded() []any {
@@ -113,21 +130,24 @@ func (h *fakeHost) Inventory(context.Context) (*lattice.Inventory, error) {
 	}, nil
 }
 
-func (h *fakeHost) StopHost(_ context.Context, req *ctl.StopHost) error {
+func (h *fakeHost) StopHost(_ context.Context, req *ctl.StopHost, ended ctl.Outcome) error {
 	h.record(*req)
+	h.leave(ended)
 	return nil
 }
 
-func (h *fakeHost) ScaleComponent(ctx context.Context, req *ctl.ScaleComponent) (string, error) {
+func (h *fakeHost) ScaleComponent(ctx context.Context, req *ctl.ScaleComponent, ended ctl.Outcome) (string, error) {
 	h.record(*req)
+	h.leave(ended)
 	if h.scale != nil {
 		return h.scale(ctx, req)
 	}
 	return "", nil
 }
 
-func (h *fakeHost) StartProvider(_ context.Context, req *ctl.StartProvider) error {
+func (h *fakeHost) StartProvider(_ context.Context, req *ctl.StartProvider, ended ctl.Outcome) error {
 	h.record(*req)
+	h.leave(ended)
 	return nil
 }
 
@@ -158,8 +178,9 @@ func (h *fakeHost) DeleteLink(_ context.Context, key lattice.LinkKey) (bool, err
 	return key.SourceID != "unknown", nil
 }
 
-func (h *fakeHost) UpdateComponent(_ context.Context, req *ctl.UpdateComponent) (string, error) {
+func (h *fakeHost) UpdateComponent(_ context.Context, req *ctl.UpdateComponent, ended ctl.Outcome) (string, error) {
 	h.record(*req)
+	h.leave(ended)
 	return "component " + req.ComponentID + " updating from a to " + req.NewComponentRef, nil
 }
 

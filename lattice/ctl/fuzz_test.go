@@ -91,18 +91,18 @@ func (h checkingHost) Inventory(context.Context) (*lattice.Inventory, error) {
 	return &lattice.Inventory{}, nil
 }
 
-func (h checkingHost) StopHost(_ context.Context, req *StopHost) error {
+func (h checkingHost) StopHost(_ context.Context, req *StopHost, _ Outcome) error {
 	require.Contains(h.t, []string{"", fuzzHost}, req.HostID)
 	return nil
 }
 
-func (h checkingHost) ScaleComponent(_ context.Context, req *ScaleComponent) (string, error) {
+func (h checkingHost) ScaleComponent(_ context.Context, req *ScaleComponent, _ Outcome) (string, error) {
 	require.NoError(h.t, lattice.ValidID(req.ComponentID))
 	require.NotEmpty(h.t, req.ComponentRef)
 	return "", nil
 }
 
-func (h checkingHost) StartProvider(_ context.Context, req *StartProvider) error {
+func (h checkingHost) StartProvider(_ context.Context, req *StartProvider, _ Outcome) error {
 	require.NoError(h.t, lattice.ValidID(req.ProviderID))
 	require.NotEmpty(h.t, req.ProviderRef)
 	return nil
@@ -126,7 +126,7 @@ func (h checkingHost) DeleteLink(_ context.Context, key lattice.LinkKey) (bool, 
 	return true, nil
 }
 
-func (h checkingHost) UpdateComponent(_ context.Context, req *UpdateComponent) (string, error) {
+func (h checkingHost) UpdateComponent(_ context.Context, req *UpdateComponent, _ Outcome) (string, error) {
 	require.NoError(h.t, lattice.ValidID(req.ComponentID))
 	require.NotEmpty(h.t, req.NewComponentRef)
 	return "", nil

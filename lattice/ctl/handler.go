@@ -6,6 +6,11 @@ import (
 	"github.com/lathhost/lath/lattice"
 )
 
+// Outcome is told what became of a command that goes on after its answer: nil, that
+// it is done. The handler calls it once, from any goroutine, unless it refused the
+// command at once. It may take as long as a write to the lattice's store.
+type Outcome func(err error)
+
 // Handler is what a host does for the control interface. Its methods are called
 // concurrently, with a context that ends when the answer would come too late or
 // the server shuts down hard. An error becomes a failed answer with the error's
@@ -30,26 +35,28 @@ type HostHandler interface {
 	// Inventory tells what the host runs.
 	Inventory(ctx context.Context) (*lattice.Inventory, error)
 	// StopHost begins to end the host and returns; it must not wait for the end,
-	// because Server.Shutdown waits for this answer.
-	StopHost(ctx context.Context, req *StopHost) error
+	// because Server.Shutdown waits for this answer. ended is called when the host
+	// has left.
+	StopHost(ctx context.Context, req *StopHost, ended Outcome) error
 }
 
 // ComponentHandler has the verbs about components.
 type ComponentHandler interface {
-	// ScaleComponent accepts the command; its outcome is told by an event. The
-	// message warns the operator, or is empty.
-	ScaleComponent(ctx context.Context, req *ScaleComponent) (message string, err error)
+	// ScaleComponent accepts the command; its outcome is told by an event, and to
+	// ended. The message warns the operator, or is empty.
+	ScaleComponent(ctx context.Context, req *ScaleComponent, ended Outcome) (message string, err error)
 	// UpdateComponent accepts the command to run another image; its outcome is told
-	// by an event. The message says what happens.
-	UpdateComponent(ctx context.Context, req *UpdateComponent) (message string, err error)
+	// by an event, and to ended. The message says what happens.
+	UpdateComponent(ctx context.Context, req *UpdateComponent, ended Outcome) (message string, err error)
 	// BidForComponent reports whether the host would run a component.
 	BidForComponent(ctx context.Context, req *ComponentAuction) bool
 }
 
 // ProviderHandler has the verbs about capability providers.
 type ProviderHandler interface {
-	// StartProvider accepts the command; its outcome is told by an event.
-	StartProvider(ctx context.Context, req *StartProvider) error
+	// StartProvider accepts the command; its outcome is told by an event, and to
+	// ended.
+	StartProvider(ctx context.Context, req *StartProvider, ended Outcome) error
 	// StopProvider ends a provider and returns when it has ended.
 	StopProvider(ctx context.Context, req *StopProvider) error
 	// BidForProvider reports whether the host would run a provider.

@@ -41,24 +41,28 @@ func ownLabel(key string) error {
 	return nil
 }
 
-func putLabel(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+func putLabel(ctx context.Context, s *Server, r *request) (answer, error) {
 	var req PutLabel
-	if err := decodeChecked("put label request", body, &req); err != nil {
+	if err := decodeChecked("put label request", r.body, &req); err != nil {
 		return answer{}, err
 	}
-	return answer{message: "successfully put label"}, s.cfg.Handler.PutLabel(ctx, &req)
+	return s.once(ctx, r, req.Key, func() (answer, error) {
+		return answer{message: "successfully put label"}, s.cfg.Handler.PutLabel(ctx, &req)
+	})
 }
 
-func deleteLabel(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+func deleteLabel(ctx context.Context, s *Server, r *request) (answer, error) {
 	var req DeleteLabel
-	if err := decodeChecked("delete label request", body, &req); err != nil {
+	if err := decodeChecked("delete label request", r.body, &req); err != nil {
 		return answer{}, err
 	}
-	known, err := s.cfg.Handler.DeleteLabel(ctx, &req)
-	if !known {
-		return answer{message: "successfully deleted label (no such label)"}, err
-	}
-	return answer{message: "successfully deleted label"}, err
+	return s.once(ctx, r, req.Key, func() (answer, error) {
+		known, err := s.cfg.Handler.DeleteLabel(ctx, &req)
+		if !known {
+			return answer{message: "successfully deleted label (no such label)"}, err
+		}
+		return answer{message: "successfully deleted label"}, err
+	})
 }
 
 // PutLabel sets a label of a host.
@@ -67,7 +71,7 @@ func (c *Client) PutLabel(ctx context.Context, host, key, value string) error {
 	if err := req.validate(); err != nil {
 		return fmt.Errorf("put label: %w", err)
 	}
-	_, err := c.onHost(ctx, lattice.KindLabel, "put", host, req, nil)
+	_, err := c.commandHost(ctx, lattice.KindLabel, "put", host, req)
 	return err
 }
 
@@ -77,6 +81,6 @@ func (c *Client) DeleteLabel(ctx context.Context, host, key string) error {
 	if err := req.validate(); err != nil {
 		return fmt.Errorf("delete label: %w", err)
 	}
-	_, err := c.onHost(ctx, lattice.KindLabel, "del", host, req, nil)
+	_, err := c.commandHost(ctx, lattice.KindLabel, "del", host, req)
 	return err
 }

@@ -58,6 +58,20 @@ func (q *questions) reply(msg *nats.Msg) {
 	_ = q.conn.Publish(msg.Reply, data)
 }
 
+// fit encodes a part of an answer that one message carries: page(n) with the
+// greatest n, halved from most, that fits. It fails where not even one does.
+func (q *questions) fit(most int, page func(n int) any) ([]byte, error) {
+	data, err := lattice.EncodeJSON(page(most))
+	for err == nil && len(data) > q.room() {
+		if most <= 1 {
+			return nil, fmt.Errorf("one item takes more than the %d bytes that NATS carries (max_payload)", q.room())
+		}
+		most /= 2
+		data, err = lattice.EncodeJSON(page(most))
+	}
+	return data, err
+}
+
 // room is how many bytes of a response one message carries.
 func (q *questions) room() int { return int(q.conn.MaxPayload()) - 1024 }
 

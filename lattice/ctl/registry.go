@@ -26,9 +26,9 @@ func (RegistryAuth) String() string { return "(registry credentials)" }
 // GoString hides what is secret.
 func (r RegistryAuth) GoString() string { return r.String() }
 
-func putRegistries(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+func putRegistries(ctx context.Context, s *Server, r *request) (answer, error) {
 	var auths map[string]RegistryAuth
-	if err := decode("registry credentials", body, &auths); err != nil {
+	if err := decode("registry credentials", r.body, &auths); err != nil {
 		return answer{}, err
 	}
 	if err := atMost("registries", len(auths), maxRegistries); err != nil {

@@ -50,6 +50,9 @@ type ServerConfig struct {
 	Workers, Queue int
 	// Timeout bounds the handling of one request.
 	Timeout time.Duration
+	// Ops keeps the commands that have an id. Without it they are carried out as
+	// those without.
+	Ops OpStore
 	// Log is told of panics and of answers that could not be sent; nil is silent.
 	Log *zap.Logger
 }
@@ -64,11 +67,12 @@ type Server struct {
 	cancel  context.CancelFunc
 	queues  [lanes]chan *nats.Msg
 	workers sync.WaitGroup
+	late    sync.WaitGroup // outcomes that are still to be stored
 
 	mu     sync.Mutex // guards what follows
 	subs   []*nats.Subscription
 	closed bool
-	once   sync.Once
+	ending sync.Once
 	done   chan struct{}
 }
 
@@ -194,14 +198,15 @@ func (s *Server) accept(msg *nats.Msg) {
 	}
 }
 
-// lookup finds the verb of a subject, and what the subject names.
-func (s *Server) lookup(subject string) (v verb, name string, ok bool) {
+// lookup finds the verb of a subject, and begins a request with what the subject
+// says.
+func (s *Server) lookup(subject string) (v verb, r *request, ok bool) {
 	kind, word, name, ok := s.subjects.Parse(subject)
 	v, known := s.verbs[verbName{kind, word}]
 	if kind != lattice.KindConfig {
 		known = known && (name == "" || name == s.cfg.HostID)
 	}
-	return v, name, ok && known
+	return v, &request{verb: kind + "." + word, name: name}, ok && known
 }
 
 func (s *Server) work(queue <-chan *nats.Msg) {
@@ -222,13 +227,14 @@ func (s *Server) handle(msg *nats.Msg) (e Envelope, silent bool) {
 			e, silent = Envelope{Message: "internal error of host " + s.cfg.HostID + ", see its log"}, false
 		}
 	}()
-	v, name, ok := s.lookup(msg.Subject)
+	v, r, ok := s.lookup(msg.Subject)
 	if !ok {
 		return Envelope{Message: "unsupported subject"}, false
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
 	defer cancel()
-	a, err := v.call(ctx, s, name, msg.Data)
+	r.body, r.id = msg.Data, commandID(msg)
+	a, err := v.call(ctx, s, r)
 	if err != nil {
 		return Envelope{Message: shorten(err.Error())}, false
 	}
@@ -263,9 +269,10 @@ func (s *Server) reply(msg *nats.Msg, e Envelope) {
 // ctx ends first, the handlers' contexts are ended and Shutdown returns ctx's
 // error without waiting for them. Further calls wait for the same end.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.once.Do(func() {
+	s.ending.Do(func() {
 		go func() {
 			defer close(s.done)
+			defer s.late.Wait()
 			defer s.cancel()
 			s.drain()
 			s.mu.Lock()

@@ -52,16 +52,11 @@ func (s *StatsServer) page(request []byte) ([]byte, error) {
 	}
 	p := statsPage{HostStats: s.stats()}
 	p.Components = q.of(p.Components)
-	limit := s.questions.room()
-	data, err := lattice.EncodeJSON(p)
-	for err == nil && len(data) > limit && len(p.Components) > 1 {
-		p.Components, p.More = p.Components[:len(p.Components)/2], true
-		data, err = lattice.EncodeJSON(p)
-	}
-	if err == nil && len(data) > limit {
-		err = fmt.Errorf("stats: one component takes more than the %d bytes that NATS carries (max_payload)", limit)
-	}
-	return data, err
+	all := p.Components
+	return s.questions.fit(len(all), func(n int) any {
+		p.Components, p.More = all[:n], n < len(all)
+		return p
+	})
 }
 
 // of returns those of all components that are asked for.

@@ -71,7 +71,7 @@ func TestStatsInPages(t *testing.T) {
 
 	all.Components[50].ImageRef = strings.Repeat("x", 8<<10)
 	_, err = newClient(t, nc).Stats(t.Context(), statsHost, "")
-	require.ErrorContains(t, err, "one component takes more than the 7168 bytes that NATS carries")
+	require.ErrorContains(t, err, "one item takes more than the 7168 bytes that NATS carries")
 }
 
 // A host that would have a client ask for ever is not asked again.

@@ -24,9 +24,17 @@ type answer struct {
 	silent   bool // nothing at all is answered
 }
 
+// request is one request as its verb's entry gets it.
+type request struct {
+	verb string // the kind and the verb, such as "component.scale"
+	name string // what the subject names: a config, or this host
+	body []byte
+	id   string // of the command; empty for none
+}
+
 // call is one verb's entry: it decodes a request's body and calls the handler.
-// name is what the subject names: a config, or this host.
-type call func(ctx context.Context, s *Server, name string, body []byte) (answer, error)
+// What changes anything does so within Server.once or Server.begin.
+type call func(ctx context.Context, s *Server, r *request) (answer, error)
 
 type verb struct {
 	lane lane
@@ -62,67 +70,74 @@ func verbs() map[verbName]verb {
 	}
 }
 
-func pingHost(ctx context.Context, s *Server, _ string, _ []byte) (answer, error) {
+func pingHost(ctx context.Context, s *Server, _ *request) (answer, error) {
 	host, err := s.cfg.Handler.PingHost(ctx)
 	return answer{response: host}, err
 }
 
-func getInventory(ctx context.Context, s *Server, _ string, _ []byte) (answer, error) {
+func getInventory(ctx context.Context, s *Server, _ *request) (answer, error) {
 	inventory, err := s.cfg.Handler.Inventory(ctx)
 	return answer{response: inventory}, err
 }
 
-func stopHost(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+func stopHost(ctx context.Context, s *Server, r *request) (answer, error) {
 	var req StopHost
-	if len(body) > 0 {
-		if err := decode("stop command", body, &req); err != nil {
+	if len(r.body) > 0 {
+		if err := decode("stop command", r.body, &req); err != nil {
 			return answer{}, err
 		}
 	}
 	if req.HostID != "" && req.HostID != s.cfg.HostID {
 		return answer{}, fmt.Errorf("%w host_id [%.64s]", lattice.ErrInvalid, req.HostID)
 	}
-	err := s.cfg.Handler.StopHost(ctx, &req)
-	return answer{message: "successfully handled stop host"}, err
+	return s.begin(ctx, r, s.cfg.HostID, func(ended Outcome) (answer, error) {
+		return answer{message: "successfully handled stop host"}, s.cfg.Handler.StopHost(ctx, &req, ended)
+	})
 }
 
-func scaleComponent(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+func scaleComponent(ctx context.Context, s *Server, r *request) (answer, error) {
 	var req ScaleComponent
-	if err := decodeChecked("component scale command", body, &req); err != nil {
+	if err := decodeChecked("component scale command", r.body, &req); err != nil {
 		return answer{}, err
 	}
-	message, err := s.cfg.Handler.ScaleComponent(ctx, &req)
-	return answer{message: message}, err
+	return s.begin(ctx, r, req.ComponentID, func(ended Outcome) (answer, error) {
+		message, err := s.cfg.Handler.ScaleComponent(ctx, &req, ended)
+		return answer{message: message}, err
+	})
 }
 
-func updateComponent(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+func updateComponent(ctx context.Context, s *Server, r *request) (answer, error) {
 	var req UpdateComponent
-	if err := decodeChecked("component update command", body, &req); err != nil {
+	if err := decodeChecked("component update command", r.body, &req); err != nil {
 		return answer{}, err
 	}
-	message, err := s.cfg.Handler.UpdateComponent(ctx, &req)
-	return answer{message: message}, err
+	return s.begin(ctx, r, req.ComponentID, func(ended Outcome) (answer, error) {
+		message, err := s.cfg.Handler.UpdateComponent(ctx, &req, ended)
+		return answer{message: message}, err
+	})
 }
 
-func startProvider(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+func startProvider(ctx context.Context, s *Server, r *request) (answer, error) {
 	var req StartProvider
-	if err := decodeChecked("provider start command", body, &req); err != nil {
+	if err := decodeChecked("provider start command", r.body, &req); err != nil {
 		return answer{}, err
 	}
-	err := s.cfg.Handler.StartProvider(ctx, &req)
-	return answer{message: "successfully started provider"}, err
+	return s.begin(ctx, r, req.ProviderID, func(ended Outcome) (answer, error) {
+		return answer{message: "successfully started provider"}, s.cfg.Handler.StartProvider(ctx, &req, ended)
+	})
 }
 
-func stopProvider(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+func stopProvider(ctx context.Context, s *Server, r *request) (answer, error) {
 	var req StopProvider
-	if err := decodeChecked("provider stop command", body, &req); err != nil {
+	if err := decodeChecked("provider stop command", r.body, &req); err != nil {
 		return answer{}, err
 	}
-	err := s.cfg.Handler.StopProvider(ctx, &req)
-	return answer{message: "successfully stopped provider"}, err
+	return s.once(ctx, r, req.ProviderID, func() (answer, error) {
+		return answer{message: "successfully stopped provider"}, s.cfg.Handler.StopProvider(ctx, &req)
+	})
 }
 
-func getLinks(ctx context.Context, s *Server, _ string, _ []byte) (answer, error) {
+func getLinks(ctx context.Context, s *Server, _ *request) (answer, error) {
 	links, err := s.cfg.Handler.Links(ctx)
 	if links == nil {
 		links = []lattice.Link{}
@@ -130,28 +145,31 @@ func getLinks(ctx context.Context, s *Server, _ string, _ []byte) (answer, error
 	return answer{response: links}, err
 }
 
-func putLink(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+func putLink(ctx context.Context, s *Server, r *request) (answer, error) {
 	var link lattice.Link
-	if err := decode("wrpc link definition", body, &link); err != nil {
+	if err := decode("wrpc link definition", r.body, &link); err != nil {
 		return answer{}, err
 	}
 	if err := link.Validate(); err != nil {
 		return answer{}, err
 	}
-	err := s.cfg.Handler.PutLink(ctx, link)
-	return answer{message: "successfully set link"}, err
+	return s.once(ctx, r, link.String(), func() (answer, error) {
+		return answer{message: "successfully set link"}, s.cfg.Handler.PutLink(ctx, link)
+	})
 }
 
-func deleteLink(ctx context.Context, s *Server, _ string, body []byte) (answer, error) {
+func deleteLink(ctx context.Context, s *Server, r *request) (answer, error) {
 	var req DeleteLink
-	if err := decodeChecked("wrpc link definition", body, &req); err != nil {
+	if err := decodeChecked("wrpc link definition", r.body, &req); err != nil {
 		return answer{}, err
 	}
-	known, err := s.cfg.Handler.DeleteLink(ctx, req.Key())
-	if !known {
-		return answer{message: "successfully deleted link (spec doesn't exist)"}, err
-	}
-	return answer{message: "successfully deleted link"}, err
+	return s.once(ctx, r, req.SourceID+" for "+req.WITNamespace+":"+req.WITPackage, func() (answer, error) {
+		known, err := s.cfg.Handler.DeleteLink(ctx, req.Key())
+		if !known {
+			return answer{message: "successfully deleted link (spec doesn't exist)"}, err
+		}
+		return answer{message: "successfully deleted link"}, err
+	})
 }
 
 // decode reads a body; what names it as v1's error text does.

@@ -47,9 +47,11 @@ type Store struct {
 	specBucket, configBucket, lathBucket jetstream.KeyValue
 	specs                                *specs
 	configs                              *configs
+	ops                                  ops
 
-	cancel  context.CancelFunc
-	mirrors sync.WaitGroup
+	background context.Context //nolint:containedctx // of what goes on until Close
+	cancel     context.CancelFunc
+	mirrors    sync.WaitGroup
 }
 
 // Open makes the lattice's buckets if they are missing, reads every spec and
@@ -90,7 +92,7 @@ func Open(ctx context.Context, conn *nats.Conn, name string, opts Options) (*Sto
 // startSync starts the mirrors and waits for their first lists.
 func (s *Store) startSync(ctx context.Context) error {
 	run, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
+	s.background, s.cancel = run, cancel
 	links, configs := make(chan struct{}), make(chan struct{})
 	s.mirrors.Go(func() {
 		m := mirror[Spec]{Store: s, what: "links", kv: s.specBucket, cache: s.specs.cache, name: specName, decode: s.decodeSpec}
@@ -120,8 +122,11 @@ func (s *Store) ensureBuckets(ctx context.Context) (specs, configs, own jetstrea
 	if configs, err = s.ensureBucket(ctx, lattice.ConfigBucket(s.lattice)); err != nil {
 		return nil, nil, nil, err
 	}
-	own, err = s.ensureBucket(ctx, lattice.LathBucket(s.lattice))
-	return specs, configs, own, err
+	if own, err = s.ensureBucket(ctx, lattice.LathBucket(s.lattice)); err != nil {
+		return nil, nil, nil, err
+	}
+	s.ops.expire.Store(s.allowExpiry(ctx, own))
+	return specs, configs, own, nil
 }
 
 func (s *Store) ensureBucket(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
@@ -163,6 +168,9 @@ func (s *Store) explain(err error) error {
 // The connection stays open. What was known may still be read. It may be called
 // again.
 func (s *Store) Close() {
+	s.ops.mu.Lock()
+	s.ops.closed = true
+	s.ops.mu.Unlock()
 	s.cancel()
 	s.mirrors.Wait()
 	s.specs.close()

@@ -1,0 +1,285 @@
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/lathhost/lath/lattice"
+)
+
+// opPage is how many commands a host reads for one answer.
+const opPage = 256
+
+// opPoll is how often a client that waits for an outcome asks, in case that the
+// message that tells it is lost; opUnknown how often a command that was accepted
+// may be unknown to the host that is asked.
+const (
+	opPoll    = time.Second
+	opUnknown = 10
+)
+
+// NewCommandID returns an id for a command, a ULID.
+func NewCommandID() string { return ulid.Make().String() }
+
+// opQuery asks for one command, or for those with a smaller id, the newest first.
+type opQuery struct {
+	ID     string `json:"id,omitempty"`
+	Before string `json:"before,omitempty"`
+}
+
+// opAnswer is a part of the commands; More: ask again, before the last id.
+type opAnswer struct {
+	Ops  []lattice.Op `json:"ops"`
+	More bool         `json:"more,omitempty"`
+}
+
+// OpServer tells commands and what became of them. The hosts of a lattice share
+// the question.
+type OpServer struct {
+	questions questions
+	stop      context.CancelFunc
+	store     OpStore
+}
+
+// ServeOps starts to answer with what is in store. Questions are answered one at a
+// time; more than 64 that wait are dropped.
+func ServeOps(conn *nats.Conn, name string, store OpStore) (*OpServer, error) {
+	ctx, stop := context.WithCancel(context.Background())
+	s := &OpServer{stop: stop, store: store, questions: questions{what: "commands", conn: conn}}
+	s.questions.answer = func(request []byte) ([]byte, error) {
+		ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+		defer cancel()
+		return s.page(ctx, request)
+	}
+	subject := lattice.OpListSubject(name)
+	if err := s.questions.serve(subject, subject); err != nil {
+		stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// page encodes as much of an answer as one message carries.
+func (s *OpServer) page(ctx context.Context, request []byte) ([]byte, error) {
+	var q opQuery
+	if err := lattice.DecodeJSON(request, MaxRequestSize, &q); err != nil {
+		return nil, fmt.Errorf("commands: %w", err)
+	}
+	p := opAnswer{Ops: []lattice.Op{}}
+	if q.ID != "" {
+		op, err := s.store.Op(ctx, q.ID)
+		switch {
+		case err == nil:
+			p.Ops = append(p.Ops, op)
+		case !errors.Is(err, lattice.ErrNotFound):
+			return nil, err
+		}
+		return lattice.EncodeJSON(p)
+	}
+	list, more, err := s.store.Ops(ctx, q.Before, opPage)
+	if err != nil {
+		return nil, err
+	}
+	p.Ops, p.More = append(p.Ops, list...), more
+	return s.questions.fit(len(p.Ops), func(n int) any { return opAnswer{Ops: p.Ops[:n], More: more || n < len(p.Ops)} })
+}
+
+// Close stops answering and waits for the answer under way, which it cuts short.
+// It may be called again.
+func (s *OpServer) Close() error {
+	s.stop()
+	return s.questions.close()
+}
+
+// WithCommandID returns a client whose commands have that id. It is for one
+// command, and for repeating it when no answer came: also through another host, a
+// repeat gets the first one's answer, and nothing is done twice, as long as the
+// command is remembered: for ten minutes after its end.
+func (c *Client) WithCommandID(id string) *Client {
+	named := *c
+	named.commandID = id
+	return &named
+}
+
+// Op asks a host of the lattice for a command and what became of it. The error
+// matches lattice.ErrNotFound if no host has accepted one of that id, or only hosts
+// that speak v1 alone, or if it ended more than ten minutes ago.
+func (c *Client) Op(ctx context.Context, id string) (*lattice.Op, error) {
+	id, err := lattice.ParseOpID(id)
+	if err != nil {
+		return nil, err
+	}
+	var p opAnswer
+	if _, err := c.call(ctx, c.aboutOps(), opQuery{ID: id}, &p); err != nil {
+		return nil, err
+	}
+	if len(p.Ops) == 0 {
+		return nil, fmt.Errorf("command %s: %w: no host that keeps commands has accepted it, or it ended more than ten minutes ago", id, lattice.ErrNotFound)
+	}
+	op := p.Ops[0]
+	if err := op.Validate(); err != nil || op.ID != id {
+		return nil, fmt.Errorf("command %s: %w: the answer is of another", id, errors.Join(lattice.ErrInvalid, err))
+	}
+	return &op, nil
+}
+
+// Ops returns the newest commands of the lattice, the newest first, at most so many.
+func (c *Client) Ops(ctx context.Context, most int) ([]lattice.Op, error) {
+	var all []lattice.Op
+	var q opQuery
+	for {
+		var p opAnswer
+		if _, err := c.call(ctx, c.aboutOps(), q, &p); err != nil {
+			return nil, err
+		}
+		for i := range p.Ops {
+			op := p.Ops[i]
+			if err := op.Validate(); err != nil {
+				return nil, fmt.Errorf("commands: %w", err)
+			}
+			if q.Before != "" && op.ID >= q.Before {
+				return nil, fmt.Errorf("commands: answer: %w: they are not in order", lattice.ErrInvalid)
+			}
+			if all, q.Before = append(all, op), op.ID; len(all) == most {
+				return all, nil
+			}
+		}
+		if !p.More || len(p.Ops) == 0 {
+			return all, nil
+		}
+	}
+}
+
+func (c *Client) aboutOps() *CallError {
+	return &CallError{Verb: "op.list", ID: c.cfg.Lattice, What: "host in lattice", Subject: lattice.OpListSubject(c.cfg.Lattice)}
+}
+
+// Await sends a command and waits for its outcome, which State and Cause of the Op
+// tell. send gets a client for this one command. The errors are those of send, and
+// WaitOp's.
+func (c *Client) Await(ctx context.Context, send func(c *Client) error) (*lattice.Op, error) {
+	named := c.WithCommandID(NewCommandID())
+	w, err := c.WatchOps(ctx, named.commandID)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	if err := send(named); err != nil {
+		return nil, err
+	}
+	return c.wait(ctx, w, named.commandID)
+}
+
+// WaitOp waits until a command that was accepted has ended. When ctx ends first,
+// the error matches lattice.ErrTimeout, or is the context's, and the command is
+// returned as it was last seen, if it was. It matches lattice.ErrNotFound where the
+// host that accepted it keeps no record, as those of v1.
+func (c *Client) WaitOp(ctx context.Context, id string) (*lattice.Op, error) {
+	id, err := lattice.ParseOpID(id)
+	if err != nil {
+		return nil, err
+	}
+	w, err := c.WatchOps(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	return c.wait(ctx, w, id)
+}
+
+func (c *Client) wait(ctx context.Context, w *OpWatch, id string) (*lattice.Op, error) {
+	var seen *lattice.Op
+	for unknown := 0; ; {
+		op, err := c.Op(ctx, id)
+		if err == nil {
+			if seen = op; op.State != lattice.OpAccepted {
+				return op, nil
+			}
+		}
+		pause := opPoll
+		if errors.Is(err, lattice.ErrNotFound) && seen == nil {
+			// A replica of the store may not have it yet.
+			if unknown++; unknown == opUnknown {
+				return nil, err
+			}
+			pause = opPoll / opUnknown
+		}
+		told, err := w.nextWithin(ctx, pause)
+		switch {
+		case err == nil && told.State != lattice.OpAccepted:
+			return told, nil
+		case err == nil:
+			seen = told
+		case ctx.Err() != nil:
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				err = lattice.ErrTimeout
+			}
+			return seen, fmt.Errorf("command %s: no outcome yet: %w", id, err)
+		case errors.Is(err, lattice.ErrDisconnected):
+			return seen, err
+		}
+	}
+}
+
+// OpWatch hears of commands as they are accepted and end.
+type OpWatch struct {
+	lattice string
+	sub     *nats.Subscription
+}
+
+// WatchOps begins to hear of the command of an id, or, with an empty one, of all.
+// The caller closes it.
+func (c *Client) WatchOps(ctx context.Context, id string) (*OpWatch, error) {
+	if id == "" {
+		id = "*"
+	} else if _, err := lattice.ParseOpID(id); err != nil {
+		return nil, err
+	}
+	sub, err := c.cfg.Conn.SubscribeSync(lattice.OpSubject(c.cfg.Lattice, id))
+	if err != nil {
+		return nil, fmt.Errorf("watch commands: %w", lattice.Disconnected(err))
+	}
+	w := &OpWatch{lattice: c.cfg.Lattice, sub: sub}
+	if err := lattice.Flush(ctx, c.cfg.Conn); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("watch commands: %w", err)
+	}
+	return w, nil
+}
+
+// Next waits for the next command that was accepted or has ended. What is no such
+// message is passed over, and what comes faster than it is read may be lost. When
+// ctx ends, the error is the context's.
+func (w *OpWatch) Next(ctx context.Context) (*lattice.Op, error) {
+	for {
+		msg, err := w.sub.NextMsgWithContext(ctx)
+		switch {
+		case errors.Is(err, nats.ErrSlowConsumer):
+			continue
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case err != nil:
+			return nil, fmt.Errorf("watch commands: %w", lattice.Disconnected(err))
+		}
+		if op, err := lattice.DecodeOp(msg.Data); err == nil && lattice.OpSubject(w.lattice, op.ID) == msg.Subject {
+			return &op, nil
+		}
+	}
+}
+
+func (w *OpWatch) nextWithin(ctx context.Context, d time.Duration) (*lattice.Op, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return w.Next(ctx)
+}
+
+// Close ends the watch. It may be called again.
+func (w *OpWatch) Close() {
+	// It fails on a closed connection, which has ended the watch too.
+	_ = w.sub.Unsubscribe()
+}
