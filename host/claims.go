@@ -10,10 +10,19 @@ import (
 	"github.com/lathhost/lath/lattice/state"
 )
 
-// storedClaims is a component's token as the lattice stores it.
+// storedClaims is a token as the lattice stores it.
 func storedClaims(t *claims.Token) *state.Claims {
-	return &state.Claims{Subject: t.Subject, Issuer: t.Issuer, Name: t.Name, Version: t.Version, IsComponent: true,
-		Revision: strconv.Itoa(int(t.Revision)), CallAlias: t.CallAlias, Tags: t.Tags}
+	return &state.Claims{Subject: t.Subject, Issuer: t.Issuer, Name: t.Name, Version: t.Version, IsComponent: !t.IsProvider(),
+		Revision: strconv.Itoa(int(t.Revision)), CallAlias: t.CallAlias, Tags: t.Tags, ConfigSchema: string(t.ConfigSchema)}
+}
+
+// providerClaims is a provider's token as events tell it, or nothing: wadm drops
+// the event of a provider whose claims lack a name or a version.
+func providerClaims(t *claims.Token) *event.ProviderClaims {
+	if t == nil || t.Name == "" || t.Version == "" {
+		return nil
+	}
+	return &event.ProviderClaims{Issuer: t.Issuer, Name: t.Name, Version: t.Version, NotBefore: human(t.NotBefore), Expires: human(t.Expires)}
 }
 
 // claimsOf is a component's token as events tell it, or nothing.

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lathhost/lath/host/blob"
 	"github.com/lathhost/lath/lattice"
 )
 
@@ -87,7 +87,7 @@ func TestCacheIsCheckedWhenRead(t *testing.T) {
 			_, err := c.Pull(t.Context(), ref, nil)
 			require.NoError(t, err)
 
-			require.NoError(t, damage(c.cache.blobPath(digest.FromBytes(wasm("checked")).String())))
+			require.NoError(t, damage(c.cache.blobs().File(digest.FromBytes(wasm("checked")).String())))
 			got, err := c.Pull(t.Context(), reg.addr+"/a@"+manifest, nil)
 			require.NoError(t, err)
 			require.Equal(t, wasm("checked"), got.Bytes)
@@ -97,7 +97,7 @@ func TestCacheIsCheckedWhenRead(t *testing.T) {
 				require.Error(t, got.CacheError)
 				return
 			}
-			require.NoError(t, damage(c.cache.blobPath(manifest)))
+			require.NoError(t, damage(c.cache.blobs().File(manifest)))
 			reg.Close()
 			_, err = c.Pull(t.Context(), reg.addr+"/a@"+manifest, nil)
 			require.ErrorIs(t, err, ErrUnreachable)
@@ -109,9 +109,9 @@ func TestCacheTagNamesOneReferenceOnly(t *testing.T) {
 	t.Parallel()
 	c := &cache{dir: t.TempDir()}
 	require.Empty(t, c.tagged("host/a:1"))
-	require.NoError(t, c.write(c.tagPath("host/a:1"), []byte(someDigest+" host/b:1")))
+	require.NoError(t, blob.WriteFile(c.tagPath("host/a:1"), []byte(someDigest+" host/b:1")))
 	require.Empty(t, c.tagged("host/a:1"))
-	require.NoError(t, c.write(c.tagPath("host/a:1"), []byte(someDigest+" host/a:1")))
+	require.NoError(t, blob.WriteFile(c.tagPath("host/a:1"), []byte(someDigest+" host/a:1")))
 	require.Equal(t, someDigest, c.tagged("host/a:1"))
 }
 
@@ -128,28 +128,28 @@ func TestCacheEvictsWhatWasUsedLongestAgo(t *testing.T) {
 	}
 	age := func(a *Artifact, d time.Duration) {
 		at := time.Now().Add(-d)
-		require.NoError(t, os.Chtimes(c.cache.blobPath(a.Digest), at, at))
-		require.NoError(t, os.Chtimes(c.cache.blobPath(a.LayerDigest), at, at))
+		require.NoError(t, os.Chtimes(c.cache.blobs().File(a.Digest), at, at))
+		require.NoError(t, os.Chtimes(c.cache.blobs().File(a.LayerDigest), at, at))
 	}
 	for i := range refs {
 		refs[i], _ = reg.push(t, "x"+string(rune('0'+i))+":1", wasm("x"+string(rune('0'+i))))
 	}
 	first, second := pull(0), pull(1)
-	manifest, ok := c.cache.blob(first.Digest)
+	manifest, ok := c.cache.blob(first.Digest, maxManifest)
 	require.True(t, ok)
 	c.cache.maxSize = 2 * int64(len(manifest)+len(first.Bytes)) // room for two artifacts
 	age(first, 2*time.Minute)
 	age(second, 3*time.Minute)
-	stale := filepath.Join(c.cache.blobDir(), strings.Replace(tmpPattern, "*", "crash", 1))
+	stale := filepath.Join(c.cache.blobs().Path, ".tmp-crash")
 	require.NoError(t, os.WriteFile(stale, []byte("x"), 0o600))
 	hours := time.Now().Add(-2 * time.Hour)
 	require.NoError(t, os.Chtimes(stale, hours, hours))
 	third := pull(2)
 	for _, kept := range []*Artifact{first, third} {
-		require.FileExists(t, c.cache.blobPath(kept.LayerDigest))
-		require.FileExists(t, c.cache.blobPath(kept.Digest))
+		require.FileExists(t, c.cache.blobs().File(kept.LayerDigest))
+		require.FileExists(t, c.cache.blobs().File(kept.Digest))
 	}
-	require.NoFileExists(t, c.cache.blobPath(second.LayerDigest))
+	require.NoFileExists(t, c.cache.blobs().File(second.LayerDigest))
 	require.NoFileExists(t, stale)
 }
 

@@ -19,10 +19,11 @@ import (
 
 // The limits that a zero [Config] stands for.
 const (
-	DefaultMaxSize        = 64 << 20
-	DefaultMaxCacheSize   = 2 << 30
-	DefaultTimeout        = 5 * time.Minute
-	DefaultResolveTimeout = 15 * time.Second
+	DefaultMaxSize         = 64 << 20
+	DefaultMaxProviderSize = 1 << 30
+	DefaultMaxCacheSize    = 2 << 30
+	DefaultTimeout         = 5 * time.Minute
+	DefaultResolveTimeout  = 15 * time.Second
 )
 
 // maxManifest bounds a manifest, in bytes; registries refuse larger ones.
@@ -39,6 +40,9 @@ type Config struct {
 	MaxCacheSize int64
 	// MaxSize bounds one component, in bytes. 0 means [DefaultMaxSize].
 	MaxSize int64
+	// MaxProviderSize bounds one provider's image, in bytes. 0 means
+	// [DefaultMaxProviderSize].
+	MaxProviderSize int64
 	// Insecure names the registries, host[:port], to speak plain HTTP to.
 	Insecure []string
 	// Credentials are sent to the registry they are filed under, host[:port].
@@ -64,7 +68,7 @@ type Credential struct{ Username, Password string }
 func (c Config) Validate() error {
 	var errs []error
 	for name, n := range map[string]int64{
-		"MaxCacheSize": c.MaxCacheSize, "MaxSize": c.MaxSize,
+		"MaxCacheSize": c.MaxCacheSize, "MaxSize": c.MaxSize, "MaxProviderSize": c.MaxProviderSize,
 		"Timeout": int64(c.Timeout), "ResolveTimeout": int64(c.ResolveTimeout),
 	} {
 		if n < 0 {
@@ -82,6 +86,7 @@ func (c Config) Validate() error {
 func (c Config) withDefaults() Config {
 	setDefault(&c.MaxCacheSize, DefaultMaxCacheSize)
 	setDefault(&c.MaxSize, DefaultMaxSize)
+	setDefault(&c.MaxProviderSize, DefaultMaxProviderSize)
 	setDefault(&c.Timeout, DefaultTimeout)
 	setDefault(&c.ResolveTimeout, DefaultResolveTimeout)
 	return c
@@ -93,7 +98,7 @@ func setDefault[T int64 | time.Duration](v *T, to T) {
 	}
 }
 
-// Client pulls and pushes components. Any number of goroutines may use it.
+// Client pulls and pushes components, and pulls providers. Any number of goroutines may use it.
 type Client struct {
 	cfg       Config
 	insecure  map[string]bool
@@ -116,7 +121,7 @@ func New(cfg Config) (*Client, error) {
 		c.transport = newTransport()
 	}
 	if cfg.CacheDir != "" {
-		c.cache = &cache{dir: cfg.CacheDir, maxSize: c.cfg.MaxCacheSize, maxBlob: max(c.cfg.MaxSize, maxManifest)}
+		c.cache = &cache{dir: cfg.CacheDir, maxSize: c.cfg.MaxCacheSize}
 	}
 	c.AddCredentials(cfg.Credentials)
 	c.http = &auth.Client{

@@ -12,7 +12,7 @@ import (
 	"github.com/lathhost/lath/lattice"
 )
 
-// The media types of components in registries.
+// The media types of components and of wasmCloud's providers in registries.
 const (
 	mediaWasm           = "application/wasm"
 	mediaWasmConfig     = "application/vnd.wasm.config.v0+json"
@@ -27,9 +27,23 @@ func componentLayers() []string {
 	return []string{mediaWasm, mediaOldModule, ocispec.MediaTypeImageLayer}
 }
 
-// componentLayer finds the component in a manifest, and checks everything that
-// the manifest says about it.
+// componentLayer finds the component in a manifest.
 func componentLayer(mediaType string, manifest []byte, maxSize int64) (ocispec.Descriptor, error) {
+	layer, err := onlyLayer(mediaType, manifest, maxSize)
+	switch {
+	case err != nil:
+		return layer, err
+	case layer.MediaType == mediaOldProvider || layer.MediaType == MediaProvider:
+		return layer, fmt.Errorf("%w: it is a provider archive, not a component: see \"lath start provider --help\"", lattice.ErrInvalid)
+	case !slices.Contains(componentLayers(), layer.MediaType):
+		return layer, fmt.Errorf("%w: layer type %q: a component has %s", lattice.ErrInvalid, layer.MediaType, mediaWasm)
+	}
+	return layer, nil
+}
+
+// onlyLayer finds the layer of a manifest that has one, and checks everything
+// that the manifest says about it but its type.
+func onlyLayer(mediaType string, manifest []byte, maxSize int64) (ocispec.Descriptor, error) {
 	var none ocispec.Descriptor
 	if mediaType != ocispec.MediaTypeImageManifest && mediaType != mediaDockerManifest {
 		return none, fmt.Errorf("%w: manifest type %q: want %s", lattice.ErrUnsupported, mediaType, ocispec.MediaTypeImageManifest)
@@ -42,16 +56,12 @@ func componentLayer(mediaType string, manifest []byte, maxSize int64) (ocispec.D
 		return none, fmt.Errorf("%w: manifest sent as %q says that it is %q", lattice.ErrInvalid, mediaType, m.MediaType)
 	}
 	if len(m.Layers) != 1 {
-		return none, fmt.Errorf("%w: %d layers: a component has exactly one", lattice.ErrInvalid, len(m.Layers))
+		return none, fmt.Errorf("%w: %d layers: want exactly one", lattice.ErrInvalid, len(m.Layers))
 	}
 	layer := m.Layers[0]
-	switch {
-	case layer.MediaType == mediaOldProvider:
-		return none, fmt.Errorf("%w: it is a provider archive, not a component", lattice.ErrInvalid)
-	case !slices.Contains(componentLayers(), layer.MediaType):
-		return none, fmt.Errorf("%w: layer type %q: a component has %s", lattice.ErrInvalid, layer.MediaType, mediaWasm)
-	case checkDigest(layer.Digest.String()) != nil:
-		return none, fmt.Errorf("%w: layer: %w", lattice.ErrInvalid, checkDigest(layer.Digest.String()))
+	switch err := checkDigest(layer.Digest.String()); {
+	case err != nil:
+		return none, fmt.Errorf("%w: layer: %w", lattice.ErrInvalid, err)
 	case layer.Size <= 0 || layer.Size > maxSize:
 		return none, fmt.Errorf("%w: layer of %d bytes: want 1 to %d", lattice.ErrInvalid, layer.Size, maxSize)
 	}

@@ -118,7 +118,11 @@ func (c *Client) fetch(ctx context.Context, ref Reference, progress Progress) (*
 		return nil, fmt.Errorf("artifact %s: layer %s: %w", desc.Digest, layer.Digest, err)
 	}
 	artifact.Bytes, artifact.Origin = wasm, origin
-	artifact.CacheError = c.cache.putArtifact(ref.canonical(), artifact, manifest)
+	contents := [][]byte{manifest}
+	if origin != OriginCache {
+		contents = [][]byte{wasm, manifest}
+	}
+	artifact.CacheError = c.cache.put(ref.canonical(), artifact.Digest, contents, artifact.LayerDigest)
 	return artifact, nil
 }
 
@@ -149,7 +153,7 @@ func (c *Client) fetchManifest(ctx context.Context, ref Reference) (ocispec.Desc
 }
 
 func (c *Client) fetchLayer(ctx context.Context, ref Reference, layer ocispec.Descriptor, progress Progress) ([]byte, Origin, error) {
-	if wasm, ok := c.cache.blob(layer.Digest.String()); ok {
+	if wasm, ok := c.cache.blob(layer.Digest.String(), c.cfg.MaxSize); ok {
 		return wasm, OriginCache, nil
 	}
 	body, err := c.repository(ref).Blobs().Fetch(ctx, layer)
@@ -166,7 +170,7 @@ func (c *Client) fetchLayer(ctx context.Context, ref Reference, layer ocispec.De
 
 // cached returns the artifact of a manifest digest, if the cache has all of it.
 func (c *Client) cached(ref Reference, manifestDigest string) (*Artifact, bool) {
-	manifest, ok := c.cache.blob(manifestDigest)
+	manifest, ok := c.cache.blob(manifestDigest, maxManifest)
 	if !ok {
 		return nil, false
 	}
@@ -174,7 +178,7 @@ func (c *Client) cached(ref Reference, manifestDigest string) (*Artifact, bool) 
 	if err != nil {
 		return nil, false
 	}
-	wasm, ok := c.cache.blob(layer.Digest.String())
+	wasm, ok := c.cache.blob(layer.Digest.String(), c.cfg.MaxSize)
 	if !ok || checkComponent(wasm) != nil {
 		return nil, false
 	}
@@ -219,19 +223,28 @@ func (c *Client) readFile(ref Reference, path string) (*Artifact, error) {
 // arrive, not as the registry promises.
 func readVerified(r io.Reader, want digest.Digest, size int64) ([]byte, error) {
 	var buf bytes.Buffer
-	n, err := io.Copy(&buf, io.LimitReader(r, size+1))
-	switch {
-	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, fmt.Errorf("%w: connection lost after %d of %d bytes: %w", ErrUnreachable, n, size, err)
-	case n < size:
-		return nil, fmt.Errorf("%w: truncated: %d of %d bytes", lattice.ErrInvalid, n, size)
-	case n > size:
-		return nil, fmt.Errorf("%w: longer than its %d bytes", lattice.ErrInvalid, size)
-	}
-	if got := digest.FromBytes(buf.Bytes()); got != want {
-		return nil, fmt.Errorf("%w: tampered with: the content has digest %s", lattice.ErrInvalid, got)
+	if err := copyVerified(&buf, r, want, size); err != nil {
+		return nil, err
 	}
 	return buf.Bytes(), nil
+}
+
+// copyVerified copies content of a known size and digest.
+func copyVerified(w io.Writer, r io.Reader, want digest.Digest, size int64) error {
+	sum := digest.SHA256.Digester()
+	n, err := io.Copy(io.MultiWriter(w, sum.Hash()), io.LimitReader(r, size+1))
+	switch {
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: connection lost after %d of %d bytes: %w", ErrUnreachable, n, size, err)
+	case n < size:
+		return fmt.Errorf("%w: truncated: %d of %d bytes", lattice.ErrInvalid, n, size)
+	case n > size:
+		return fmt.Errorf("%w: longer than its %d bytes", lattice.ErrInvalid, size)
+	}
+	if got := sum.Digest(); got != want {
+		return fmt.Errorf("%w: tampered with: the content has digest %s", lattice.ErrInvalid, got)
+	}
+	return nil
 }
 
 // checkDigest makes sure that a digest can be compared and can name a file.

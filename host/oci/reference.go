@@ -136,6 +136,12 @@ func (r Reference) Tag() string {
 	return r.remote.ReferenceOrDefault()
 }
 
+// at names another artifact of the same repository.
+func (r Reference) at(digest string) Reference {
+	r.remote.Reference = digest
+	return r
+}
+
 // canonical is the key of the artifact in the cache.
 func (r Reference) canonical() string {
 	remote := r.remote

@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,6 +38,11 @@ type Token struct {
 	Revision      int32
 	CallAlias     string
 	Tags          []string
+	// Vendor and ConfigSchema are a provider's; the schema is JSON, or empty.
+	Vendor       string
+	ConfigSchema json.RawMessage
+
+	targets map[string]string // hashes of a provider's files, in hexadecimal digits
 
 	hash   string // of a component's bytes, in hexadecimal digits; may be empty
 	format int
@@ -60,6 +66,10 @@ type payloadJSON struct {
 		Revision  int32    `json:"rev"`
 		Version   string   `json:"ver"`
 		CallAlias string   `json:"call_alias"`
+
+		Vendor  string            `json:"vendor"`
+		Schema  json.RawMessage   `json:"config_schema"`
+		Targets map[string]string `json:"target_hashes"`
 	} `json:"wascap"`
 }
 
@@ -89,7 +99,11 @@ func Parse(text string) (*Token, error) {
 		return nil, fmt.Errorf("claims: %w: the subject %.60q is no public key of a module or service", lattice.ErrInvalid, p.Subject)
 	}
 	t := &Token{Subject: p.Subject, Issuer: p.Issuer, NotBefore: at(p.NotBefore), Expires: at(p.Expires), Name: p.Metadata.Name,
-		Version: p.Metadata.Version, Revision: p.Metadata.Revision, CallAlias: p.Metadata.CallAlias, Tags: p.Metadata.Tags, hash: p.Metadata.Hash}
+		Version: p.Metadata.Version, Revision: p.Metadata.Revision, CallAlias: p.Metadata.CallAlias, Tags: p.Metadata.Tags,
+		Vendor: p.Metadata.Vendor, targets: p.Metadata.Targets, hash: p.Metadata.Hash}
+	if string(p.Metadata.Schema) != "null" {
+		t.ConfigSchema = p.Metadata.Schema
+	}
 	if p.Format != nil {
 		t.format = *p.Format
 	}

@@ -28,7 +28,9 @@ var innerWalls = []struct {
 	{"host/component", nil, []string{"wit"}, "the component runtime is a library on its own: it knows no network, links or registries"},
 	{"host/wasi", nil, []string{"wit", "host/component", "host/bind"}, "WASI is written against generated bindings and knows no lattice"},
 	{"host/bind", nil, []string{"wit", "host/component"}, "guest glue joins contracts to the component runtime, nothing else"},
-	{"host/oci", nil, []string{"lattice"}, "registries know bytes and references, not components; lattice is for its error kinds"},
+	{"host/blob", nil, []string{"lattice"}, "files know only their digests; lattice is for its error kinds"},
+	{"host/oci", nil, []string{"lattice", "host/blob"}, "registries know bytes and references, not components; lattice is for its error kinds"},
+	{"host/par", nil, []string{"lattice", "host/blob"}, "archives know claims, not where they come from or what is run"},
 }
 
 // owners says who may import a library: in product code, one room or folder
