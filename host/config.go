@@ -30,8 +30,15 @@ const (
 type Config struct {
 	Lattice  string
 	Identity *lattice.Identity
-	// Conn is the connection to NATS, made by lattice.Connect.
+	// Conn is the connection to NATS, made by lattice.Connect: commands, events and
+	// what is stored.
 	Conn *lattice.Conn
+	// RPCConn is the one for calls and for providers, where that is another.
+	// Default: Conn.
+	RPCConn *lattice.Conn
+	// Replicas is how many servers of a NATS cluster keep what is stored; 0 lets
+	// the cluster decide, see state.Options.
+	Replicas int
 	// JSDomain is the JetStream domain of the lattice's data, for leaf nodes.
 	JSDomain string
 	Runtime  *component.Runtime
@@ -91,6 +98,9 @@ func (c Config) withDefaults() (Config, error) {
 	errs = append(errs, lattice.ValidLattice(c.Lattice))
 	if err := errors.Join(errs...); err != nil {
 		return c, fmt.Errorf("host: %w", err)
+	}
+	if c.RPCConn == nil {
+		c.RPCConn = c.Conn
 	}
 	if c.Heartbeat <= 0 {
 		c.Heartbeat = DefaultHeartbeat

@@ -21,10 +21,9 @@ var _ ctl.Handler = (*control)(nil)
 // PingHost implements ctl.HostHandler.
 func (c *control) PingHost(context.Context) (*ctl.Host, error) {
 	up := time.Since(c.started)
-	url := c.cfg.Conn.ConnectedUrlRedacted()
 	return &ctl.Host{ID: c.cfg.Identity.ID, FriendlyName: c.cfg.Identity.Name, Labels: c.labels.all(), Lattice: c.cfg.Lattice,
 		UptimeSeconds: uint64(up / time.Second), UptimeHuman: lattice.HumanDuration(up), Version: c.cfg.Version,
-		RPCHost: url, CtlHost: url, JSDomain: c.cfg.JSDomain}, nil
+		RPCHost: c.cfg.RPCConn.ConnectedUrlRedacted(), CtlHost: c.cfg.Conn.ConnectedUrlRedacted(), JSDomain: c.cfg.JSDomain}, nil
 }
 
 // Inventory implements ctl.HostHandler.

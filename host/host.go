@@ -114,8 +114,10 @@ func (h *Host) Run(ctx context.Context) error {
 	h.pulse.Close()
 	h.publish(event.HostStopped{Labels: h.labels.all()})
 	h.left(err)
-	if h.cfg.Conn.IsConnected() {
-		err = errors.Join(err, lattice.Flush(ctx, h.cfg.Conn))
+	for _, conn := range []*lattice.Conn{h.cfg.RPCConn, h.cfg.Conn} {
+		if conn.IsConnected() {
+			err = errors.Join(err, lattice.Flush(ctx, conn))
+		}
 	}
 	return errors.Join(err, h.close())
 }
@@ -142,13 +144,13 @@ func (h *Host) open(ctx context.Context) error {
 	if h.heard, err = event.Subscribe(ctx, h.cfg.Conn, h.cfg.Lattice, event.ComponentScaledName, event.ProviderStartedName); err != nil {
 		return err
 	}
-	if h.store, err = state.Open(ctx, h.cfg.Conn, h.cfg.Lattice, state.Options{Domain: h.cfg.JSDomain, Log: h.log}); err != nil {
+	if h.store, err = state.Open(ctx, h.cfg.Conn, h.cfg.Lattice, state.Options{Domain: h.cfg.JSDomain, Replicas: h.cfg.Replicas, Log: h.log}); err != nil {
 		return err
 	}
-	if h.client, err = wrpc.NewClient(h.cfg.Conn, wrpc.ClientConfig{}); err != nil {
+	if h.client, err = wrpc.NewClient(h.cfg.RPCConn, wrpc.ClientConfig{}); err != nil {
 		return err
 	}
-	if h.server, err = wrpc.NewServer(h.cfg.Conn, wrpc.ServerConfig{MaxTime: h.cfg.MaxTime}); err != nil {
+	if h.server, err = wrpc.NewServer(h.cfg.RPCConn, wrpc.ServerConfig{MaxTime: h.cfg.MaxTime}); err != nil {
 		return err
 	}
 	if h.control, err = ctl.NewClient(ctl.ClientConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, Timeout: contractTimeout}); err != nil {

@@ -140,8 +140,8 @@ func (h *Host) tellEnds(l lattice.Link, d wire.LinkDefinition, subject func(latt
 	data, err := lattice.EncodeJSON(d)
 	if err == nil {
 		err = errors.Join(
-			h.cfg.Conn.Publish(subject(h.cfg.Lattice, l.SourceID), data),
-			h.cfg.Conn.Publish(subject(h.cfg.Lattice, l.Target), data))
+			h.cfg.RPCConn.Publish(subject(h.cfg.Lattice, l.SourceID), data),
+			h.cfg.RPCConn.Publish(subject(h.cfg.Lattice, l.Target), data))
 	}
 	if err != nil {
 		h.log.Warn("link not told to its ends", zap.Stringer("link", l), zap.Error(err))

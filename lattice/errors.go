@@ -17,6 +17,8 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrUnsupported: a valid request for something that this peer cannot do.
 	ErrUnsupported = errors.New("unsupported")
+	// ErrFull: what stores it has no room left; nothing was stored.
+	ErrFull = errors.New("storage full")
 	// ErrTimeout: no answer in time. The work may have been done.
 	ErrTimeout = errors.New("timeout")
 	// ErrDisconnected: there is no connection to NATS; nothing was sent.

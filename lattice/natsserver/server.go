@@ -42,6 +42,10 @@ type Config struct {
 	MaxPayload int32
 	// Name of the server; default chosen by NATS.
 	Name string
+	// Cluster, if set, makes the server one of a cluster, under a Name that must be
+	// its own and always the same. JetStream answers once more than half of the
+	// servers are up, which Start does not wait for.
+	Cluster *Cluster
 	// ConfigFile is a configuration as nats-server -c reads it: accounts, TLS, leaf
 	// nodes, clusters. What it says counts more than the fields above; JetStream is
 	// on in any case, and the server logs to Log.
@@ -77,7 +81,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts, err := cfg.options()
+	opts, err := cfg.options(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("start NATS server: %w", err)
 	}
@@ -85,7 +89,10 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := start(ctx, cfg, opts)
+	var s *Server
+	if err = checkStore(opts.StoreDir, opts.Cluster.Port != 0); err == nil {
+		s, err = start(ctx, cfg, opts)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start NATS server: %w", err), unlock())
 	}
@@ -136,7 +143,7 @@ func lockStore(dir string) (unlock func() error, err error) {
 }
 
 // options are those of nats-server.
-func (cfg Config) options() (*server.Options, error) {
+func (cfg Config) options(ctx context.Context) (*server.Options, error) {
 	opts := &server.Options{}
 	if cfg.ConfigFile != "" {
 		var err error
@@ -153,7 +160,17 @@ func (cfg Config) options() (*server.Options, error) {
 	opts.JetStream, opts.NoSigs = true, true
 	// Callers log for themselves; the file options of NATS stay unused.
 	opts.NoLog, opts.LogFile, opts.Syslog, opts.PidFile, opts.PortsFileDir = true, "", false, "", ""
-	return opts, nil
+	if cfg.Cluster == nil {
+		return opts, nil
+	}
+	if opts.ServerName == "" {
+		return nil, errors.New("a server of a cluster needs a name of its own")
+	}
+	cluster, err := cfg.Cluster.options(ctx, cfg.Host)
+	if err != nil {
+		return nil, err
+	}
+	return opts, cluster.apply(opts)
 }
 
 func start(ctx context.Context, cfg Config, opts *server.Options) (*Server, error) {
@@ -224,6 +241,15 @@ func afterStart(ns *server.Server, fatal <-chan error) error {
 
 // URL is the address for clients, such as nats://127.0.0.1:4222.
 func (s *Server) URL() string { return s.url }
+
+// Cluster is the name of the cluster that the server is of, by its Config or its
+// configuration file; empty for a server that runs alone.
+func (s *Server) Cluster() string {
+	if s.ns.ClusterAddr() == nil {
+		return ""
+	}
+	return s.ns.ClusterName()
+}
 
 // Done is closed when Shutdown has ended the server.
 func (s *Server) Done() <-chan struct{} { return s.done }

@@ -18,6 +18,7 @@ import (
 const (
 	DefaultMaxSpecSize = 1 << 20
 	DefaultCheckEvery  = 30 * time.Second
+	DefaultWait        = 10 * time.Second
 )
 
 // opTimeout bounds one request to JetStream.
@@ -27,6 +28,13 @@ const opTimeout = 5 * time.Second
 type Options struct {
 	// Domain is the JetStream domain, for leaf nodes.
 	Domain string
+	// Replicas is how many servers of a cluster keep each bucket: those that are
+	// made get so many, and those that have fewer are raised to it. 0 makes new ones
+	// with 3 in a cluster and 1 elsewhere, and leaves others as they are.
+	Replicas int
+	// Wait bounds how long Open waits for a cluster that has too few servers just
+	// now, or no leader; default DefaultWait.
+	Wait time.Duration
 	// MaxSpecSize is the largest spec, in bytes of JSON, that is written or read.
 	// NATS's own limit of a message holds too.
 	MaxSpecSize int
@@ -58,8 +66,26 @@ type Store struct {
 // keeps up with all changes until Close. A NATS server without JetStream is an
 // error that matches lattice.ErrUnsupported.
 func Open(ctx context.Context, conn *nats.Conn, name string, opts Options) (*Store, error) {
+	s, err := newStore(conn, name, opts)
+	if err == nil {
+		err = s.openBuckets(ctx)
+	}
+	if err == nil {
+		err = s.startSync(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open state of lattice %s: %w", name, err)
+	}
+	return s, nil
+}
+
+// newStore makes a store that knows no buckets yet.
+func newStore(conn *nats.Conn, name string, opts Options) (*Store, error) {
 	if err := lattice.ValidLattice(name); err != nil {
-		return nil, fmt.Errorf("open state: %w", err)
+		return nil, err
+	}
+	if opts.Wait <= 0 {
+		opts.Wait = DefaultWait
 	}
 	if opts.MaxSpecSize <= 0 {
 		opts.MaxSpecSize = DefaultMaxSpecSize
@@ -77,16 +103,7 @@ func Open(ctx context.Context, conn *nats.Conn, name string, opts Options) (*Sto
 	} else {
 		s.js, err = jetstream.NewWithDomain(conn, opts.Domain)
 	}
-	if err == nil {
-		s.specBucket, s.configBucket, s.lathBucket, err = s.ensureBuckets(ctx)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open state of lattice %s: %w", name, err)
-	}
-	if err := s.startSync(ctx); err != nil {
-		return nil, fmt.Errorf("open state of lattice %s: %w", name, err)
-	}
-	return s, nil
+	return s, err
 }
 
 // startSync starts the mirrors and waits for their first lists.
@@ -113,40 +130,6 @@ func (s *Store) startSync(ctx context.Context) error {
 	return nil
 }
 
-// ensureBuckets makes the buckets, with v1's settings, if they are missing, and
-// returns handles of them. A handle knows its bucket by name, and outlives it.
-func (s *Store) ensureBuckets(ctx context.Context) (specs, configs, own jetstream.KeyValue, err error) {
-	if specs, err = s.ensureBucket(ctx, lattice.LatticeBucket(s.lattice)); err != nil {
-		return nil, nil, nil, err
-	}
-	if configs, err = s.ensureBucket(ctx, lattice.ConfigBucket(s.lattice)); err != nil {
-		return nil, nil, nil, err
-	}
-	if own, err = s.ensureBucket(ctx, lattice.LathBucket(s.lattice)); err != nil {
-		return nil, nil, nil, err
-	}
-	s.ops.expire.Store(s.allowExpiry(ctx, own))
-	return specs, configs, own, nil
-}
-
-func (s *Store) ensureBucket(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	kv, err := s.js.KeyValue(ctx, bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = s.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: bucket, History: 1, Replicas: 1, Storage: jetstream.FileStorage,
-		})
-		if errors.Is(err, jetstream.ErrBucketExists) { // another host was faster
-			kv, err = s.js.KeyValue(ctx, bucket)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", bucket, s.explain(err))
-	}
-	return kv, nil
-}
-
 // explain adds what an error of JetStream means here.
 func (s *Store) explain(err error) error {
 	switch {
@@ -159,6 +142,9 @@ func (s *Store) explain(err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
 		return fmt.Errorf("%w: JetStream at %s does not answer: %w",
 			lattice.ErrTimeout, s.conn.ConnectedUrlRedacted(), err)
+	case isFull(err):
+		return fmt.Errorf("%w: JetStream at %s has no room left: free some on its disk, or raise its limits (max_file_store, or those of the account): %w",
+			lattice.ErrFull, s.conn.ConnectedUrlRedacted(), err)
 	default:
 		return lattice.Disconnected(err)
 	}

@@ -76,7 +76,7 @@ func (m *mirror[T]) keepSynced(ctx context.Context, synced chan<- struct{}) {
 // session watches the bucket, makes the cache equal to it, calls listed and
 // then follows every change, until something ends it.
 func (m *mirror[T]) session(ctx context.Context, connected <-chan nats.Status, listed func()) error {
-	if _, _, _, err := m.ensureBuckets(ctx); err != nil {
+	if err := m.ensureBuckets(ctx); err != nil {
 		return err
 	}
 	epoch, last, err := m.position(ctx)
