@@ -347,7 +347,7 @@ func (h *Host) stopAll(ctx context.Context) error {
 // answer can leave: its callers have lost what still runs, and there is nothing
 // to wait for.
 func (h *Host) quiesce(ctx context.Context, drain func(context.Context) error) error {
-	if h.cfg.Conn.IsConnected() {
+	if h.cfg.RPCConn.IsConnected() {
 		return drain(ctx)
 	}
 	now, cancel := context.WithCancel(ctx)

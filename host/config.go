@@ -39,6 +39,9 @@ type Config struct {
 	// Replicas is how many servers of a NATS cluster keep what is stored; 0 lets
 	// the cluster decide, see state.Options.
 	Replicas int
+	// StoreWait bounds how long Run waits for JetStream at the start, where a
+	// cluster has too few servers yet. Default: state.DefaultWait.
+	StoreWait time.Duration
 	// JSDomain is the JetStream domain of the lattice's data, for leaf nodes.
 	JSDomain string
 	Runtime  *component.Runtime

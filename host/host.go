@@ -144,7 +144,7 @@ func (h *Host) open(ctx context.Context) error {
 	if h.heard, err = event.Subscribe(ctx, h.cfg.Conn, h.cfg.Lattice, event.ComponentScaledName, event.ProviderStartedName); err != nil {
 		return err
 	}
-	if h.store, err = state.Open(ctx, h.cfg.Conn, h.cfg.Lattice, state.Options{Domain: h.cfg.JSDomain, Replicas: h.cfg.Replicas, Log: h.log}); err != nil {
+	if h.store, err = state.Open(ctx, h.cfg.Conn, h.cfg.Lattice, state.Options{Domain: h.cfg.JSDomain, Replicas: h.cfg.Replicas, Wait: h.cfg.StoreWait, Log: h.log}); err != nil {
 		return err
 	}
 	if h.client, err = wrpc.NewClient(h.cfg.RPCConn, wrpc.ClientConfig{}); err != nil {

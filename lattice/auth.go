@@ -32,6 +32,11 @@ type Auth struct {
 	TLSFirst bool
 }
 
+// IsZero says whether nothing is set.
+func (a Auth) IsZero() bool {
+	return a.CredsFile == "" && a.JWT == "" && a.Seed == "" && len(a.CAFiles) == 0 && a.CertFile == "" && a.KeyFile == "" && !a.TLSFirst
+}
+
 // Validate reports everything that is wrong with a, and reads its files. An error
 // never repeats a seed.
 func (a Auth) Validate() error {

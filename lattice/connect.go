@@ -1,6 +1,7 @@
 package lattice
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -56,6 +57,9 @@ type ConnConfig struct {
 	OnDisconnect func(err error)
 	// OnReconnect tells that it is back, and to which server.
 	OnReconnect func(url string)
+	// OnServers tells that other servers have become known than those of URL; see
+	// Servers.
+	OnServers func(conn *Conn)
 	// OnError tells of what went wrong outside any call, such as a subscription
 	// that lost messages or that the server forbade.
 	OnError func(subject string, err error)
@@ -73,7 +77,7 @@ func Connect(ctx context.Context, cfg ConnConfig) (*nats.Conn, error) {
 	if cfg.URL == "" {
 		cfg.URL = DefaultURL
 	}
-	if err := validURLs(cfg.URL); err != nil {
+	if err := errors.Join(validURLs(cfg.URL), ValidInboxPrefix(cfg.InboxPrefix)); err != nil {
 		return nil, err
 	}
 	if cfg.Wait <= 0 {
@@ -210,6 +214,9 @@ func (cfg ConnConfig) options() []nats.Option {
 	if cfg.OnDisconnect != nil {
 		opts = append(opts, nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { cfg.OnDisconnect(err) }))
 	}
+	if cfg.OnServers != nil {
+		opts = append(opts, nats.DiscoveredServersHandler(cfg.OnServers))
+	}
 	if cfg.OnReconnect != nil {
 		opts = append(opts, nats.ReconnectHandler(func(nc *nats.Conn) { cfg.OnReconnect(nc.ConnectedUrlRedacted()) }))
 	}
@@ -242,6 +249,54 @@ func Disconnected(err error) error {
 	}
 	return fmt.Errorf("%w (%w)", ErrDisconnected, err)
 }
+
+// maxServers bounds the list that Servers returns.
+const maxServers = 32
+
+// Servers returns the list of server addresses that a connection was made with,
+// with others that it has learned of since, so that who connects with it later
+// finds a server that is left. What is named with a user is so in all of it.
+func Servers(conn *Conn, urls string) string {
+	known := map[string]bool{}
+	var user *url.Userinfo
+	list := strings.Split(urls, ",")
+	for _, s := range list {
+		if !strings.Contains(s, "://") {
+			s = "nats://" + s
+		}
+		if u, err := url.Parse(strings.TrimSpace(s)); err == nil {
+			known[u.Host] = true
+			user = cmp.Or(user, u.User)
+		}
+	}
+	for _, s := range conn.DiscoveredServers() {
+		if u, err := url.Parse(s); err == nil && !known[u.Host] && len(list) < maxServers {
+			u.User = user
+			list = append(list, u.String())
+		}
+	}
+	return strings.Join(list, ",")
+}
+
+// ValidInboxPrefix checks what the inboxes of a connection are to begin with;
+// empty means the default.
+func ValidInboxPrefix(prefix string) error {
+	if prefix == "" {
+		return nil
+	}
+	for token := range strings.SplitSeq(prefix, ".") {
+		if token == "" || strings.ContainsAny(token, "*> \t\r\n") {
+			return fmt.Errorf("inbox prefix %.80q: %w: want words with dots between them, such as _INBOX.prod.edge-1", prefix, ErrInvalid)
+		}
+	}
+	if len(prefix) > maxInboxPrefix {
+		return fmt.Errorf("inbox prefix: %w: %d bytes, at most %d", ErrInvalid, len(prefix), maxInboxPrefix)
+	}
+	return nil
+}
+
+// maxInboxPrefix bounds a prefix: it is in every message of a call.
+const maxInboxPrefix = 128
 
 // PublicURL hides user names and passwords in a list of server addresses.
 func PublicURL(urls string) string {

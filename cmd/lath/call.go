@@ -48,6 +48,7 @@ What the function answers is printed, an err(…) like an ok(…), and the exit 
 		RunE: func(cmd *cobra.Command, args []string) error { return c.call(cmd, &f, args[0], args[1]) },
 	}
 	f.lattice.add(cmd)
+	addRPC(cmd, &f.lattice.rpcURL, &f.lattice.rpcAuth)
 	f.registries.add(cmd)
 	addCacheDir(cmd, &f.cacheDir)
 	flags := cmd.Flags()

@@ -20,8 +20,8 @@ const detachWait = 60 * time.Second
 const poll = 30 * time.Millisecond
 
 // detach starts this program again with the same arguments, in the background,
-// and returns when its host is ready.
-func (c *cli) detach(ctx context.Context, dir stateDir) error {
+// and returns when its host is ready, for which it gets extra time.
+func (c *cli) detach(ctx context.Context, dir stateDir, extra time.Duration) error {
 	if running, err := dir.running(); err != nil {
 		return err
 	} else if running {
@@ -47,7 +47,7 @@ func (c *cli) detach(ctx context.Context, dir stateDir) error {
 		return fmt.Errorf("detach: %w", err)
 	}
 	done := c.waiting("starting the host")
-	info, err := awaitReady(ctx, dir, child)
+	info, err := awaitReady(ctx, dir, child, detachWait+extra)
 	done()
 	if err != nil {
 		return fmt.Errorf("the host did not start: %w\n%s", err, tail(logPath))
@@ -69,8 +69,8 @@ func attached(args []string) []string {
 
 // awaitReady waits for a child's host.json or its end. A child that is not
 // ready in time is ended.
-func awaitReady(ctx context.Context, dir stateDir, child *exec.Cmd) (*hostInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, detachWait)
+func awaitReady(ctx context.Context, dir stateDir, child *exec.Cmd, wait time.Duration) (*hostInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- child.Wait() }() // ends with the child or with this process
@@ -85,7 +85,7 @@ func awaitReady(ctx context.Context, dir stateDir, child *exec.Cmd) (*hostInfo, 
 			return nil, err
 		case <-ctx.Done():
 			_ = child.Process.Kill()
-			return nil, fmt.Errorf("not ready after %s: %w", detachWait, <-ended)
+			return nil, fmt.Errorf("not ready after %s: %w", wait, <-ended)
 		case <-tick.C:
 			if info, err := dir.readInfo(); err == nil && info != nil && info.PID == child.Process.Pid {
 				return info, nil

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,54 +23,21 @@ const defaultLattice = "default"
 
 // latticeFlags say which lattice a verb talks to.
 type latticeFlags struct {
-	name, url string
-	auth      lattice.Auth
-	stateDir  string
-	timeout   time.Duration // to connect
+	name, url   string
+	auth        lattice.Auth
+	inboxPrefix string
+	stateDir    string
+
+	// Of the verbs that call, where calls have servers of their own; see addRPC.
+	rpcURL  string
+	rpcAuth lattice.Auth
+
+	timeout time.Duration // to connect
 }
 
 func addLattice(cmd *cobra.Command, name *string) {
 	cmd.Flags().StringVarP(name, "lattice", "x", defaultLattice, "name of the lattice")
 	fromEnv(cmd.Flags(), "lattice", "LATH_LATTICE", "WASMCLOUD_LATTICE")
-}
-
-func addNATSURL(cmd *cobra.Command, url *string) {
-	cmd.Flags().StringVar(url, "nats-url", lattice.DefaultURL, "address of the NATS server")
-	fromEnv(cmd.Flags(), "nats-url", "LATH_NATS_URL")
-}
-
-// addAuth adds the flags that say who connects to NATS, and how it is secured.
-func addAuth(cmd *cobra.Command, a *lattice.Auth) {
-	flags := cmd.Flags()
-	flags.StringVar(&a.CredsFile, "nats-creds", "", "credentials file of a NATS user")
-	fromEnv(flags, "nats-creds", "LATH_NATS_CREDS", "WASMCLOUD_NATS_CREDS")
-	flags.StringVar(&a.Seed, "nats-seed", "", "nkey seed of a NATS user, SU…; better given by the environment")
-	fromEnv(flags, "nats-seed", "LATH_NATS_SEED", "WASMCLOUD_NATS_SEED")
-	flags.StringVar(&a.JWT, "nats-jwt", "", "JWT of the user whose seed it is")
-	fromEnv(flags, "nats-jwt", "LATH_NATS_JWT", "WASMCLOUD_NATS_JWT")
-	flags.StringSliceVar(&a.CAFiles, "nats-ca", nil, "certificate of an authority that vouches for the NATS server, PEM file; repeatable (default: the system's)")
-	fromEnv(flags, "nats-ca", "LATH_NATS_CA")
-	flags.StringVar(&a.CertFile, "nats-cert", "", "certificate to show the NATS server, PEM file")
-	fromEnv(flags, "nats-cert", "LATH_NATS_CERT")
-	flags.StringVar(&a.KeyFile, "nats-key", "", "key of that certificate, PEM file")
-	fromEnv(flags, "nats-key", "LATH_NATS_KEY")
-	flags.BoolVar(&a.TLSFirst, "nats-tls-first", false, "begin TLS before the NATS server says anything")
-	fromEnv(flags, "nats-tls-first", "LATH_NATS_TLS_FIRST")
-}
-
-// v1NATSURL honours wasmCloud's two variables where nothing names a URL.
-func v1NATSURL(cmd *cobra.Command, url string) string {
-	host, port := os.Getenv("WASMCLOUD_NATS_HOST"), os.Getenv("WASMCLOUD_NATS_PORT")
-	if cmd.Flags().Changed("nats-url") || host == "" && port == "" {
-		return url
-	}
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	if port == "" {
-		port = "4222"
-	}
-	return "nats://" + net.JoinHostPort(host, port)
 }
 
 // add gives a verb the flags that say where its lattice is. Without them it is
@@ -81,6 +46,7 @@ func (f *latticeFlags) add(cmd *cobra.Command) {
 	addLattice(cmd, &f.name)
 	addNATSURL(cmd, &f.url)
 	addAuth(cmd, &f.auth)
+	addInboxPrefix(cmd, &f.inboxPrefix, "_INBOX")
 	addStateDir(cmd, &f.stateDir)
 	cmd.Flags().Lookup("state-dir").Usage = "directory of a running host, whose lattice is taken where none is named (env LATH_STATE_DIR)"
 	cmd.Flags().DurationVar(&f.timeout, "connect-timeout", 2*time.Second, "how long to try to reach NATS")
@@ -88,12 +54,18 @@ func (f *latticeFlags) add(cmd *cobra.Command) {
 
 // resolve fills in what neither the command line nor the environment gave.
 func (f *latticeFlags) resolve(cmd *cobra.Command) error {
-	f.url = v1NATSURL(cmd, f.url)
+	f.url = v1NATSURL(cmd, "nats-url", "WASMCLOUD_NATS", f.url)
+	if flags := cmd.Flags(); flags.Lookup("rpc-nats-url") != nil {
+		f.rpcURL = v1NATSURL(cmd, "rpc-nats-url", "WASMCLOUD_RPC", f.rpcURL)
+	}
 	flags := cmd.Flags()
 	given := flags.Changed("nats-url") || f.url != lattice.DefaultURL
 	if abs, err := filepath.Abs(f.stateDir); err == nil && f.stateDir != "" && !given {
 		if info := stateDir(abs).current(); info != nil {
 			f.url = info.NATSURL
+			if f.rpcURL == "" {
+				f.rpcURL = info.RPCURL
+			}
 			if !flags.Changed("lattice") {
 				f.name = info.Lattice
 			}
@@ -102,12 +74,16 @@ func (f *latticeFlags) resolve(cmd *cobra.Command) error {
 	if err := lattice.ValidLattice(f.name); err != nil {
 		return usagef("--lattice: %w", err)
 	}
+	if err := lattice.ValidInboxPrefix(f.inboxPrefix); err != nil {
+		return usagef("--inbox-prefix: %w", err)
+	}
 	return nil
 }
 
 // session is a connection to a lattice.
 type session struct {
 	lattice, url string
+	conn         *lattice.Conn
 	ctl          *ctl.Client
 	subscribe    func(ctx context.Context) (*event.Subscription, error)
 	caller       func() (*wrpc.Client, error)
@@ -132,7 +108,8 @@ func (f *latticeFlags) open(cmd *cobra.Command) (*session, error) {
 }
 
 func connect(ctx context.Context, f latticeFlags) (*session, error) {
-	conn, err := lattice.Connect(ctx, lattice.ConnConfig{URL: f.url, Auth: f.auth, Name: "lath", Wait: f.timeout})
+	cfg := lattice.ConnConfig{URL: f.url, Auth: f.auth, Name: "lath", Wait: f.timeout, InboxPrefix: f.inboxPrefix}
+	conn, err := lattice.Connect(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -141,11 +118,32 @@ func connect(ctx context.Context, f latticeFlags) (*session, error) {
 		conn.Close()
 		return nil, err
 	}
-	return &session{
-		lattice: f.name, url: lattice.PublicURL(f.url), ctl: client, close: conn.Close,
+	s := &session{
+		lattice: f.name, url: lattice.PublicURL(f.url), ctl: client, conn: conn, close: conn.Close,
 		subscribe: func(ctx context.Context) (*event.Subscription, error) { return event.Subscribe(ctx, conn, f.name) },
-		caller:    func() (*wrpc.Client, error) { return wrpc.NewClient(conn, wrpc.ClientConfig{}) },
-	}, nil
+	}
+	s.caller = func() (*wrpc.Client, error) {
+		calls, err := s.rpc(ctx, cfg, f)
+		if err != nil {
+			return nil, err
+		}
+		return wrpc.NewClient(calls, wrpc.ClientConfig{})
+	}
+	return s, nil
+}
+
+// rpc is the connection for calls, which is closed with the session.
+func (s *session) rpc(ctx context.Context, cfg lattice.ConnConfig, f latticeFlags) (*lattice.Conn, error) {
+	if !separateRPC(&cfg, f.rpcURL, f.rpcAuth) {
+		return s.conn, nil
+	}
+	conn, err := lattice.Connect(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("for calls (--rpc-nats-url): %w", err)
+	}
+	before := s.close
+	s.close = func() { conn.Close(); before() }
+	return conn, nil
 }
 
 // errNoHost is the error of what needs a host where there is none.

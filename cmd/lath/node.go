@@ -16,7 +16,6 @@ import (
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/oci"
 	"github.com/lathhost/lath/lattice"
-	"github.com/lathhost/lath/lattice/natsserver"
 )
 
 // node is a host in this process with all that it stands on. Parts are started
@@ -27,8 +26,10 @@ type node struct {
 	memory memoryLimits
 	log    *zap.Logger
 
-	url     string
-	closers []func() error
+	url, rpcURL   string // rpcURL is empty where calls go the same way
+	conn, rpcConn *lattice.Conn
+	info          infoFile
+	closers       []func() error
 }
 
 // shutdownWait bounds the end of what the host stands on.
@@ -58,9 +59,9 @@ func (n *node) run(ctx context.Context, ready func(hostInfo) error) (err error) 
 	case <-h.Ready():
 	}
 	info := hostInfo{PID: os.Getpid(), HostID: identity.ID, Name: identity.Name, Lattice: n.flags.lattice,
-		NATSURL: n.url, StateDir: string(n.dir), Started: time.Now().UTC()}
-	err = n.dir.writeInfo(info)
-	n.closers = append(n.closers, n.dir.removeInfo)
+		NATSURL: lattice.Servers(n.conn, n.url), RPCURL: n.rpcURL, StateDir: string(n.dir), Started: time.Now().UTC()}
+	err = n.info.write(n.dir, info)
+	n.closers = append(n.closers, n.info.remove)
 	if err == nil {
 		info.NATSURL = lattice.PublicURL(info.NATSURL)
 		err = ready(info)
@@ -80,28 +81,13 @@ func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) 
 		return nil, nil, err
 	}
 	if n.url = f.natsURL; f.embedded {
-		if err := n.openServer(ctx); err != nil {
+		if err := n.openServer(ctx, identity); err != nil {
 			return nil, nil, err
 		}
 	}
-	log := n.log.Named("nats")
-	conn, err := lattice.Connect(ctx, lattice.ConnConfig{
-		URL: n.url, Auth: f.auth, Name: "lath host " + identity.Name, Wait: f.connectTimeout,
-		OnDisconnect: func(err error) {
-			if err != nil { // nil: closed by us
-				log.Warn("connection lost", zap.Error(err))
-			}
-		},
-		OnReconnect: func(url string) { log.Info("connected again", zap.String("url", url)) },
-		OnError:     func(subject string, err error) { log.Warn("error", zap.String("subject", subject), zap.Error(err)) },
-	})
-	if err != nil {
-		if !f.embedded {
-			err = fmt.Errorf("%w; name a server with --nats-url, or start one here with: lath up", err)
-		}
+	if err := n.connect(ctx, identity); err != nil {
 		return nil, nil, err
 	}
-	n.closers = append(n.closers, func() error { conn.Close(); return nil })
 
 	rt, err := component.New(ctx, component.Config{CacheDir: n.cachePath("compiled"), MemoryLimit: n.memory.total,
 		Warn: func(err error) { n.log.Warn("compiled code", zap.Error(err)) }})
@@ -122,30 +108,11 @@ func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) 
 	labels := envLabels()
 	maps.Copy(labels, f.labels)
 	h, err := host.New(host.Config{
-		Lattice: f.lattice, Identity: identity, Conn: conn, JSDomain: f.jsDomain, Restore: f.restore, Runtime: rt, Images: images, Builtins: builtins(),
+		Lattice: f.lattice, Identity: identity, Conn: n.conn, RPCConn: n.rpcConn, JSDomain: f.jsDomain,
+		Replicas: f.replicas, StoreWait: f.cluster.startTime(), Restore: f.restore, Runtime: rt, Images: images, Builtins: builtins(),
 		Labels: labels, Version: buildVersion(), Drain: f.drain, MaxWait: f.maxWait, Limits: component.Limits{Memory: n.memory.each}, Debug: f.debug, Grants: policy, Log: n.log,
 	})
 	return h, identity, err
-}
-
-func (n *node) openServer(ctx context.Context) error {
-	port := n.flags.port
-	if port == 0 {
-		port = natsserver.RandomPort
-	}
-	server, err := natsserver.Start(ctx, natsserver.Config{
-		StoreDir: n.flags.store, Host: n.flags.listen, Port: port, ConfigFile: n.flags.natsConfig, Log: natsLog{n.log.Named("nats-server")},
-	})
-	if err != nil {
-		return fmt.Errorf("%w; choose another with --port or --listen, or join a server that runs with: lath host --nats-url URL", err)
-	}
-	n.url = server.URL()
-	n.closers = append(n.closers, func() error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownWait)
-		defer cancel()
-		return server.Shutdown(ctx)
-	})
-	return nil
 }
 
 // cachePath is a directory in the cache; empty, without one: nothing is kept.

@@ -36,6 +36,7 @@ type hostInfo struct {
 	Name     string    `json:"name"`
 	Lattice  string    `json:"lattice"`
 	NATSURL  string    `json:"nats_url"`
+	RPCURL   string    `json:"rpc_url,omitempty"` // where it is another
 	StateDir string    `json:"state_dir"`
 	Started  time.Time `json:"started"`
 }

@@ -35,11 +35,14 @@ type hostFlags struct {
 	listen, store string
 	port          int
 	natsConfig    string
+	cluster       clusterFlags
 	// Of host.
-	natsURL  string
-	jsDomain string
+	natsURL, rpcURL string
+	jsDomain        string
+	replicas        int
 
-	auth lattice.Auth
+	inboxPrefix   string
+	auth, rpcAuth lattice.Auth
 }
 
 func (c *cli) upCmd() *cobra.Command {
@@ -70,11 +73,18 @@ component id or the start of one and "*"; of several that match, the longest cou
         idle: 5m                      # how long one that nobody needs (default 1m)
     "*": {memory: 32MiB}
 
+The servers of 3 or 5 machines form a cluster with --cluster and --routes: what the
+lattice stores is kept by three of them, and any one may be lost. Other machines
+join as before, with the addresses of several servers. A server that ran alone is
+not started as one of a cluster in place, since NATS would drop what it stores: see
+lath lattice export.
+
 It runs until a signal or "lath down": it then takes no more calls, finishes those
 that run, and leaves. A second signal ends it at once.`,
-		Example: "  lath up\n  lath up --detach --port 4333 --label zone=lab\n  lath up --grants grants.yaml",
-		Args:    nargs(0, 0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return c.runHost(cmd.Context(), f) },
+		Example: "  lath up\n  lath up --detach --port 4333 --label zone=lab\n  lath up --grants grants.yaml\n" +
+			"  lath up --listen 10.0.0.1 --cluster home --routes nats://10.0.0.1:6222,nats://10.0.0.2:6222,nats://10.0.0.3:6222",
+		Args: nargs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.runHost(cmd.Context(), f) },
 	}
 	f.add(cmd)
 	flags := cmd.Flags()
@@ -86,7 +96,9 @@ that run, and leaves. A second signal ends it at once.`,
 	fromEnv(flags, "store", "LATH_STORE")
 	flags.StringVar(&f.natsConfig, "nats-config", "", "configuration file of the NATS server, as nats-server -c takes it: accounts, TLS, leaf nodes; what it says counts more than flags")
 	fromEnv(flags, "nats-config", "LATH_NATS_CONFIG")
+	f.cluster.add(cmd)
 	addAuth(cmd, &f.auth)
+	addInboxPrefix(cmd, &f.inboxPrefix, "_INBOX.LATTICE.HOST-ID")
 	return cmd
 }
 
@@ -105,13 +117,18 @@ that run, and leaves. A second signal ends it at once.`,
 		Example: "  lath host --nats-url nats://10.0.0.7:4222\n  lath host --nats-url tls://nats.example.com --nats-creds host.creds\n  lath host --state-dir /var/lib/lath-2 --detach",
 		Args:    nargs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			f.natsURL = v1NATSURL(cmd, f.natsURL)
+			f.natsURL = v1NATSURL(cmd, "nats-url", "WASMCLOUD_NATS", f.natsURL)
+			f.rpcURL = v1NATSURL(cmd, "rpc-nats-url", "WASMCLOUD_RPC", f.rpcURL)
 			return c.runHost(cmd.Context(), f)
 		},
 	}
 	f.add(cmd)
 	addNATSURL(cmd, &f.natsURL)
 	addAuth(cmd, &f.auth)
+	addRPC(cmd, &f.rpcURL, &f.rpcAuth)
+	addInboxPrefix(cmd, &f.inboxPrefix, "_INBOX.LATTICE.HOST-ID")
+	cmd.Flags().IntVar(&f.replicas, "replicas", 0, "how many servers of a NATS cluster keep what the lattice stores (default: 3 in a cluster, 1 elsewhere)")
+	fromEnv(cmd.Flags(), "replicas", "LATH_REPLICAS")
 	cmd.Flags().StringVar(&f.jsDomain, "js-domain", "", "JetStream domain of the lattice's data, where the NATS server is a leaf node")
 	fromEnv(cmd.Flags(), "js-domain", "LATH_JS_DOMAIN", "WASMCLOUD_JS_DOMAIN")
 	cmd.Flags().DurationVar(&f.connectTimeout, "connect-timeout", lattice.DefaultConnectWait, "how long to try to reach NATS at the start")
@@ -153,9 +170,18 @@ func (f *hostFlags) add(cmd *cobra.Command) {
 
 // check finds what is wrong before anything is done, so that a detached host
 // fails where it was typed.
-func (f *hostFlags) check() (m memoryLimits, err error) {
+func (f *hostFlags) check(ctx context.Context) (m memoryLimits, err error) {
 	if err := lattice.ValidLattice(f.lattice); err != nil {
 		return m, usagef("--lattice: %w", err)
+	}
+	if err := lattice.ValidInboxPrefix(f.inboxPrefix); err != nil {
+		return m, usagef("--inbox-prefix: %w", err)
+	}
+	if err := f.cluster.check(ctx, f.listen); err != nil {
+		return m, err
+	}
+	if f.replicas < 0 || f.replicas > maxReplicas {
+		return m, usagef("--replicas %d: want 1 to %d", f.replicas, maxReplicas)
 	}
 	if f.embedded && (f.port < 0 || f.port > 65535) {
 		return m, usagef("--port %d: want 0 to 65535", f.port)
@@ -177,6 +203,9 @@ func (f *hostFlags) check() (m memoryLimits, err error) {
 	}
 	return m, f.registries.check()
 }
+
+// maxReplicas is NATS's.
+const maxReplicas = 5
 
 // memoryLimits are in bytes.
 type memoryLimits struct {
@@ -210,7 +239,7 @@ func (f *hostFlags) policy() (*grant.Policy, error) {
 }
 
 func (c *cli) runHost(ctx context.Context, f *hostFlags) error {
-	memory, err := f.check()
+	memory, err := f.check(ctx)
 	if err != nil {
 		return err
 	}
@@ -219,7 +248,7 @@ func (c *cli) runHost(ctx context.Context, f *hostFlags) error {
 		return err
 	}
 	if f.detach {
-		return c.detach(ctx, dir)
+		return c.detach(ctx, dir, f.cluster.startTime())
 	}
 	if f.store == "" {
 		f.store = filepath.Join(string(dir), "nats")
