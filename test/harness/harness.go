@@ -67,6 +67,14 @@ func NewWith(t testing.TB, config string) *Lattice {
 	l.startNATS(natsserver.RandomPort)
 	t.Cleanup(l.StopNATS)
 	l.URL = l.server.URL()
+	l.open()
+	return l
+}
+
+// open makes the test's own connection.
+func (l *Lattice) open() {
+	t := l.T
+	t.Helper()
 	l.Conn = l.connect()
 	var err error
 	l.Control, err = ctl.NewClient(ctl.ClientConfig{Conn: l.Conn, Lattice: Name})
@@ -74,7 +82,6 @@ func NewWith(t testing.TB, config string) *Lattice {
 	l.Calls, err = wrpc.NewClient(l.Conn, wrpc.ClientConfig{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Calls.Close()) })
-	return l
 }
 
 func (l *Lattice) connect() *nats.Conn { return l.connectTo(l.URL) }

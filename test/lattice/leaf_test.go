@@ -3,7 +3,6 @@ package lattice_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -22,7 +21,7 @@ import (
 // the lattice of the hub: its data are there, calls and commands go both ways.
 func TestHostOnALeafNode(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := harness.FreePorts(t, 1)[0]
 	hub := harness.NewWith(t, fmt.Sprintf("jetstream { domain: hub }\nleafnodes { host: 127.0.0.1, port: %d }", port))
 	center := hub.Host(nil)
 
@@ -60,13 +59,4 @@ func TestHostOnALeafNode(t *testing.T) {
 	got, err = hub.Call(t.Context(), nil, "s", `test:settings/reader.read("color")`)
 	require.NoError(t, err)
 	require.Equal(t, `some("red")`, got.WAVE)
-}
-
-// freePort is a port on which nothing listens, as far as one can know.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

@@ -1,0 +1,130 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/natsserver"
+)
+
+// Cluster is a NATS cluster of embedded servers, each of which a test may stop and
+// start again.
+type Cluster struct {
+	t       testing.TB
+	configs []natsserver.Config
+	servers []*natsserver.Server // nil: stopped
+}
+
+// NewCluster starts a NATS cluster of n servers, and connects to it.
+func NewCluster(t testing.TB, n int) (*Lattice, *Cluster) {
+	t.Helper()
+	l := &Lattice{T: t, dir: t.TempDir()}
+	c := &Cluster{t: t, configs: make([]natsserver.Config, n), servers: make([]*natsserver.Server, n)}
+	ports := FreePorts(t, 2*n)
+	var routes []string
+	for _, p := range ports[:n] {
+		routes = append(routes, "nats://127.0.0.1:"+strconv.Itoa(p))
+	}
+	for i := range c.configs {
+		c.configs[i] = natsserver.Config{
+			StoreDir: filepath.Join(l.dir, fmt.Sprint("nats-", i)), Port: ports[n+i], Name: fmt.Sprint("server-", i),
+			Cluster: &natsserver.Cluster{Name: "test", Addr: fmt.Sprintf("127.0.0.1:%d", ports[i]), Routes: routes},
+		}
+		c.Start(i)
+	}
+	t.Cleanup(func() {
+		for i := range c.servers {
+			c.Stop(i)
+		}
+	})
+	l.URL = c.URL()
+	l.open()
+	l.Eventually("the cluster has a leader", func() bool {
+		js, err := jetstream.New(l.Conn)
+		require.NoError(t, err)
+		_, err = js.AccountInfo(t.Context())
+		return err == nil
+	})
+	return l, c
+}
+
+// Start starts the server of that number, again with what it stored if it ran before.
+func (c *Cluster) Start(i int) {
+	c.t.Helper()
+	s, err := natsserver.Start(context.Background(), c.configs[i])
+	require.NoError(c.t, err)
+	c.servers[i] = s
+}
+
+// Stop ends a server; its connections are lost. It may be called again.
+func (c *Cluster) Stop(i int) {
+	c.t.Helper()
+	if c.servers[i] != nil {
+		require.NoError(c.t, c.servers[i].Shutdown(context.Background()))
+		c.servers[i] = nil
+	}
+}
+
+// ServerURL is where clients connect to the server of that number.
+func (c *Cluster) ServerURL(i int) string {
+	return fmt.Sprintf("nats://127.0.0.1:%d", c.configs[i].Port)
+}
+
+// URL is where clients connect to any of the servers.
+func (c *Cluster) URL() string {
+	var list []string
+	for i := range c.configs {
+		list = append(list, c.ServerURL(i))
+	}
+	return strings.Join(list, ",")
+}
+
+// Whole says whether every server has all that the lattice stores, so that any one
+// of them may go.
+func (c *Cluster) Whole(l *Lattice) bool {
+	js, err := jetstream.New(l.Conn)
+	require.NoError(c.t, err)
+	for _, bucket := range Buckets() {
+		stream, err := js.Stream(c.t.Context(), lattice.BucketStream(bucket))
+		if err != nil {
+			return false
+		}
+		info := stream.CachedInfo()
+		if info.Cluster == nil || info.Cluster.Leader == "" || len(info.Cluster.Replicas) != info.Config.Replicas-1 {
+			return false
+		}
+		for _, r := range info.Cluster.Replicas {
+			if !r.Current || r.Offline {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Buckets are those of the lattice of a test.
+func Buckets() []string {
+	return []string{lattice.LatticeBucket(Name), lattice.ConfigBucket(Name), lattice.LathBucket(Name)}
+}
+
+// FreePorts are ports on which nothing listens, as far as one can know.
+func FreePorts(t testing.TB, n int) []int {
+	t.Helper()
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer l.Close() //nolint:errcheck // not before all are chosen
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports
+}

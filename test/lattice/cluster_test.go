@@ -1,0 +1,94 @@
+package lattice_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/test/harness"
+)
+
+// election bounds the wait for a cluster to choose new leaders, which takes nats-server
+// up to ten seconds on a machine that has nothing else to do.
+const election = 90 * time.Second
+
+// eventually is a wait for a cluster.
+func eventually(t *testing.T, what string, check func() bool) {
+	t.Helper()
+	require.Eventually(t, check, election, 50*time.Millisecond, what)
+}
+
+// Each server of a cluster goes away in turn and comes back. Nothing that was
+// stored is lost, hosts find another server by themselves, and commands and calls
+// work while it is away.
+func TestClusterLosesAServer(t *testing.T) {
+	t.Parallel()
+	l, c := harness.NewCluster(t, 3)
+	var hosts []*harness.Node
+	for i := range 3 {
+		l.URL = c.ServerURL(i) // it is told of the others
+		hosts = append(hosts, l.Host(nil))
+	}
+	for _, h := range hosts {
+		eventually(t, "hosts learn of all servers", func() bool { return len(h.Conn.Servers()) == 3 })
+	}
+	js, err := jetstream.New(l.Conn)
+	require.NoError(t, err)
+	for _, bucket := range harness.Buckets() {
+		stream, err := js.Stream(t.Context(), lattice.BucketStream(bucket))
+		require.NoError(t, err)
+		require.Equal(t, 3, stream.CachedInfo().Config.Replicas, bucket)
+	}
+	require.NoError(t, hosts[0].Start("source", "chain", 4))
+	require.NoError(t, hosts[1].Start("target", "chain", 4))
+	require.NoError(t, l.Link("source", "target", "example:chain/step"))
+
+	var stored []string
+	put := func(name string) {
+		eventually(t, "what is put is stored: "+name, func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), harness.Wait)
+			defer cancel()
+			return l.Control.PutConfig(ctx, name, map[string]string{"is": name}) == nil &&
+				l.Control.PutLink(ctx, lattice.Link{SourceID: name, Target: "nobody", WITNamespace: "a", WITPackage: "b", Interfaces: []string{"c"}, TargetConfig: []string{name}}) == nil
+		})
+		stored = append(stored, name)
+	}
+	check := func() {
+		for _, name := range stored {
+			eventually(t, "a config is read: "+name, func() bool {
+				got, err := l.Control.Config(t.Context(), name)
+				return err == nil && got["is"] == name
+			})
+			for _, h := range hosts {
+				eventually(t, "every host knows a link: "+name, func() bool {
+					return slices.ContainsFunc(h.Host.Links(), func(x lattice.Link) bool { return x.SourceID == name })
+				})
+			}
+		}
+		eventually(t, "calls work", func() bool {
+			got, err := l.Call(t.Context(), nil, "source", "example:chain/step.go(1, finish)")
+			return err == nil && got.WAVE == "ok(2)"
+		})
+	}
+	for i := range 3 {
+		eventually(t, "every server has everything", func() bool { return c.Whole(l) })
+		put(fmt.Sprint("before-", i))
+		c.Stop(i)
+		for _, h := range hosts {
+			eventually(t, "hosts connect to another server", func() bool {
+				return h.Conn.IsConnected() && h.Conn.ConnectedUrl() != c.ServerURL(i)
+			})
+		}
+		put(fmt.Sprint("without-", i))
+		check()
+		c.Start(i)
+		put(fmt.Sprint("after-", i))
+		check()
+	}
+}
