@@ -389,11 +389,6 @@ func ConfigBucket(lattice string) string { return "CONFIGDATA_" + lattice }
 //	LATH_{lattice}
 func LathBucket(lattice string) string { return "LATH_" + lattice }
 
-// BucketStream returns the stream that holds a bucket:
-//
-//	KV_{bucket}
-func BucketStream(bucket string) string { return "KV_" + bucket }
-
 // InboxPrefix returns what the inboxes of one member of a lattice begin with, so
 // that it can be kept from listening to those of others:
 //
