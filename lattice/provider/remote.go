@@ -124,3 +124,27 @@ func (r *Remote) ask(ctx context.Context, subject string, data []byte) ([]byte, 
 	}
 	return nil, lattice.Disconnected(err)
 }
+
+// Deletions passes on what anyone tells the provider of links that are gone,
+// this end included: a host that handles the deletion of a link tells both its
+// ends, wherever they run. Close the subscription by end.
+func (r *Remote) Deletions(heard func(lattice.Link)) (end func() error, err error) {
+	subject := lattice.ProviderLinkDelete(r.lattice, r.id)
+	sub, err := r.conn.Subscribe(subject, func(msg *nats.Msg) {
+		var d LinkDefinition
+		if lattice.DecodeJSON(msg.Data, MaxMessage, &d) == nil {
+			heard(d.Link())
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", subject, lattice.Disconnected(err))
+	}
+	return func() error { return unsubscribe(sub) }, nil
+}
+
+func unsubscribe(sub *nats.Subscription) error {
+	if err := sub.Unsubscribe(); err != nil && !lattice.IsDisconnected(err) && !errors.Is(err, nats.ErrBadSubscription) {
+		return fmt.Errorf("stop listening on %s: %w", sub.Subject, err)
+	}
+	return nil
+}

@@ -90,9 +90,7 @@ func (s *Serving) Close() error {
 func (s *Serving) unsubscribe() error {
 	var errs []error
 	for _, sub := range s.subs {
-		if err := sub.Unsubscribe(); err != nil && !lattice.IsDisconnected(err) && !errors.Is(err, nats.ErrBadSubscription) {
-			errs = append(errs, fmt.Errorf("stop listening on %s: %w", sub.Subject, err))
-		}
+		errs = append(errs, unsubscribe(sub))
 	}
 	s.subs = nil
 	return errors.Join(errs...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -24,12 +25,23 @@ func IsSecret(name string) bool { return strings.HasPrefix(name, secretPrefix) }
 type configs struct {
 	*cache[map[string]string]
 	version atomic.Uint64
+
+	mu   sync.Mutex
+	next chan struct{} // closed by the next change
 }
 
 func newConfigs() *configs {
-	c := &configs{}
-	c.cache = newCache(func(string, *map[string]string, *map[string]string) { c.version.Add(1) })
+	c := &configs{next: make(chan struct{})}
+	c.cache = newCache(func(string, *map[string]string, *map[string]string) { c.changed() })
 	return c
+}
+
+func (c *configs) changed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.version.Add(1)
+	close(c.next)
+	c.next = make(chan struct{})
 }
 
 // configName returns the name of a config's key; empty for another key.
@@ -53,6 +65,14 @@ func (s *Store) decodeConfig(_ string, data []byte) (*map[string]string, error) 
 
 // ConfigVersion is another number after each change of any config.
 func (s *Store) ConfigVersion() uint64 { return s.configs.version.Load() }
+
+// ConfigChanged returns a channel that is closed when any config has changed
+// after this call. Ask for it before reading what may change.
+func (s *Store) ConfigChanged() <-chan struct{} {
+	s.configs.mu.Lock()
+	defer s.configs.mu.Unlock()
+	return s.configs.next
+}
 
 // Config returns a config as this store knows it, which may be a moment behind a
 // change by others; ok is false if there is none. Do not write to the map.
