@@ -337,9 +337,7 @@ func (h *Host) stopAll(ctx context.Context) error {
 	h.mu.Lock()
 	clear(h.components)
 	h.mu.Unlock()
-	for _, p := range h.listProviders() {
-		errs = append(errs, h.stopProvider(ctx, p.id))
-	}
+	errs = append(errs, together(h.listProviders(), func(p *runningProvider) error { return h.stopProvider(ctx, p.id) }))
 	return errors.Join(errs...)
 }
 
@@ -356,11 +354,11 @@ func (h *Host) quiesce(ctx context.Context, drain func(context.Context) error) e
 	return nil
 }
 
-func together(list []*deployed, f func(*deployed) error) error {
+func together[T any](list []T, f func(T) error) error {
 	var wg sync.WaitGroup
 	errs := make([]error, len(list))
-	for i, d := range list {
-		wg.Go(func() { errs[i] = f(d) })
+	for i, x := range list {
+		wg.Go(func() { errs[i] = f(x) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)

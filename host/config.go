@@ -48,6 +48,10 @@ type Config struct {
 	Images   *oci.Client
 	// Builtins are the providers that are compiled in.
 	Builtins []provider.Builtin
+	// Providers is the NATS user that providers which are processes connect as,
+	// by JWT and Seed. It may be empty where the server wants none, and should be
+	// one that may do less than the host.
+	Providers lattice.Auth
 	// Labels are the host's own; hostcore.* are added.
 	Labels map[string]string
 	// Version is the host's semantic version.

@@ -127,6 +127,7 @@ func (h *Host) watch(ctx context.Context) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	watching.Go(func() { h.watchLinks(ctx) })
+	watching.Go(func() { h.watchConfigs(ctx) })
 	watching.Go(func() { h.watchTargets(ctx) })
 	watching.Go(func() { h.watchEvents(ctx, h.heard) })
 	return func() {
@@ -262,6 +263,7 @@ func (h *Host) watchLinks(ctx context.Context) {
 			return // ctx or the store ended
 		}
 		h.refreshLinks()
+		h.informProviders()
 		for _, c := range changes {
 			h.log.Debug("links changed", zap.String("source", c.ID), zap.Int("links", len(c.After)))
 		}

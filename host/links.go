@@ -14,7 +14,6 @@ import (
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
 	wire "github.com/lathhost/lath/lattice/provider"
-	"github.com/lathhost/lath/lattice/state"
 	"github.com/lathhost/lath/wit"
 )
 
@@ -40,7 +39,7 @@ func (h *Host) world(ctx context.Context, id string) *wit.World {
 	if d := h.component(id); d != nil {
 		return d.World()
 	}
-	if p := h.provider(id); p != nil {
+	if p := h.provider(id); p != nil && p.caps != nil {
 		return p.caps.World()
 	}
 	c, err := h.control.Contract(ctx, id)
@@ -123,12 +122,10 @@ func (h *Host) reportLinks(id string) {
 // built before v1 hosts sent them their links one by one. A link with secrets
 // is not told: they would read the names of secrets as configuration.
 func (h *Host) announceLink(l lattice.Link) {
-	if slices.ContainsFunc(append(slices.Clip(l.SourceConfig), l.TargetConfig...), state.IsSecret) {
+	if hasSecrets(l) {
 		return
 	}
-	d := wire.NewLinkDefinition(l)
-	d.SourceConfig, d.TargetConfig = h.store.MergedConfig(l.SourceConfig), h.store.MergedConfig(l.TargetConfig)
-	h.tellEnds(l, d, lattice.ProviderLinkPut)
+	h.tellEnds(l, h.definition(l), lattice.ProviderLinkPut)
 }
 
 // announceLinkGone tells both ends of a link that it is gone.

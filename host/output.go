@@ -62,7 +62,7 @@ func (o *output) tell() {
 	if o.lines == 0 {
 		return
 	}
-	o.log.Warn("output left out: the component wrote more than it may to the log (log-rate)",
+	o.log.Warn("output left out: it wrote more than it may to the log (log-rate)",
 		zap.Int("lines", o.lines), zap.Int("bytes", o.bytes), zap.Float64("bytes a second", o.rate))
 	o.lines, o.bytes = 0, 0
 }

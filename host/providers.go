@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/host/provider"
+	"github.com/lathhost/lath/host/provider/external"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
@@ -18,13 +19,20 @@ import (
 	"github.com/lathhost/lath/lattice/wrpc"
 )
 
-// runningProvider is a built-in provider that runs here.
+// runningProvider is a provider that runs here: a built-in one, or a process.
 type runningProvider struct {
 	id, ref     string
 	annotations map[string]string
-	caps        *provider.Capabilities
-	serving     *wrpc.Serving
-	contract    *ctl.ContractServer
+	settings    *settings
+
+	// Of a process.
+	process *external.Provider // nil: built in
+	output  *output
+	// Of a built-in one.
+	caps     *provider.Capabilities
+	serving  *wrpc.Serving
+	contract *ctl.ContractServer
+	inform   *informer
 }
 
 func (p *runningProvider) describe() lattice.ProviderDescription {
@@ -64,33 +72,47 @@ func (h *Host) startProvider(ctx context.Context, req *ctl.StartProvider) error 
 }
 
 func (h *Host) start(ctx context.Context, req *ctl.StartProvider) error {
-	kind, err := h.builtin(req.ProviderRef)
-	if err != nil {
-		return err
+	p := &runningProvider{id: req.ProviderID, ref: req.ProviderRef, annotations: req.Annotations}
+	var err error
+	if p.settings, err = h.newSettings(ctx, req.Config); err == nil {
+		if strings.HasPrefix(p.ref, provider.Scheme) {
+			err = h.startBuiltin(ctx, p)
+		} else {
+			err = h.startProcess(ctx, p)
+		}
 	}
-	settings, err := h.newSettings(ctx, req.Config)
-	if err != nil {
-		return fmt.Errorf("start provider %q: %w", req.ProviderID, err)
-	}
-	log := h.log.With(zap.String("provider", req.ProviderID))
-	caps, err := kind.Start(ctx, provider.Config{ID: req.ProviderID, Values: settings.values(), Log: log})
-	if err != nil {
-		return fmt.Errorf("start provider %q: %w", req.ProviderID, err)
-	}
-	p := &runningProvider{id: req.ProviderID, ref: req.ProviderRef, annotations: req.Annotations, caps: caps}
-	if err = h.serveProvider(ctx, p); err == nil {
-		err = h.store.EnsureSpec(ctx, p.id, p.ref)
+	if err == nil {
+		if err = h.store.EnsureSpec(ctx, p.id, p.ref); err != nil {
+			err = errors.Join(err, h.endProviderIn(ctx, p))
+		}
 	}
 	if err != nil {
-		ctx, cancel := context.WithTimeout(ctx, h.cfg.Drain)
-		defer cancel()
-		return errors.Join(err, h.endProvider(ctx, p))
+		return fmt.Errorf("start provider %q: %w", p.id, err)
 	}
 	h.mu.Lock()
 	h.providers[p.id] = p
 	h.mu.Unlock()
+	p.changed() // since it was told, before it was known here
 	h.router.Changed()
 	h.reportLinks(p.id)
+	return nil
+}
+
+// startBuiltin starts a provider in this process and serves it.
+func (h *Host) startBuiltin(ctx context.Context, p *runningProvider) error {
+	kind, err := h.builtin(p.ref)
+	if err != nil {
+		return err
+	}
+	log := h.log.With(zap.String("provider", p.id))
+	values := p.settings.values()
+	if p.caps, err = kind.Start(ctx, provider.Config{ID: p.id, Values: values, Log: log}); err != nil {
+		return err
+	}
+	if err = h.serveProvider(ctx, p); err != nil {
+		return errors.Join(err, h.endProviderIn(ctx, p))
+	}
+	p.inform = h.newInformer(p, values)
 	return nil
 }
 
@@ -117,7 +139,7 @@ func (h *Host) unclaimProvider(id string) {
 func (h *Host) builtin(ref string) (*provider.Builtin, error) {
 	name, ok := strings.CutPrefix(ref, provider.Scheme)
 	if !ok {
-		return nil, fmt.Errorf("provider %s: %w: only built-in providers (%sNAME) can be started yet", ref, lattice.ErrUnsupported, provider.Scheme)
+		return nil, fmt.Errorf("provider %s: %w: not a built-in one (%sNAME)", ref, lattice.ErrInvalid, provider.Scheme)
 	}
 	var names []string
 	for i := range h.cfg.Builtins {
@@ -162,17 +184,31 @@ func (h *Host) stopProvider(ctx context.Context, id string) error {
 	return err
 }
 
+// endProviderIn is endProvider within the host's time to drain.
+func (h *Host) endProviderIn(ctx context.Context, p *runningProvider) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.cfg.Drain)
+	defer cancel()
+	return h.endProvider(ctx, p)
+}
+
 // endProvider stops a provider: no more calls, then the end of those that run
 // or, when ctx is done, their being cut off.
 func (h *Host) endProvider(ctx context.Context, p *runningProvider) error {
 	var errs []error
+	if p.process != nil {
+		errs = append(errs, p.process.Stop(ctx))
+		p.output.close()
+	}
 	if p.contract != nil {
 		errs = append(errs, p.contract.Close())
 	}
 	if p.serving != nil {
 		errs = append(errs, h.quiesce(ctx, p.serving.Drain))
 	}
-	if p.caps.Close != nil {
+	if p.inform != nil {
+		p.inform.close()
+	}
+	if p.caps != nil && p.caps.Close != nil {
 		errs = append(errs, p.caps.Close())
 	}
 	return errors.Join(errs...)

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	bind "github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
+	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/wit"
 	"github.com/lathhost/lath/wit/wrpc/keyvalue"
@@ -26,6 +27,13 @@ type Capabilities struct {
 	KeyvalueStore   keyvalue.Store
 	KeyvalueAtomics keyvalue.Atomics
 	KeyvalueBatch   keyvalue.Batch
+	// Configure, if set, is told the provider's merged configuration after each
+	// change of it. ctx ends when the provider is to; Configure and Relink are not
+	// called at the same time, nor after Close.
+	Configure func(ctx context.Context, values map[string]string)
+	// Relink, if set, is told all links that start or end at the provider, with
+	// their configuration: when it has started, and after each change.
+	Relink func(ctx context.Context, links []wire.LinkDefinition)
 	// Close, if set, releases what the provider holds, once, after its last
 	// call has ended.
 	Close func() error
@@ -42,7 +50,8 @@ type Builtin struct {
 // Config is what a provider is started with.
 type Config struct {
 	ID string
-	// Values is the merged configuration of the provider.
+	// Values is the merged configuration of the provider as it is now; see
+	// [Capabilities] Configure.
 	Values map[string]string
 	Log    *zap.Logger
 }

@@ -239,8 +239,15 @@ func (n *Node) Scale(req ctl.ScaleComponent) error {
 // StartProvider runs a built-in provider on a host.
 func (n *Node) StartProvider(id, builtin string) error {
 	n.l.T.Helper()
+	return n.Provide(ctl.StartProvider{ProviderID: id, ProviderRef: provider.Scheme + builtin})
+}
+
+// Provide sends a provider.start command and waits for its outcome.
+func (n *Node) Provide(req ctl.StartProvider) error {
+	n.l.T.Helper()
+	id := req.ProviderID
 	return n.await(func(ctx context.Context) error {
-		return n.l.Control.StartProvider(ctx, n.ID, ctl.StartProvider{ProviderID: id, ProviderRef: provider.Scheme + builtin})
+		return n.l.Control.StartProvider(ctx, n.ID, req)
 	}, func(d event.Data) (bool, string) {
 		switch d := d.(type) {
 		case event.ProviderStarted:

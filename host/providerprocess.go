@@ -1,0 +1,88 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/host/oci"
+	"github.com/lathhost/lath/host/provider/external"
+	"github.com/lathhost/lath/lattice"
+	wire "github.com/lathhost/lath/lattice/provider"
+	"github.com/lathhost/lath/lattice/state"
+)
+
+// startProcess starts a provider that is a program of its own.
+func (h *Host) startProcess(ctx context.Context, p *runningProvider) error {
+	path, err := h.program(ctx, p.ref)
+	if err != nil {
+		return err
+	}
+	log := h.log.With(zap.String("provider", p.id))
+	p.output = newOutput(log, h.cfg.LogRate)
+	p.process, err = external.Start(ctx, external.Config{
+		ID: p.id, Ref: p.ref, Path: path, Line: p.output.line, Log: log,
+		Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID, Conn: h.cfg.Conn, Publish: h.publish,
+		Data:   func(context.Context) (*wire.HostData, error) { return h.hostData(p), nil },
+		Links:  func(*wire.Keys) []wire.LinkDefinition { return h.definitions(p.id) },
+		Values: p.settings.values,
+	})
+	if err != nil {
+		p.output.close()
+	}
+	return err
+}
+
+// program finds the program of a provider.
+func (h *Host) program(_ context.Context, ref string) (path string, err error) {
+	parsed, err := oci.ParseReference(ref)
+	if err != nil {
+		return "", err
+	}
+	path, is := parsed.File()
+	if !is {
+		return "", fmt.Errorf("%s: %w: providers are started from files (file:///path) and built-ins yet", ref, lattice.ErrUnsupported)
+	}
+	return path, h.cfg.Images.Permits(parsed)
+}
+
+// hostData is what a provider is told when it starts, but for its links.
+func (h *Host) hostData(p *runningProvider) *wire.HostData {
+	return &wire.HostData{HostID: h.cfg.Identity.ID, Lattice: h.cfg.Lattice, ProviderID: p.id,
+		URL: h.cfg.Conn.ConnectedUrl(), UserJWT: h.cfg.Providers.JWT, UserSeed: h.cfg.Providers.Seed,
+		Config: p.settings.values(), RPCTimeoutMillis: uint64(h.cfg.LinkTime.Milliseconds()), //nolint:gosec // it is positive
+	}
+}
+
+// definitions are the links of a provider with their configuration. A link that
+// has secrets, which are not read yet, is left out: it would be one without.
+func (h *Host) definitions(id string) []wire.LinkDefinition {
+	var list []wire.LinkDefinition
+	links := h.store.LinksFrom(id)
+	for _, l := range h.store.LinksTo(id) {
+		if l.SourceID != id {
+			links = append(links, l)
+		}
+	}
+	for _, l := range links {
+		if hasSecrets(l) {
+			h.log.Debug("link not told: secrets are not read yet", zap.Stringer("link", l))
+			continue
+		}
+		list = append(list, h.definition(l))
+	}
+	return list
+}
+
+// definition is a link with the values of its configs.
+func (h *Host) definition(l lattice.Link) wire.LinkDefinition {
+	d := wire.NewLinkDefinition(l)
+	d.SourceConfig, d.TargetConfig = h.store.MergedConfig(l.SourceConfig), h.store.MergedConfig(l.TargetConfig)
+	return d
+}
+
+func hasSecrets(l lattice.Link) bool {
+	return slices.ContainsFunc(l.SourceConfig, state.IsSecret) || slices.ContainsFunc(l.TargetConfig, state.IsSecret)
+}

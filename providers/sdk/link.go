@@ -1,0 +1,95 @@
+package sdk
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/lathhost/lath/lattice"
+	wire "github.com/lathhost/lath/lattice/provider"
+)
+
+// Secret is the value of a secret. Printing it does not show the value.
+type Secret = wire.Secret
+
+// Link is a link that starts or ends at the provider, with its configuration for
+// this end. Its SourceConfig and TargetConfig, which name configs, are empty.
+type Link struct {
+	lattice.Link
+	// IsSource: the link starts here, so that the provider calls its target.
+	IsSource bool
+	// Config is the configuration of this end.
+	Config map[string]string
+	// Secrets are those of this end.
+	Secrets map[string]Secret
+}
+
+// equal leaves out secrets of which nobody can see whether they are new; they
+// come with a link that is put anew.
+func (l Link) equal(o Link) bool {
+	return l.Link.Equal(o.Link) && maps.Equal(l.Config, o.Config) && maps.EqualFunc(l.Secrets, o.Secrets, func(a, b Secret) bool {
+		return string(a.Bytes()) == string(b.Bytes())
+	})
+}
+
+// open reads a definition from this end.
+func (s *Session) open(d wire.LinkDefinition) (Link, error) {
+	l := Link{Link: d.Link(), IsSource: d.SourceID == s.data.ProviderID, Config: d.TargetConfig}
+	sealed := d.TargetSecrets
+	if l.IsSource {
+		l.Config, sealed = d.SourceConfig, d.SourceSecrets
+	}
+	var err error
+	l.Secrets, err = s.data.OpenSecrets(sealed)
+	return l, err
+}
+
+// linkTable is the links of one provider: few enough to look through.
+type linkTable struct {
+	id    string // the provider's
+	links []Link
+}
+
+func (t *linkTable) index(l Link) int {
+	return slices.IndexFunc(t.links, func(x Link) bool { return x.Key() == l.Key() && x.Target == l.Target })
+}
+
+func (t *linkTable) get(l Link) (Link, bool) {
+	if i := t.index(l); i >= 0 {
+		return t.links[i], true
+	}
+	return Link{}, false
+}
+
+func (t *linkTable) put(l Link) {
+	t.remove(l)
+	t.links = append(t.links, l)
+}
+
+func (t *linkTable) remove(l Link) {
+	if i := t.index(l); i >= 0 {
+		t.links = slices.Delete(t.links, i, i+1)
+	}
+}
+
+func (t *linkTable) all() []Link { return slices.Clone(t.links) }
+
+// find finds the link of a call.
+func (t *linkTable) find(source, name, pkg string) (Link, bool) {
+	for _, l := range t.links {
+		if l.SourceID == source && l.Target == t.id && l.Name == name && samePackage(l.Package(), pkg) {
+			return l, true
+		}
+	}
+	return Link{}, false
+}
+
+// samePackage says whether a link of one package carries calls of the other: the
+// same, or its twin on the wire.
+func samePackage(linked, called string) bool {
+	if linked == called {
+		return true
+	}
+	name, isTwin := strings.CutPrefix(called, "wrpc:")
+	return isTwin && linked == "wasi:"+name
+}
