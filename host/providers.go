@@ -139,7 +139,7 @@ func (h *Host) unclaimProvider(id string) {
 func (h *Host) builtin(ref string) (*provider.Builtin, error) {
 	name, ok := strings.CutPrefix(ref, provider.Scheme)
 	if !ok {
-		return nil, fmt.Errorf("provider %s: %w: not a built-in one (%sNAME)", ref, lattice.ErrInvalid, provider.Scheme)
+		return nil, fmt.Errorf("%s: %w: not a built-in one (%sNAME)", ref, lattice.ErrInvalid, provider.Scheme)
 	}
 	var names []string
 	for i := range h.cfg.Builtins {
@@ -148,7 +148,7 @@ func (h *Host) builtin(ref string) (*provider.Builtin, error) {
 		}
 		names = append(names, h.cfg.Builtins[i].Name)
 	}
-	return nil, fmt.Errorf("provider %s: %w: no built-in of that name; there is %s", ref, lattice.ErrNotFound, strings.Join(names, ", "))
+	return nil, fmt.Errorf("%s: %w: no built-in of that name; there is %s", ref, lattice.ErrNotFound, strings.Join(names, ", "))
 }
 
 // serveProvider serves a provider's contracts on the lattice, as any provider

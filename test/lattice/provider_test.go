@@ -61,8 +61,8 @@ func TestProvider(t *testing.T) {
 		require.NoError(t, l.Control.StartProvider(t.Context(), n.ID, ctl.StartProvider{ProviderID: id, ProviderRef: ref}))
 		next("provider_start_failed", `{"host_id":"`+n.ID+`","provider_ref":"`+ref+`","provider_id":"`+id+`","link_name":"default","error":"`+reason+`"}`)
 	}
-	failed("a", "lath+builtin://nothing", "provider lath+builtin://nothing: not found: no built-in of that name; there is empty, broken, panics")
-	failed("b", "ghcr.io/x/y:1", "provider ghcr.io/x/y:1: unsupported: only built-in providers (lath+builtin://NAME) can be started yet")
+	failed("a", "lath+builtin://nothing", `start provider \"a\": lath+builtin://nothing: not found: no built-in of that name; there is empty, broken, panics`)
+	failed("b", "file:///nowhere", `start provider \"b\": start /nowhere: not found: no such program, or what it needs is missing (an interpreter, or a dynamic linker)`)
 	failed("c", "lath+builtin://broken", `start provider \"c\": no disk`)
 	failed("d", "lath+builtin://panics", "internal error of host "+n.ID+", see its log")
 	failed("c", "lath+builtin://broken", `start provider \"c\": no disk`) // its id is free again
