@@ -3,11 +3,13 @@ package keyvalue
 import (
 	"slices"
 	"sort"
+	"time"
 )
 
 // bucket is keys and values, and the order in which the keys came. Its stripe's
 // lock guards it.
 type bucket struct {
+	name    string
 	entries map[string]*entry
 	// order has a slot for each entry, by rising age. That of an entry that was
 	// deleted stays for a while, empty, so that deleting need not move others.
@@ -18,9 +20,12 @@ type bucket struct {
 // entry is one key. Its value is never written to, only replaced: readers keep
 // it without a copy.
 type entry struct {
-	key   string
-	value []byte
-	age   uint64
+	bucket *bucket
+	key    string
+	value  []byte
+	age    uint64
+	end    time.Duration // since the store was made; 0: never
+	due    int           // its place among those that end, from 1; 0: none
 }
 
 type slot struct {
@@ -31,7 +36,7 @@ type slot struct {
 // minEmpty is how many empty slots are not worth clearing away.
 const minEmpty = 32
 
-func newBucket() *bucket { return &bucket{entries: make(map[string]*entry)} }
+func newBucket(name string) *bucket { return &bucket{name: name, entries: make(map[string]*entry)} }
 
 // add adds an entry, which must be younger than all others.
 func (b *bucket) add(e *entry) {
@@ -62,10 +67,10 @@ func (b *bucket) after(age uint64) int {
 // page returns the keys that are younger than the cursor, oldest first: at most
 // most of them, and no more than about maxPageBytes. next is the cursor of the
 // following page, or 0 if there is none.
-func (b *bucket) page(cursor uint64, most int64) (keys []string, next uint64) {
+func (b *bucket) page(cursor uint64, most int64, now time.Duration) (keys []string, next uint64) {
 	size := 0
 	for _, s := range b.order[b.after(cursor):] {
-		if s.entry == nil {
+		if s.entry == nil || s.entry.over(now) {
 			continue
 		}
 		if int64(len(keys)) == most || size > maxPageBytes {

@@ -3,11 +3,12 @@ package keyvalue
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	contract "github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
 
-// Defaults of [MemoryConfig]. A page of keys and the answer to a batch fit into
+// Defaults of [Limits] and [MemoryConfig]. A page of keys and the answer to a batch fit into
 // what one call may carry.
 const (
 	DefaultMaxBytes      = 256 << 20
@@ -23,23 +24,14 @@ const (
 // maxPageBytes ends a page of keys early, however long keys may be.
 const maxPageBytes = 1 << 20
 
-// MemoryConfig are the limits of a [Memory]. Fields that are zero or negative
-// mean the defaults: nothing is without a limit.
-type MemoryConfig struct {
-	// MaxBytes bounds all keys and values together, counted by their lengths;
-	// default [DefaultMaxBytes]. What the process holds is more by some 150 bytes
-	// for each key.
-	MaxBytes int64
+// Limits are those that every backend has: of one call. Fields that are zero or
+// negative mean the defaults: nothing is without a limit.
+type Limits struct {
 	// MaxValueBytes bounds one value; default [DefaultMaxValueBytes].
 	MaxValueBytes int64
 	// MaxKeyBytes bounds one key, and the name of a bucket; default
 	// [DefaultMaxKeyBytes].
 	MaxKeyBytes int64
-	// MaxKeys bounds the keys of all buckets together; default [DefaultMaxKeys].
-	MaxKeys int64
-	// MaxBuckets bounds the buckets that hold a key; default
-	// [DefaultMaxBuckets].
-	MaxBuckets int64
 	// MaxBatchKeys bounds how many keys one call of batch names; default
 	// [DefaultMaxBatchKeys].
 	MaxBatchKeys int64
@@ -51,58 +43,94 @@ type MemoryConfig struct {
 	PageKeys int64
 }
 
-func (c *MemoryConfig) setDefaults() {
-	for _, f := range [...]struct {
-		field *int64
-		def   int64
-	}{
-		{&c.MaxBytes, DefaultMaxBytes},
-		{&c.MaxValueBytes, DefaultMaxValueBytes},
-		{&c.MaxKeyBytes, DefaultMaxKeyBytes},
-		{&c.MaxKeys, DefaultMaxKeys},
-		{&c.MaxBuckets, DefaultMaxBuckets},
-		{&c.MaxBatchKeys, DefaultMaxBatchKeys},
-		{&c.MaxBatchBytes, DefaultMaxBatchBytes},
-		{&c.PageKeys, DefaultPageKeys},
-	} {
-		if *f.field <= 0 {
-			*f.field = f.def
-		}
+// SetDefaults replaces what is zero or negative.
+func (l *Limits) SetDefaults() {
+	l.MaxValueBytes = orDefault(l.MaxValueBytes, DefaultMaxValueBytes)
+	l.MaxKeyBytes = orDefault(l.MaxKeyBytes, DefaultMaxKeyBytes)
+	l.MaxBatchKeys = orDefault(l.MaxBatchKeys, DefaultMaxBatchKeys)
+	l.MaxBatchBytes = orDefault(l.MaxBatchBytes, DefaultMaxBatchBytes)
+	l.PageKeys = orDefault(l.PageKeys, DefaultPageKeys)
+}
+
+func orDefault(n, def int64) int64 {
+	if n <= 0 {
+		return def
+	}
+	return n
+}
+
+// Settings are the limits by the names that a provider's configuration has for
+// them; a backend adds its own.
+func (l *Limits) Settings() Settings {
+	return Settings{
+		"max_value_bytes": Positive(&l.MaxValueBytes),
+		"max_key_bytes":   Positive(&l.MaxKeyBytes),
+		"max_batch_keys":  Positive(&l.MaxBatchKeys),
+		"max_batch_bytes": Positive(&l.MaxBatchBytes),
+		"page_keys":       Positive(&l.PageKeys),
 	}
 }
 
-// checkName refuses a bucket or key that is too long.
-func (c *MemoryConfig) checkName(what, name string) error {
-	if n := int64(len(name)); n > c.MaxKeyBytes {
-		return other("%s of %d bytes is over the limit of %d", what, n, c.MaxKeyBytes)
-	}
-	return nil
-}
-
-func (c *MemoryConfig) checkNames(bucket, key string) error {
-	if err := c.checkName("bucket name", bucket); err != nil {
+// CheckNames refuses a bucket or a key that is too long.
+func (l *Limits) CheckNames(bucket, key string) error {
+	if err := l.checkName("bucket name", bucket); err != nil {
 		return err
 	}
-	return c.checkName("key", key)
+	return l.checkName("key", key)
 }
 
-func (c *MemoryConfig) checkValue(n int) error {
-	if int64(n) > c.MaxValueBytes {
-		return other("value of %d bytes is over the limit of %d", n, c.MaxValueBytes)
+func (l *Limits) checkName(what, name string) error {
+	if n := int64(len(name)); n > l.MaxKeyBytes {
+		return Other("%s of %d bytes is over the limit of %d", what, n, l.MaxKeyBytes)
 	}
 	return nil
 }
 
-func (c *MemoryConfig) checkBatch(n int) error {
-	if int64(n) > c.MaxBatchKeys {
-		return other("batch of %d keys is over the limit of %d", n, c.MaxBatchKeys)
+// CheckValue refuses a value of so many bytes if that is too long.
+func (l *Limits) CheckValue(n int) error {
+	if int64(n) > l.MaxValueBytes {
+		return Other("value of %d bytes is over the limit of %d", n, l.MaxValueBytes)
 	}
 	return nil
 }
 
-// other returns the contract's error for all that has no case of its own.
-func other(format string, args ...any) error {
+// CheckBatch refuses a batch of so many keys if those are too many.
+func (l *Limits) CheckBatch(n int) error {
+	if int64(n) > l.MaxBatchKeys {
+		return Other("batch of %d keys is over the limit of %d", n, l.MaxBatchKeys)
+	}
+	return nil
+}
+
+// Other returns the contract's error for all that has no case of its own.
+func Other(format string, args ...any) error {
 	return contract.Error{Tag: contract.ErrorOther, Other: fmt.Sprintf(format, args...)}
+}
+
+// MemoryConfig are the limits of a [Memory]. Fields that are zero or negative
+// mean the defaults, of TTL that values live on.
+type MemoryConfig struct {
+	Limits
+	// MaxBytes bounds all keys and values together, counted by their lengths;
+	// default [DefaultMaxBytes]. What the process holds is more by some 150 bytes
+	// for each key.
+	MaxBytes int64
+	// MaxKeys bounds the keys of all buckets together; default [DefaultMaxKeys].
+	MaxKeys int64
+	// MaxBuckets bounds the buckets that hold a key; default
+	// [DefaultMaxBuckets].
+	MaxBuckets int64
+	// TTL is how long a value lives after it was last set or incremented; default:
+	// until it is deleted.
+	TTL time.Duration
+}
+
+func (c *MemoryConfig) setDefaults() {
+	c.SetDefaults()
+	c.MaxBytes = orDefault(c.MaxBytes, DefaultMaxBytes)
+	c.MaxKeys = orDefault(c.MaxKeys, DefaultMaxKeys)
+	c.MaxBuckets = orDefault(c.MaxBuckets, DefaultMaxBuckets)
+	c.TTL = max(c.TTL, 0)
 }
 
 // claim is room that a change takes, or gives back where it is negative.
@@ -116,16 +144,16 @@ type ledger struct{ buckets, keys, bytes atomic.Int64 }
 // take books a claim, or says which limit it is over and books nothing.
 func (l *ledger) take(c claim, limits *MemoryConfig) error {
 	if !add(&l.buckets, c.buckets, limits.MaxBuckets) {
-		return other("one more bucket is over the limit of %d", limits.MaxBuckets)
+		return Other("one more bucket is over the limit of %d", limits.MaxBuckets)
 	}
 	if !add(&l.keys, c.keys, limits.MaxKeys) {
 		l.buckets.Add(-c.buckets)
-		return other("one more key is over the limit of %d", limits.MaxKeys)
+		return Other("one more key is over the limit of %d", limits.MaxKeys)
 	}
 	if !add(&l.bytes, c.bytes, limits.MaxBytes) {
 		l.buckets.Add(-c.buckets)
 		l.keys.Add(-c.keys)
-		return other("%d more bytes are over the limit of %d in all", c.bytes, limits.MaxBytes)
+		return Other("%d more bytes are over the limit of %d in all", c.bytes, limits.MaxBytes)
 	}
 	return nil
 }

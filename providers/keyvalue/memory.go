@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
-	"math"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wrpc/keyvalue"
@@ -27,7 +27,9 @@ const stripeCount = 32
 // Each call is one step for those of one key; a batch is as many steps as it
 // has keys. A value that was returned is never written to, and must not be.
 type Memory struct {
+	batch
 	limits  MemoryConfig
+	started time.Time
 	held    ledger
 	seed    maphash.Seed
 	stripes [stripeCount]stripe
@@ -39,6 +41,9 @@ var (
 	_ contract.Batch   = (*Memory)(nil)
 )
 
+// batch is embedded without being seen.
+type batch = Batch
+
 // stripe is the buckets that share a lock.
 type stripe struct {
 	mu      sync.RWMutex
@@ -46,12 +51,14 @@ type stripe struct {
 	// age of the youngest key. It counts across buckets, so that a cursor of a
 	// bucket that has gone and come again does not skip new keys.
 	age uint64
+	due due
 }
 
 // NewMemory returns an empty store.
 func NewMemory(cfg MemoryConfig) *Memory {
 	cfg.setDefaults()
-	m := &Memory{limits: cfg, seed: maphash.MakeSeed()}
+	m := &Memory{limits: cfg, seed: maphash.MakeSeed(), started: time.Now()}
+	m.batch = Batch{Store: m, Limits: &m.limits.Limits}
 	for i := range m.stripes {
 		m.stripes[i].buckets = make(map[string]*bucket)
 	}
@@ -68,7 +75,7 @@ func (m *Memory) enter(ctx context.Context, bucket, key string) (*stripe, error)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("keyvalue: %w", err)
 	}
-	if err := m.limits.checkNames(bucket, key); err != nil {
+	if err := m.limits.CheckNames(bucket, key); err != nil {
 		return nil, err
 	}
 	return m.stripe(bucket), nil
@@ -82,7 +89,7 @@ func (m *Memory) Get(ctx context.Context, bucket, key string) (wit.Option[[]byte
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if e := s.find(bucket, key); e != nil {
+	if e := s.find(bucket, key); e != nil && !e.over(m.now()) {
 		return wit.Some(e.value), nil
 	}
 	return wit.None[[]byte](), nil
@@ -94,14 +101,12 @@ func (m *Memory) Set(ctx context.Context, bucket, key string, value []byte) erro
 	if err != nil {
 		return err
 	}
-	if err := m.limits.checkValue(len(value)); err != nil {
+	if err := m.limits.CheckValue(len(value)); err != nil {
 		return err
 	}
 	// value is the caller's again when this returns. Copied before the lock.
 	value = append(make([]byte, 0, len(value)), value...)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return m.put(s, bucket, key, s.find(bucket, key), value)
+	return m.change(s, func() error { return m.put(s, bucket, key, m.current(s, bucket, key), value) })
 }
 
 // Delete implements Store.
@@ -110,20 +115,24 @@ func (m *Memory) Delete(ctx context.Context, bucket, key string) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.find(bucket, key)
-	if e == nil {
+	return m.change(s, func() error {
+		if e := s.find(bucket, key); e != nil {
+			m.drop(s, e)
+		}
 		return nil
-	}
+	})
+}
+
+// drop takes an entry away. It needs the stripe's lock.
+func (m *Memory) drop(s *stripe, e *entry) {
 	freed := claim{keys: -1, bytes: -int64(len(e.key) + len(e.value))}
-	b := s.buckets[bucket]
-	b.remove(e)
-	if len(b.entries) == 0 {
-		delete(s.buckets, bucket)
+	e.bucket.remove(e)
+	if len(e.bucket.entries) == 0 {
+		delete(s.buckets, e.bucket.name)
 		freed.buckets = -1
 	}
-	return m.held.take(freed, &m.limits)
+	s.due.remove(e)
+	_ = m.held.take(freed, &m.limits) // giving back is never refused
 }
 
 // Exists implements Store.
@@ -144,7 +153,7 @@ func (m *Memory) ListKeys(ctx context.Context, bucket string, cursor wit.Option[
 	if b == nil {
 		return contract.KeyResponse{}, nil
 	}
-	keys, next := b.page(cursor.Value, m.limits.PageKeys)
+	keys, next := b.page(cursor.Value, m.limits.PageKeys, m.now())
 	return contract.KeyResponse{Keys: keys, Cursor: wit.Option[uint64]{Value: next, OK: next != 0}}, nil
 }
 
@@ -154,41 +163,23 @@ func (m *Memory) Increment(ctx context.Context, bucket, key string, delta uint64
 	if err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.find(bucket, key)
 	var n uint64
-	if e != nil {
-		if n, err = parseCounter(e.value); err != nil {
-			return 0, err
+	return n, m.change(s, func() error {
+		e := m.current(s, bucket, key)
+		if n = 0; e != nil {
+			if n, err = ParseCounter(e.value); err != nil {
+				return err
+			}
 		}
-	}
-	if n > math.MaxUint64-delta {
-		return 0, other("the number would be more than %d", uint64(math.MaxUint64))
-	}
-	n += delta
-	value := strconv.AppendUint(nil, n, 10)
-	if err := m.limits.checkValue(len(value)); err != nil {
-		return 0, err
-	}
-	if err := m.put(s, bucket, key, e, value); err != nil {
-		return 0, err
-	}
-	return n, nil
-}
-
-// parseCounter reads a number as increment writes it. Like Redis it takes no
-// sign, space or leading zero.
-func parseCounter(value []byte) (uint64, error) {
-	const maxDigits = 20
-	if len(value) == 0 || len(value) > maxDigits || value[0] == '0' && len(value) > 1 {
-		return 0, other("the value is not a number from 0 to %d", uint64(math.MaxUint64))
-	}
-	n, err := strconv.ParseUint(string(value), 10, 64)
-	if err != nil {
-		return 0, other("the value is not a number from 0 to %d", uint64(math.MaxUint64))
-	}
-	return n, nil
+		if n, err = AddCounter(n, delta); err != nil {
+			return err
+		}
+		value := strconv.AppendUint(nil, n, 10)
+		if err := m.limits.CheckValue(len(value)); err != nil {
+			return err
+		}
+		return m.put(s, bucket, key, e, value)
+	})
 }
 
 // find returns the entry of a key, or nil. It needs the stripe's lock.
@@ -200,6 +191,16 @@ func (s *stripe) find(bucket, key string) *entry {
 	return b.entries[key]
 }
 
+// current is find for one who changes the entry: one that is over goes first.
+func (m *Memory) current(s *stripe, bucket, key string) *entry {
+	e := s.find(bucket, key)
+	if e == nil || !e.over(m.now()) {
+		return e
+	}
+	m.drop(s, e)
+	return nil
+}
+
 // put stores a value that is the store's own, in place of that of e if e is not
 // nil. It needs the stripe's lock.
 func (m *Memory) put(s *stripe, bucket, key string, e *entry, value []byte) error {
@@ -208,6 +209,7 @@ func (m *Memory) put(s *stripe, bucket, key string, e *entry, value []byte) erro
 			return err
 		}
 		e.value = value
+		m.live(s, e)
 		return nil
 	}
 	b := s.buckets[bucket]
@@ -219,11 +221,13 @@ func (m *Memory) put(s *stripe, bucket, key string, e *entry, value []byte) erro
 		return err
 	}
 	if b == nil {
-		b = newBucket()
-		s.buckets[strings.Clone(bucket)] = b
+		b = newBucket(strings.Clone(bucket))
+		s.buckets[b.name] = b
 	}
 	s.age++
 	// Cloned, since a caller may have cut it from something large.
-	b.add(&entry{key: strings.Clone(key), value: value, age: s.age})
+	e = &entry{bucket: b, key: strings.Clone(key), value: value, age: s.age}
+	b.add(e)
+	m.live(s, e)
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -33,8 +35,9 @@ var smallLimits = keyvaluetest.Limits{
 func small() keyvalue.MemoryConfig {
 	l := smallLimits
 	return keyvalue.MemoryConfig{
-		MaxBytes: int64(l.Bytes), MaxValueBytes: int64(l.ValueBytes), MaxKeyBytes: int64(l.KeyBytes), MaxKeys: int64(l.Keys),
-		MaxBuckets: int64(l.Buckets), MaxBatchKeys: int64(l.BatchKeys), MaxBatchBytes: int64(l.BatchBytes), PageKeys: 3,
+		Limits: keyvalue.Limits{MaxValueBytes: int64(l.ValueBytes), MaxKeyBytes: int64(l.KeyBytes),
+			MaxBatchKeys: int64(l.BatchKeys), MaxBatchBytes: int64(l.BatchBytes), PageKeys: 3},
+		MaxBytes: int64(l.Bytes), MaxKeys: int64(l.Keys), MaxBuckets: int64(l.Buckets),
 	}
 }
 
@@ -46,11 +49,19 @@ func TestMemory(t *testing.T) {
 	})
 	t.Run("pages of one key", func(t *testing.T) {
 		t.Parallel()
-		keyvaluetest.Run(t, memory(keyvalue.MemoryConfig{PageKeys: 1}))
+		keyvaluetest.Run(t, memory(keyvalue.MemoryConfig{Limits: keyvalue.Limits{PageKeys: 1}}))
 	})
 	t.Run("limits", func(t *testing.T) {
 		t.Parallel()
 		keyvaluetest.RunLimits(t, smallLimits, memory(small()))
+	})
+	t.Run("a time to live", func(t *testing.T) {
+		t.Parallel()
+		keyvaluetest.RunTTL(t, time.Second, memory(keyvalue.MemoryConfig{TTL: time.Second}))
+		keyvaluetest.Run(t, memory(keyvalue.MemoryConfig{TTL: time.Hour}))
+		ending := small()
+		ending.TTL = time.Hour
+		keyvaluetest.RunLimits(t, smallLimits, memory(ending))
 	})
 }
 
@@ -98,7 +109,7 @@ func listAll(t *testing.T, m *keyvalue.Memory, between func(page int)) (all []st
 
 func TestMemoryListsInOrderOfFirstSet(t *testing.T) {
 	t.Parallel()
-	m := keyvalue.NewMemory(keyvalue.MemoryConfig{PageKeys: 2})
+	m := keyvalue.NewMemory(keyvalue.MemoryConfig{Limits: keyvalue.Limits{PageKeys: 2}})
 	ctx := t.Context()
 	for _, key := range []string{"z", "a", "m", "b", "z", "a"} {
 		require.NoError(t, m.Set(ctx, "b", key, nil))
@@ -119,7 +130,7 @@ func TestMemoryListsInOrderOfFirstSet(t *testing.T) {
 // listing is under way.
 func TestMemoryCursorOutlivesItsBucket(t *testing.T) {
 	t.Parallel()
-	m := keyvalue.NewMemory(keyvalue.MemoryConfig{PageKeys: 2})
+	m := keyvalue.NewMemory(keyvalue.MemoryConfig{Limits: keyvalue.Limits{PageKeys: 2}})
 	ctx := t.Context()
 	for _, key := range []string{"1", "2", "3"} {
 		require.NoError(t, m.Set(ctx, "b", key, nil))
@@ -136,7 +147,7 @@ func TestMemoryCursorOutlivesItsBucket(t *testing.T) {
 // times over, in the middle of a listing.
 func TestMemoryListsAcrossDeletions(t *testing.T) {
 	t.Parallel()
-	m := keyvalue.NewMemory(keyvalue.MemoryConfig{PageKeys: 10})
+	m := keyvalue.NewMemory(keyvalue.MemoryConfig{Limits: keyvalue.Limits{PageKeys: 10}})
 	ctx := t.Context()
 	var stay []string
 	for i := range 2000 {
@@ -169,7 +180,7 @@ func TestMemoryListsAcrossDeletions(t *testing.T) {
 
 func TestMemoryPagesOfLongKeysAreShort(t *testing.T) {
 	t.Parallel()
-	m := keyvalue.NewMemory(keyvalue.MemoryConfig{MaxKeyBytes: 1 << 20})
+	m := keyvalue.NewMemory(keyvalue.MemoryConfig{Limits: keyvalue.Limits{MaxKeyBytes: 1 << 20}})
 	for i := range 8 {
 		require.NoError(t, m.Set(t.Context(), "b", strings.Repeat(fmt.Sprint(i), 1<<19), nil))
 	}
@@ -241,6 +252,37 @@ func TestMemoryGivesRoomBack(t *testing.T) {
 	}
 	require.NoError(t, m.Set(ctx, "b", "9", []byte(full[:90])))
 	require.ErrorContains(t, m.Set(ctx, "b", "9", []byte(full[:91])), "limit")
+}
+
+// TestMemoryGivesRoomBackInTime: what is over takes no room, wherever it was.
+func TestMemoryGivesRoomBackInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := small()
+		cfg.TTL = time.Minute
+		m := keyvalue.NewMemory(cfg)
+		ctx := t.Context()
+		for round := range 5 {
+			for i := range smallLimits.Keys {
+				require.NoError(t, m.Set(ctx, fmt.Sprint("b", round, i%smallLimits.Buckets), fmt.Sprint(i), nil))
+			}
+			require.ErrorContains(t, m.Set(ctx, fmt.Sprint("b", round, 0), "more", nil), "limit")
+			time.Sleep(cfg.TTL)
+		}
+		require.NoError(t, m.Set(ctx, "b", "k", []byte("1")))
+		time.Sleep(cfg.TTL / 2)
+		n, err := m.Increment(ctx, "b", "k", 1) // which is a new beginning
+		require.NoError(t, err)
+		require.EqualValues(t, 2, n)
+		time.Sleep(cfg.TTL * 3 / 4)
+		n, err = m.Increment(ctx, "b", "k", 1)
+		require.NoError(t, err)
+		require.EqualValues(t, 3, n)
+		time.Sleep(cfg.TTL)
+		n, err = m.Increment(ctx, "b", "k", 1)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, n)
+	})
 }
 
 func BenchmarkMemory(b *testing.B) {

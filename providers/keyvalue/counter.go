@@ -1,0 +1,28 @@
+package keyvalue
+
+import (
+	"math"
+	"strconv"
+)
+
+// ParseCounter reads a number as increment writes it. Like Redis it takes no
+// sign, space or leading zero.
+func ParseCounter(value []byte) (uint64, error) {
+	const maxDigits = 20
+	if len(value) == 0 || len(value) > maxDigits || value[0] == '0' && len(value) > 1 {
+		return 0, Other("the value is not a number from 0 to %d", uint64(math.MaxUint64))
+	}
+	n, err := strconv.ParseUint(string(value), 10, 64)
+	if err != nil {
+		return 0, Other("the value is not a number from 0 to %d", uint64(math.MaxUint64))
+	}
+	return n, nil
+}
+
+// AddCounter adds, and refuses to go past the end.
+func AddCounter(n, delta uint64) (uint64, error) {
+	if n > math.MaxUint64-delta {
+		return 0, Other("the number would be more than %d", uint64(math.MaxUint64))
+	}
+	return n + delta, nil
+}
