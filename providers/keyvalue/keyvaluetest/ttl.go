@@ -32,8 +32,10 @@ func ends(s *subject, _ time.Duration) {
 		listed, _ := s.list(b)
 		require.Empty(s.t, listed)
 	}
-	s.set(bucket, "k", "new")
-	s.holds(bucket, "k", "new")
+	require.Eventually(s.t, func() bool { // it may be slow, and end once more
+		s.set(bucket, "k", "new")
+		return string(s.get(bucket, "k").Value) == "new"
+	}, patience, time.Millisecond)
 }
 
 // eventuallyLacks waits until a value is over.

@@ -1,0 +1,94 @@
+package redis
+
+import (
+	"fmt"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/lathhost/lath/providers/keyvalue"
+)
+
+// DefaultURL is where a server is looked for when none is named.
+const DefaultURL = "redis://127.0.0.1:6379/"
+
+// Defaults of [Config], which are v1's.
+const (
+	DefaultDialTimeout     = 3 * time.Second
+	DefaultResponseTimeout = time.Second
+	DefaultRetries         = 3
+	DefaultRetryDelay      = 300 * time.Millisecond
+)
+
+// Config says where values are kept. The zero value is usable.
+type Config struct {
+	keyvalue.Limits
+	// URL is redis:// or rediss:// (TLS), with user, password and database if need
+	// be; default [DefaultURL].
+	URL string
+	// Prefix comes before every key, so that several may share a database.
+	Prefix string
+	// IgnoreBuckets has all buckets be one, and a key be its own name, as v1's
+	// provider has it.
+	IgnoreBuckets bool
+	// TTL is how long a value lives after it was last set or incremented; default:
+	// until it is deleted.
+	TTL time.Duration
+	// DialTimeout bounds the making of a connection, ResponseTimeout the answer to
+	// one command.
+	DialTimeout, ResponseTimeout time.Duration
+	// Retries is how often a command is sent again after the connection broke, and
+	// RetryDelay the longest pause before it is. An increment is never sent again
+	// once it was written.
+	Retries    int64
+	RetryDelay time.Duration
+}
+
+// ParseConfig reads a provider's configuration: url, prefix, ignore_buckets, ttl,
+// the limits of [keyvalue.Limits], and v1's backend_connection_timeout_ms,
+// backend_response_timeout_ms, backend_reconnect_num_retries and
+// backend_reconnect_max_delay_ms.
+func ParseConfig(values map[string]string) (Config, error) {
+	var cfg Config
+	var dial, response, delay int64
+	s := cfg.Settings()
+	s["url"], s["prefix"] = keyvalue.Text(&cfg.URL), keyvalue.Text(&cfg.Prefix)
+	s["ignore_buckets"], s["ttl"] = keyvalue.Flag(&cfg.IgnoreBuckets), keyvalue.Life(&cfg.TTL)
+	s["backend_connection_timeout_ms"], s["backend_response_timeout_ms"] = keyvalue.Positive(&dial), keyvalue.Positive(&response)
+	s["backend_reconnect_num_retries"], s["backend_reconnect_max_delay_ms"] = keyvalue.Positive(&cfg.Retries), keyvalue.Positive(&delay)
+	if err := s.Read(values); err != nil {
+		return Config{}, err
+	}
+	const most = int64(time.Hour / time.Millisecond)
+	for to, ms := range map[*time.Duration]int64{&cfg.DialTimeout: dial, &cfg.ResponseTimeout: response, &cfg.RetryDelay: delay} {
+		*to = time.Duration(min(ms, most)) * time.Millisecond
+	}
+	_, err := cfg.options()
+	return cfg, err
+}
+
+// options are those of go-redis.
+func (c *Config) options() (*goredis.Options, error) {
+	url := c.URL
+	if url == "" {
+		url = DefaultURL
+	}
+	opts, err := goredis.ParseURL(url)
+	if err != nil {
+		// The error would repeat the address, with its password.
+		return nil, fmt.Errorf("key-value configuration: url: want redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS")
+	}
+	opts.DialTimeout, opts.ReadTimeout = orDefault(c.DialTimeout, DefaultDialTimeout), orDefault(c.ResponseTimeout, DefaultResponseTimeout)
+	opts.WriteTimeout, opts.ContextTimeoutEnabled = opts.ReadTimeout, true
+	opts.MaxRetries = int(orDefault(c.Retries, DefaultRetries))
+	opts.MaxRetryBackoff = orDefault(c.RetryDelay, DefaultRetryDelay)
+	opts.DisableIdentity = true // older servers know no CLIENT SETINFO
+	return opts, nil
+}
+
+func orDefault[T int64 | time.Duration](v, def T) T {
+	if v <= 0 {
+		return def
+	}
+	return v
+}
