@@ -43,6 +43,7 @@ type Host struct {
 	unsure  *questions
 	wanted  wanted
 	peers   *beat.Listener
+	caller  *wrpc.Caller
 	pulse   *beat.Beater
 
 	mu         sync.Mutex
@@ -151,16 +152,16 @@ func (h *Host) open(ctx context.Context) error {
 	if h.client, err = wrpc.NewClient(h.cfg.RPCConn, wrpc.ClientConfig{}); err != nil {
 		return err
 	}
-	if h.server, err = wrpc.NewServer(h.cfg.RPCConn, wrpc.ServerConfig{MaxTime: h.cfg.MaxTime}); err != nil {
+	if h.server, err = wrpc.NewServer(h.cfg.RPCConn, wrpc.ServerConfig{MaxTime: h.cfg.MaxTime, Host: h.cfg.Identity.ID}); err != nil {
 		return err
 	}
 	if h.control, err = ctl.NewClient(ctl.ClientConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, Timeout: contractTimeout}); err != nil {
 		return err
 	}
-	if h.peers, err = beat.Listen(ctx, beat.ListenerConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, Self: h.cfg.Identity.ID}); err != nil {
+	if err = h.listen(ctx); err != nil {
 		return err
 	}
-	h.router = link.NewRouter(h.cfg.Lattice, (*local)(h), h.client)
+	h.router = link.NewRouter(h.cfg.Lattice, (*local)(h), h.caller)
 	h.router.SetTimeout(h.cfg.LinkTime)
 	h.refreshLinks()
 	if h.states, err = ctl.ServeLinkStatuses(h.cfg.Conn, h.cfg.Lattice, h.linkStatuses); err != nil {

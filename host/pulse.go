@@ -1,15 +1,33 @@
 package host
 
 import (
+	"context"
+
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/lattice/beat"
+	"github.com/lathhost/lath/lattice/wrpc"
 )
 
-// startPulse begins to tell others that this host is there.
+// listen begins to hear the other hosts, which calls along links then go to.
+func (h *Host) listen(ctx context.Context) error {
+	var err error
+	h.peers, err = beat.Listen(ctx, beat.ListenerConfig{Conn: h.cfg.RPCConn, Lattice: h.cfg.Lattice, Self: h.cfg.Identity.ID,
+		OnLost: func(p beat.Peer) {
+			h.log.Warn("a host is unreachable", zap.String("peer", p.ID), zap.Time("heard", p.Heard))
+			h.client.Lost(h.cfg.Lattice, p.ID, p.Inbox, p.IDs())
+		}})
+	if err == nil {
+		h.caller = wrpc.NewCaller(h.client, h.cfg.Lattice, h.peers)
+	}
+	return err
+}
+
+// startPulse begins to tell others that this host is there, on the connection by
+// which it is called.
 func (h *Host) startPulse() error {
 	var err error
-	h.pulse, err = beat.NewBeater(beat.BeaterConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Fill: h.fillBeat,
+	h.pulse, err = beat.NewBeater(beat.BeaterConfig{Conn: h.cfg.RPCConn, Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Fill: h.fillBeat,
 		OnError: func(err error) { h.log.Warn("beat not sent: other hosts will take this one for unreachable", zap.Error(err)) }})
 	return err
 }

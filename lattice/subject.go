@@ -42,6 +42,9 @@ const (
 	HeaderStatus = "lath-status"
 	// HeaderError explains a status other than ok in at most 1 KiB of text.
 	HeaderError = "lath-error"
+	// HeaderHost, on the message by which a call is not accepted, is the id of the
+	// host that said so.
+	HeaderHost = "lath-host"
 	// HeaderHops, "1" on an invocation, asks for the hops that the call makes
 	// along links; on the end of the results it holds them.
 	HeaderHops = "lath-hops"

@@ -106,8 +106,8 @@ func (f *function) along(c *component.ImportCall, route *Route) error {
 func (i *Import) call(ctx context.Context, route *Route, iface, fn string, results []*wit.Type, params []byte) ([]byte, error) {
 	wrpc.RecordHop(ctx, wrpc.Hop{Source: i.source, Target: route.Target, Interface: i.key, Func: fn, Route: wrpc.OverNATS})
 	meta, _ := wrpc.MetaFromContext(ctx)
-	target := wrpc.Target{Prefix: lattice.RPCPrefix(i.router.lattice, route.Target), Instance: iface, Func: fn, Results: results}
-	out, _, err := i.router.client.Call(ctx, target, meta, params)
+	target := wrpc.Target{Instance: iface, Func: fn, Results: results}
+	out, _, err := i.router.caller.Call(ctx, route.Target, target, meta, params)
 	return out, err
 }
 

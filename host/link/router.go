@@ -35,7 +35,7 @@ type Local interface {
 type Router struct {
 	lattice string
 	local   Local
-	client  *wrpc.Client
+	caller  *wrpc.Caller
 	timeout time.Duration
 
 	mu      sync.Mutex
@@ -48,10 +48,10 @@ type Router struct {
 // name without version.
 type place struct{ source, iface string }
 
-// NewRouter makes a router without links. client carries the calls that leave
+// NewRouter makes a router without links. caller carries the calls that leave
 // the host.
-func NewRouter(latticeName string, local Local, client *wrpc.Client) *Router {
-	return &Router{lattice: latticeName, local: local, client: client, timeout: wrpc.DefaultTimeout, remote: map[string]*wit.World{}}
+func NewRouter(latticeName string, local Local, caller *wrpc.Caller) *Router {
+	return &Router{lattice: latticeName, local: local, caller: caller, timeout: wrpc.DefaultTimeout, remote: map[string]*wit.World{}}
 }
 
 // SetTimeout bounds each call, on either route, where its caller has no less

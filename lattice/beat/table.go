@@ -68,6 +68,15 @@ type Peer struct {
 	Loads []Load // of its last beat
 }
 
+// IDs returns the ids of what the host runs, as far as it told.
+func (p *Peer) IDs() []string {
+	ids := make([]string, len(p.Loads))
+	for i := range p.Loads {
+		ids[i] = p.Loads[i].ID
+	}
+	return ids
+}
+
 // Table decides which hosts answer, by their beats and its owner's clock. It
 // reads no clock itself, does no I/O, and is not safe for concurrent use.
 type Table struct {

@@ -149,6 +149,13 @@ func (call *Call) isAccepted() bool {
 // lath reports whether the callee has accepted and speaks Lath.
 func (call *Call) lath() bool { return call.isAccepted() && call.s.peerLath }
 
+func (call *Call) whereTo() (subject, callee string) {
+	if call.isAccepted() {
+		callee = call.callee
+	}
+	return call.subject, callee
+}
+
 func (call *Call) interrupt(cause *Error) bool {
 	e := *cause
 	call.s.fail(&e)

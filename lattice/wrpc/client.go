@@ -219,6 +219,8 @@ func (a *abandonedCall) interrupt(*Error) bool {
 	return false
 }
 
+func (a *abandonedCall) whereTo() (subject, callee string) { return "", "" }
+
 // cancelLate tells callees to stop calls that were given up before they were
 // accepted. It runs beside the inbox, which must not publish.
 func (c *Client) cancelLate() {

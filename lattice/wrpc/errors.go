@@ -129,6 +129,9 @@ type Error struct {
 	MayHaveRun bool
 	// Subject is the invocation subject, for messages.
 	Subject string
+	// Host is the host that did not accept the call, or was lost with it, if that
+	// is known.
+	Host string
 	// Err is the cause on this side, if there is one.
 	Err error
 }

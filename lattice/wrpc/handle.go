@@ -123,6 +123,9 @@ func (in *incoming) turnAway(err error) {
 	}
 	header := trailer(code, detail)
 	header[lattice.HeaderLath] = []string{lattice.LathVersion}
+	if host := in.h.v.s.cfg.Host; host != "" {
+		header[lattice.HeaderHost] = []string{host}
+	}
 	// Where it cannot be sent, the caller sees the connection break or its
 	// deadline pass.
 	_ = nc.PublishMsg(&nats.Msg{Subject: in.caller, Header: header})
@@ -314,6 +317,8 @@ func (in *incoming) deliver(rest string, m *nats.Msg) bool {
 	}
 	return false
 }
+
+func (in *incoming) whereTo() (subject, callee string) { return "", "" }
 
 // interrupt ends a call that still needs what its caller sends. One that has
 // all its parameters and only results to give goes on: its caller may still be

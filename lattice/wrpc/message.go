@@ -64,7 +64,11 @@ func notAccepted(h nats.Header, word string) *Error {
 	if !ok || code == OK {
 		code = Refused
 	}
-	return &Error{Code: code, Detail: cleanDetail(first(h, lattice.HeaderError)), Remote: true}
+	e := &Error{Code: code, Detail: cleanDetail(first(h, lattice.HeaderError)), Remote: true}
+	if host := first(h, lattice.HeaderHost); len(host) <= MaxID && plainText(host) {
+		e.Host = host
+	}
+	return e
 }
 
 func statusError(status, description string) *Error {

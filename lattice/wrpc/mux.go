@@ -19,6 +19,9 @@ type receiver interface {
 	// interrupt tells that messages of this call may have been lost. It returns
 	// true if the call can do without them.
 	interrupt(cause *Error) (keep bool)
+	// whereTo returns the subject that a client's call was sent to, and the inbox
+	// of the callee once it has accepted. Without a subject, nobody waits for it.
+	whereTo() (subject, callee string)
 }
 
 // mux is one wildcard inbox subscription, shared by all calls of a Client or
@@ -134,6 +137,17 @@ func (m *mux) interrupt(cause *Error) {
 	for id, r := range m.calls {
 		if !r.interrupt(cause) {
 			delete(m.calls, id)
+		}
+	}
+}
+
+// interruptThose ends the calls that which picks, whose callers forget them.
+func (m *mux) interruptThose(cause *Error, which func(id uint64, subject, callee string) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, r := range m.calls {
+		if subject, callee := r.whereTo(); subject != "" && which(id, subject, callee) {
+			r.interrupt(cause)
 		}
 	}
 }

@@ -32,6 +32,9 @@ type ServerConfig struct {
 	// MaxQueued bounds what is held of each parameter stream of a v1 caller;
 	// default [DefaultMaxQueued].
 	MaxQueued int
+	// Host is the host that the server is on, which callers are told when a call
+	// is not accepted, so that they try another one. Empty: they are not.
+	Host string
 	// OnError, if set, is told of each call that did not return results. It is
 	// called on the call's goroutine.
 	OnError func(subject string, m Meta, err error)

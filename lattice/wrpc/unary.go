@@ -72,6 +72,7 @@ func (c *Client) runUnary(ctx context.Context, u *unary, w *waiter, t *Target, m
 		defer w.timer.Stop()
 		timeout = w.timer.C
 	}
+	u.subject = subject
 	u.deadline = time.Now().Add(left)
 	id, inbox, err := c.mux.register(u)
 	if err != nil {
@@ -121,6 +122,9 @@ func (c *Client) awaitUnary(ctx context.Context, u *unary, rest []byte, timeout 
 				c.mux.overflows.Add(1)
 				c.giveUp(u, callee)
 			}
+			if errors.Is(err, ErrUnreachable) { // it may be back later, and should not go on then
+				c.giveUp(u, callee)
+			}
 			return err
 		case end != nil:
 			c.giveUp(u, callee)
@@ -165,6 +169,8 @@ func mayHaveRun(err error) error {
 type unary struct {
 	most  int
 	types []*wit.Type // of the results; nil: not known
+	// subject is where the call was sent to; not changed once it is registered.
+	subject string
 	// wake has one token while there may be something new for the caller.
 	wake chan struct{}
 
@@ -229,6 +235,12 @@ func (u *unary) interrupt(cause *Error) bool {
 		u.finish(&e)
 	}
 	return false
+}
+
+func (u *unary) whereTo() (subject, callee string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.subject, u.callee
 }
 
 func (u *unary) deliver(rest string, m *nats.Msg) bool {
