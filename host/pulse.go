@@ -28,7 +28,9 @@ func (h *Host) listen(ctx context.Context) error {
 func (h *Host) startPulse() error {
 	var err error
 	h.pulse, err = beat.NewBeater(beat.BeaterConfig{Conn: h.cfg.RPCConn, Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Fill: h.fillBeat,
-		OnError: func(err error) { h.log.Warn("beat not sent: other hosts will take this one for unreachable", zap.Error(err)) }})
+		OnError: func(err error) {
+			h.log.Warn("beat not sent: other hosts will take this one for unreachable", zap.Error(err))
+		}})
 	return err
 }
 

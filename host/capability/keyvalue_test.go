@@ -106,7 +106,7 @@ func routes(t *testing.T, caps *provider.Capabilities, test func(t *testing.T, r
 		client, err := wrpc.NewClient(nc, wrpc.ClientConfig{})
 		require.NoError(t, err)
 		defer client.Close()
-		r := link.NewRouter("default", here{}, client)
+		r := link.NewRouter("default", here{}, wrpc.NewCaller(client, "default", nil))
 		r.SetLinks([]lattice.Link{kvLink})
 		test(t, r)
 	})

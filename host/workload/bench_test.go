@@ -68,7 +68,7 @@ func newBenchBed(b *testing.B, pool component.PoolConfig) *benchBed {
 	bed.w, err = Start(ctx, Config{ID: "types", Component: c, Template: tm, Pool: pool, MaxInstances: 100, MaxTime: 10 * time.Minute,
 		Lattice: "bench", Host: "bench", Server: server, Log: zap.NewNop()})
 	require.NoError(b, err)
-	router := link.NewRouter("bench", only{bed.w}, bed.client)
+	router := link.NewRouter("bench", only{bed.w}, wrpc.NewCaller(bed.client, "bench", nil))
 	router.SetLinks([]lattice.Link{{SourceID: "relay", Target: "types", Name: lattice.DefaultLinkName,
 		WITNamespace: "example", WITPackage: "types", Interfaces: []string{"values"}}})
 	rc, err := rt.Compile(mustExample(b, "relay"))

@@ -34,7 +34,9 @@ func TestPulse(t *testing.T) {
 			last.Store(time.Now().UnixNano())
 			l.hear(lattice.BeatSubject("default", host), data)
 			return nil
-		}, func(b *Beat) { b.Draining, b.Inbox, b.Components = draining.Load(), "_INBOX.x", []Load{{ID: "x", Limit: 1}} },
+		}, func(b *Beat) {
+			b.Draining, b.Inbox, b.Components = draining.Load(), "_INBOX.x", []Load{{ID: "x", Limit: 1}}
+		},
 			func(err error) { t.Errorf("a lost connection is not told: %v", err) })
 		b.done.Go(b.run)
 		synctest.Wait()

@@ -188,8 +188,8 @@ func (b *bed) serve(ctx context.Context) error {
 		{SourceID: "relay", Target: typesID, Name: lattice.DefaultLinkName, WITNamespace: "example", WITPackage: "types", Interfaces: []string{"values"}},
 		{SourceID: "counter", Target: storeID, Name: lattice.DefaultLinkName, WITNamespace: "wasi", WITPackage: "keyvalue", Interfaces: []string{"store", "atomics"}},
 	}
-	b.near = link.NewRouter(latticeName, local{components: map[string]link.Component{typesID: w}, providers: map[string]*provider.Capabilities{storeID: store}}, client)
-	b.far = link.NewRouter(latticeName, local{}, client)
+	b.near = link.NewRouter(latticeName, local{components: map[string]link.Component{typesID: w}, providers: map[string]*provider.Capabilities{storeID: store}}, wrpc.NewCaller(client, latticeName, nil))
+	b.far = link.NewRouter(latticeName, local{}, wrpc.NewCaller(client, latticeName, nil))
 	b.near.SetLinks(links)
 	b.far.SetLinks(links)
 	return nil
