@@ -1,9 +1,12 @@
 package state
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/lathhost/lath/lattice"
 )
 
 // FuzzSpec reads stored specs as anyone may have written them. What is accepted
@@ -25,5 +28,28 @@ func FuzzSpec(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, spec.URL, back.URL)
 		require.True(t, sameLinks(spec.Links, back.Links))
+	})
+}
+
+// FuzzExport reads files that claim to be exports. What is accepted has only keys
+// that can be stored.
+func FuzzExport(f *testing.F) {
+	f.Add("{\"format\":\"lath-lattice\",\"version\":1,\"lattice\":\"default\"}\n" +
+		"{\"bucket\":\"CONFIGDATA\",\"key\":\"c\",\"value\":\"e30=\"}\n{\"end\":true,\"entries\":1}\n")
+	f.Add("{\"format\":\"lath-lattice\",\"version\":1}\n{\"end\":true}\n")
+	f.Add("{}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		entries, err := readExport(strings.NewReader(text))
+		if err != nil {
+			require.ErrorIs(t, err, lattice.ErrInvalid)
+			require.Nil(t, entries)
+			return
+		}
+		for k := range entries {
+			require.NotEmpty(t, k.key)
+			require.NotContains(t, k.key, "*")
+			require.NotContains(t, k.key, " ")
+			require.Contains(t, exported("x"), k.bucket)
+		}
 	})
 }

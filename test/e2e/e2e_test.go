@@ -70,12 +70,13 @@ func setup(env *testscript.Env, examples string) error {
 	reg := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	env.Defer(reg.Close)
 	home := filepath.Join(env.WorkDir, "home")
-	states := []string{filepath.Join(env.WorkDir, "state"), filepath.Join(env.WorkDir, "state2")}
+	states := []string{filepath.Join(env.WorkDir, "state"), filepath.Join(env.WorkDir, "state2"), filepath.Join(env.WorkDir, "state3")}
 	env.Setenv("PATH", binDir+string(os.PathListSeparator)+env.Getenv("PATH"))
 	env.Setenv("HOME", home)
 	env.Setenv("LocalAppData", home)
 	env.Setenv("LATH_STATE_DIR", states[0])
 	env.Setenv("STATE2", states[1])
+	env.Setenv("STATE3", states[2])
 	env.Setenv("LATH_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
 	env.Setenv("REGISTRY", strings.TrimPrefix(reg.URL, "http://"))
 	env.Setenv("EXAMPLES", examples)
