@@ -35,6 +35,7 @@ type deployed struct {
 	imports  []*link.Import
 	contract *ctl.ContractServer
 	output   *output
+	traps    *traps
 	settings *settings
 	claims   *claims.Token // nil: it is not signed
 }
@@ -184,7 +185,8 @@ func (h *Host) scaleTo(ctx context.Context, req *ctl.ScaleComponent) error {
 func (h *Host) deploy(ctx context.Context, req *ctl.ScaleComponent, pool component.PoolConfig, now *deployed) (*deployed, error) {
 	cfg := workload.Config{ID: req.ComponentID, Image: req.ComponentRef, MaxInstances: req.MaxInstances, MaxWait: h.cfg.MaxWait,
 		Annotations: req.Annotations, Limits: req.Limits, Pool: pool,
-		Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Server: h.server, Log: h.log.With(zap.String("component", req.ComponentID))}
+		Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Server: h.server, Log: h.log.With(zap.String("component", req.ComponentID)),
+		Meter: workload.NewMeter()}
 	if now != nil {
 		cfg.Meter = now.Meter()
 		if req.Limits == nil {
@@ -201,6 +203,8 @@ func (h *Host) deploy(ctx context.Context, req *ctl.ScaleComponent, pool compone
 	} else if cfg.Component, d.claims, err = h.fetch(ctx, req.ComponentRef); err != nil {
 		return nil, err
 	}
+	d.traps = newTraps(h.publish, cfg.Meter.Succeeded, h.cfg.Identity.ID, cfg.ID, cfg.Image)
+	cfg.Trapped = d.traps.add
 	if d.Workload, err = h.launch(ctx, cfg, d); err != nil {
 		d.release()
 		return nil, err
@@ -301,6 +305,9 @@ func (d *deployed) release() {
 	}
 	if d.output != nil {
 		d.output.close()
+	}
+	if d.traps != nil {
+		d.traps.close()
 	}
 }
 

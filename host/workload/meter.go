@@ -67,6 +67,16 @@ func (m *Meter) ended(err error) {
 	}
 }
 
+// Succeeded is how many calls have ended well.
+func (m *Meter) Succeeded() uint64 {
+	var failed uint64
+	for k := range m.errors {
+		failed += m.errors[k].Load()
+	}
+	calls := m.calls.Load() // later than the errors: there is never less
+	return calls - failed
+}
+
 // used counts what a call took of its instance, which spent ticks before it.
 func (m *Meter) used(u component.Usage, before uint64) {
 	m.ticks.Add(u.Ticks - before)

@@ -24,6 +24,18 @@ func traced(ctx context.Context) context.Context {
 	return wrpc.ContextWithMeta(ctx, meta)
 }
 
+// Trap is a call that failed.
+type Trap struct {
+	// Function is the export that was called, as interface.function; SourceID who
+	// called, who may be unknown.
+	Function, SourceID string
+	// Code says why, and Cause all that the caller is told of it.
+	Code  trap.Code
+	Cause string
+	// TraceID is the id by which the log has it.
+	TraceID string
+}
+
 // outcome logs a failed call, with all that its component's owner can use, and
 // makes of it what its caller may know: what failed, why, and by which id the
 // log has it. Never the guest's stack or output, nor words of a failure of the
@@ -45,7 +57,19 @@ func (w *Workload) outcome(ctx context.Context, e *component.Export, err error) 
 	case trap.Cancelled:
 		code = wrpc.Cancelled
 	}
-	return &wrpc.Error{Code: code, Detail: detail(&full), MayHaveRun: true, Err: &full}
+	told := detail(&full)
+	if w.cfg.Trapped != nil && t.Code != trap.Cancelled {
+		w.cfg.Trapped(Trap{Function: functionName(e), SourceID: meta.SourceID, Code: t.Code, Cause: told, TraceID: full.Trace})
+	}
+	return &wrpc.Error{Code: code, Detail: told, MayHaveRun: true, Err: &full}
+}
+
+// functionName is the name of an export with its interface's, if it has one.
+func functionName(e *component.Export) string {
+	if e.Interface == "" {
+		return e.Type.Name
+	}
+	return e.Interface + "." + e.Type.Name
 }
 
 // detail is the text of a trap for callers.

@@ -17,8 +17,8 @@ import (
 	"github.com/lathhost/lath/wit"
 )
 
-// Config says what to run. All fields are required but Pool, Meter, Annotations,
-// MaxTime, MaxWait and Limits.
+// Config says what to run. All fields are required but Pool, Meter, Trapped,
+// Annotations, MaxTime, MaxWait and Limits.
 type Config struct {
 	ID    string
 	Image string
@@ -30,6 +30,10 @@ type Config struct {
 	Pool component.PoolConfig
 	// Meter is told of every call. Default: a new one.
 	Meter *Meter
+	// Trapped is told of every call that failed by the component's doing or the
+	// host's, and not because its caller gave up. It must be quick, and is called
+	// from many goroutines.
+	Trapped func(Trap)
 	// MaxInstances is how many calls may run at a time, at least 1.
 	MaxInstances uint32
 	// MaxWait bounds how long a call waits for an instance before its caller is

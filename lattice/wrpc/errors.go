@@ -190,19 +190,19 @@ func statusOf(err error) (Code, string) {
 		if detail == "" && (code != e.Code || e.Err != nil) {
 			detail = e.Error()
 		}
-		return code, cleanDetail(detail)
+		return code, CleanDetail(detail)
 	case errors.Is(err, context.DeadlineExceeded):
 		return Timeout, ""
 	case errors.Is(err, context.Canceled):
 		return Cancelled, ""
 	default:
-		return Trap, cleanDetail(err.Error())
+		return Trap, CleanDetail(err.Error())
 	}
 }
 
-// cleanDetail makes one bounded line of printable text. It keeps the first
+// CleanDetail makes one bounded line of printable text. It keeps the first
 // line only, since what follows in a trap's text is its backtrace.
-func cleanDetail(s string) string {
+func CleanDetail(s string) string {
 	s, _, _ = strings.Cut(strings.TrimLeft(s, "\r\n"), "\n")
 	if len(s) > MaxDetail {
 		s = s[:MaxDetail]

@@ -178,7 +178,7 @@ func (in *incoming) run(ctx context.Context) {
 }
 
 func malformedParams(err error) error {
-	return &Error{Code: Refused, Detail: "parameters are malformed: " + cleanDetail(err.Error())}
+	return &Error{Code: Refused, Detail: "parameters are malformed: " + CleanDetail(err.Error())}
 }
 
 // whole reports whether parameters that came in one message are all of them.

@@ -64,7 +64,7 @@ func notAccepted(h nats.Header, word string) *Error {
 	if !ok || code == OK {
 		code = Refused
 	}
-	e := &Error{Code: code, Detail: cleanDetail(first(h, lattice.HeaderError)), Remote: true}
+	e := &Error{Code: code, Detail: CleanDetail(first(h, lattice.HeaderError)), Remote: true}
 	if host := first(h, lattice.HeaderHost); len(host) <= MaxID && plainText(host) {
 		e.Host = host
 	}
@@ -72,7 +72,7 @@ func notAccepted(h nats.Header, word string) *Error {
 }
 
 func statusError(status, description string) *Error {
-	description = cleanDetail(description)
+	description = CleanDetail(description)
 	switch status {
 	case "503":
 		return &Error{Code: NotConnected}
@@ -81,7 +81,7 @@ func statusError(status, description string) *Error {
 	case "409":
 		return &Error{Code: Incomplete, Detail: description, Remote: true, MayHaveRun: true}
 	default:
-		return &Error{Code: Protocol, Detail: cleanDetail(fmt.Sprintf("status %.3s %s", status, description)), MayHaveRun: true}
+		return &Error{Code: Protocol, Detail: CleanDetail(fmt.Sprintf("status %.3s %s", status, description)), MayHaveRun: true}
 	}
 }
 
@@ -95,7 +95,7 @@ func parseTrailer(h nats.Header) *Error {
 	case ok && code == OK:
 		return nil
 	case ok:
-		return &Error{Code: code, Detail: cleanDetail(first(h, lattice.HeaderError)), Remote: true, MayHaveRun: true}
+		return &Error{Code: code, Detail: CleanDetail(first(h, lattice.HeaderError)), Remote: true, MayHaveRun: true}
 	case word == "":
 		return &Error{Code: Incomplete, Detail: "peer gave no status", MayHaveRun: true}
 	default:

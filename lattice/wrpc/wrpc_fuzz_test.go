@@ -220,7 +220,7 @@ func TestCleanDetail(t *testing.T) {
 		strings.Repeat("x", 2000):              strings.Repeat("x", MaxDetail),
 		strings.Repeat("x", MaxDetail-1) + "é": strings.Repeat("x", MaxDetail-1),
 	} {
-		require.Equal(t, want, cleanDetail(in))
+		require.Equal(t, want, CleanDetail(in))
 	}
 }
 
