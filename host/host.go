@@ -37,9 +37,7 @@ type Host struct {
 	server  *wrpc.Server
 	control *ctl.Client
 	router  *link.Router
-	states  *ctl.LinkStatusServer
-	counts  *ctl.StatsServer
-	ops     *ctl.OpServer
+	lists   *ctl.ListServer
 	unsure  *questions
 	wanted  wanted
 	peers   *beat.Listener
@@ -164,27 +162,15 @@ func (h *Host) open(ctx context.Context) error {
 	h.router = link.NewRouter(h.cfg.Lattice, (*local)(h), h.caller)
 	h.router.SetTimeout(h.cfg.LinkTime)
 	h.refreshLinks()
-	if h.states, err = ctl.ServeLinkStatuses(h.cfg.Conn, h.cfg.Lattice, h.linkStatuses); err != nil {
-		return err
-	}
-	if h.counts, err = ctl.ServeStats(h.cfg.Conn, h.cfg.Lattice, h.cfg.Identity.ID, h.Stats); err != nil {
-		return err
-	}
-	h.ops, err = ctl.ServeOps(h.cfg.Conn, h.cfg.Lattice, h.store)
+	h.lists, err = ctl.ServeLists(h.cfg.Conn, h.cfg.Lattice, h.cfg.Identity.ID, h.told())
 	return err
 }
 
 // close releases what open made.
 func (h *Host) close() error {
 	var errs []error
-	if h.ops != nil {
-		errs = append(errs, h.ops.Close())
-	}
-	if h.counts != nil {
-		errs = append(errs, h.counts.Close())
-	}
-	if h.states != nil {
-		errs = append(errs, h.states.Close())
+	if h.lists != nil {
+		errs = append(errs, h.lists.Close())
 	}
 	if h.server != nil {
 		errs = append(errs, h.server.Close())
@@ -282,16 +268,6 @@ func (h *Host) inventory() *lattice.Inventory {
 		inv.Providers = append(inv.Providers, p.describe())
 	}
 	return inv
-}
-
-// Stats returns what the host has counted of the components that it runs, by id.
-func (h *Host) Stats() lattice.HostStats {
-	s := lattice.HostStats{HostID: h.cfg.Identity.ID, FriendlyName: h.cfg.Identity.Name,
-		MemoryInUse: h.cfg.Runtime.MemoryInUse(), MemoryIdle: h.cfg.Runtime.MemoryIdle()}
-	for _, c := range h.listComponents() {
-		s.Components = append(s.Components, c.Stats())
-	}
-	return s
 }
 
 // errStopping refuses commands while the host leaves.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -82,21 +81,6 @@ func (h *Host) Links() []lattice.Link {
 	h.linksTurn.Lock()
 	defer h.linksTurn.Unlock()
 	return slices.Clone(h.links)
-}
-
-// linkStatuses returns every link with what is known of its ends now.
-func (h *Host) linkStatuses(ctx context.Context) ([]lattice.LinkStatus, error) {
-	links := h.store.Links()
-	ends := map[string]struct{}{}
-	for _, l := range links {
-		ends[l.SourceID], ends[l.Target] = struct{}{}, struct{}{}
-	}
-	worlds := h.worlds(ctx, slices.Collect(maps.Keys(ends)))
-	list := make([]lattice.LinkStatus, len(links))
-	for i, l := range links {
-		list[i] = link.Check(l, worlds[l.SourceID], worlds[l.Target])
-	}
-	return list, nil
 }
 
 // reportLinks logs the links of a component or provider that just started and

@@ -328,12 +328,31 @@ func WITSubject(lattice, component string) string { return lathBase(lattice) + "
 //	lath.v1.{lattice}.wit.{component}
 func WITQueue(lattice, component string) string { return WITSubject(lattice, component) }
 
-// LinkStatusSubject is where any one host tells all links with their state:
+// LinkListSubject is where any one host tells all links, with their state if that
+// is asked for:
 //
-//	lath.v1.{lattice}.ctl.link.status
+//	lath.v1.{lattice}.ctl.link.list
 //
-// The hosts share it as a queue group of the same text.
-func LinkStatusSubject(lattice string) string { return lathBase(lattice) + ".ctl.link.status" }
+// The hosts share it, as the other lists of the lattice, as a queue group of the
+// same text.
+func LinkListSubject(lattice string) string { return lathBase(lattice) + ".ctl.link.list" }
+
+// ConfigListSubject is where any one host tells the names of all configs:
+//
+//	lath.v1.{lattice}.ctl.config.list
+func ConfigListSubject(lattice string) string { return lathBase(lattice) + ".ctl.config.list" }
+
+// ClaimsListSubject is where any one host tells all claims:
+//
+//	lath.v1.{lattice}.ctl.claims.list
+func ClaimsListSubject(lattice string) string { return lathBase(lattice) + ".ctl.claims.list" }
+
+// InventorySubject is where one host tells what it runs, in parts:
+//
+//	lath.v1.{lattice}.ctl.inventory.{host}
+func InventorySubject(lattice, host string) string {
+	return lathBase(lattice) + ".ctl.inventory." + host
+}
 
 // StatsSubject is where one host tells what it has counted of the components
 // that it runs:
@@ -345,8 +364,6 @@ func StatsSubject(lattice, host string) string { return lathBase(lattice) + ".ct
 // what became of them:
 //
 //	lath.v1.{lattice}.ctl.op.list
-//
-// The hosts share it as a queue group of the same text.
 func OpListSubject(lattice string) string { return lathBase(lattice) + ".ctl.op.list" }
 
 // OpSubject is where a host tells at once that it has accepted a command with an

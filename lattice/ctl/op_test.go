@@ -27,10 +27,10 @@ func opHosts(t *testing.T, url string, n int) []*fakeHost {
 		store, err := state.Open(t.Context(), nc, testLattice, state.Options{})
 		require.NoError(t, err)
 		t.Cleanup(store.Close)
-		questions, err := ctl.ServeOps(nc, testLattice, store)
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, questions.Close()) })
 		h, _ := newHost(t, nc, func(cfg *ctl.ServerConfig) { cfg.Ops = store })
+		lists, err := ctl.ServeLists(nc, testLattice, h.id, ctl.Lists{Ops: store})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, lists.Close()) })
 		hosts = append(hosts, h)
 	}
 	return hosts

@@ -12,9 +12,6 @@ import (
 	"github.com/lathhost/lath/lattice"
 )
 
-// opPage is how many commands a host reads for one answer.
-const opPage = 256
-
 // opPoll is how often a client that waits for an outcome asks, in case that the
 // message that tells it is lost; opUnknown how often a command that was accepted
 // may be unknown to the host that is asked.
@@ -25,76 +22,6 @@ const (
 
 // NewCommandID returns an id for a command, a ULID.
 func NewCommandID() string { return ulid.Make().String() }
-
-// opQuery asks for one command, or for those with a smaller id, the newest first.
-type opQuery struct {
-	ID     string `json:"id,omitempty"`
-	Before string `json:"before,omitempty"`
-}
-
-// opAnswer is a part of the commands; More: ask again, before the last id.
-type opAnswer struct {
-	Ops  []lattice.Op `json:"ops"`
-	More bool         `json:"more,omitempty"`
-}
-
-// OpServer tells commands and what became of them. The hosts of a lattice share
-// the question.
-type OpServer struct {
-	questions questions
-	stop      context.CancelFunc
-	store     OpStore
-}
-
-// ServeOps starts to answer with what is in store. Questions are answered one at a
-// time; more than 64 that wait are dropped.
-func ServeOps(conn *nats.Conn, name string, store OpStore) (*OpServer, error) {
-	ctx, stop := context.WithCancel(context.Background())
-	s := &OpServer{stop: stop, store: store, questions: questions{what: "commands", conn: conn}}
-	s.questions.answer = func(request []byte) ([]byte, error) {
-		ctx, cancel := context.WithTimeout(ctx, statusTimeout)
-		defer cancel()
-		return s.page(ctx, request)
-	}
-	subject := lattice.OpListSubject(name)
-	if err := s.questions.serve(subject, subject); err != nil {
-		stop()
-		return nil, err
-	}
-	return s, nil
-}
-
-// page encodes as much of an answer as one message carries.
-func (s *OpServer) page(ctx context.Context, request []byte) ([]byte, error) {
-	var q opQuery
-	if err := lattice.DecodeJSON(request, MaxRequestSize, &q); err != nil {
-		return nil, fmt.Errorf("commands: %w", err)
-	}
-	p := opAnswer{Ops: []lattice.Op{}}
-	if q.ID != "" {
-		op, err := s.store.Op(ctx, q.ID)
-		switch {
-		case err == nil:
-			p.Ops = append(p.Ops, op)
-		case !errors.Is(err, lattice.ErrNotFound):
-			return nil, err
-		}
-		return lattice.EncodeJSON(p)
-	}
-	list, more, err := s.store.Ops(ctx, q.Before, opPage)
-	if err != nil {
-		return nil, err
-	}
-	p.Ops, p.More = append(p.Ops, list...), more
-	return s.questions.fit(len(p.Ops), func(n int) any { return opAnswer{Ops: p.Ops[:n], More: more || n < len(p.Ops)} })
-}
-
-// Close stops answering and waits for the answer under way, which it cuts short.
-// It may be called again.
-func (s *OpServer) Close() error {
-	s.stop()
-	return s.questions.close()
-}
 
 // WithCommandID returns a client whose commands have that id. It is for one
 // command, and for repeating it when no answer came: also through another host, a
@@ -114,49 +41,27 @@ func (c *Client) Op(ctx context.Context, id string) (*lattice.Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	var p opAnswer
-	if _, err := c.call(ctx, c.aboutOps(), opQuery{ID: id}, &p); err != nil {
+	all, err := c.listOps(ctx, listQuery{ID: id}, 1)
+	if err != nil {
 		return nil, err
 	}
-	if len(p.Ops) == 0 {
+	if len(all) == 0 {
 		return nil, fmt.Errorf("command %s: %w: no host that keeps commands has accepted it, or it ended more than ten minutes ago", id, lattice.ErrNotFound)
 	}
-	op := p.Ops[0]
-	if err := op.Validate(); err != nil || op.ID != id {
-		return nil, fmt.Errorf("command %s: %w: the answer is of another", id, errors.Join(lattice.ErrInvalid, err))
+	if all[0].ID != id {
+		return nil, fmt.Errorf("command %s: %w: the answer is of another", id, lattice.ErrInvalid)
 	}
-	return &op, nil
+	return &all[0], nil
 }
 
 // Ops returns the newest commands of the lattice, the newest first, at most so many.
 func (c *Client) Ops(ctx context.Context, most int) ([]lattice.Op, error) {
-	var all []lattice.Op
-	var q opQuery
-	for {
-		var p opAnswer
-		if _, err := c.call(ctx, c.aboutOps(), q, &p); err != nil {
-			return nil, err
-		}
-		for i := range p.Ops {
-			op := p.Ops[i]
-			if err := op.Validate(); err != nil {
-				return nil, fmt.Errorf("commands: %w", err)
-			}
-			if q.Before != "" && op.ID >= q.Before {
-				return nil, fmt.Errorf("commands: answer: %w: they are not in order", lattice.ErrInvalid)
-			}
-			if all, q.Before = append(all, op), op.ID; len(all) == most {
-				return all, nil
-			}
-		}
-		if !p.More || len(p.Ops) == 0 {
-			return all, nil
-		}
-	}
+	return c.listOps(ctx, listQuery{}, most)
 }
 
-func (c *Client) aboutOps() *CallError {
-	return &CallError{Verb: "op.list", ID: c.cfg.Lattice, What: "host in lattice", Subject: lattice.OpListSubject(c.cfg.Lattice)}
+func (c *Client) listOps(ctx context.Context, q listQuery, most int) ([]lattice.Op, error) {
+	at := c.aboutList("op.list", lattice.OpListSubject(c.cfg.Lattice))
+	return listOf(ctx, c, at, q, most, func(op lattice.Op) error { return op.Validate() })
 }
 
 // Await sends a command and waits for its outcome, which State and Cause of the Op

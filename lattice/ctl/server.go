@@ -254,8 +254,11 @@ func (s *Server) reply(msg *nats.Msg, e Envelope) {
 	data, err := lattice.EncodeJSON(e)
 	if limit := s.cfg.Conn.MaxPayload(); err == nil && int64(len(data)) > limit {
 		// v1 would let NATS refuse it, and the client wait for nothing.
-		data, err = lattice.EncodeJSON(Envelope{Message: fmt.Sprintf(
-			"the answer has %d bytes, more than the %d that NATS carries (max_payload)", len(data), limit)})
+		text := fmt.Sprintf("the answer has %d bytes, more than the %d that NATS carries (max_payload)", len(data), limit)
+		if v, _, _ := s.lookup(msg.Subject); v.parts != "" {
+			text += "; get it in parts, by: " + v.parts
+		}
+		data, err = lattice.EncodeJSON(Envelope{Message: text})
 	}
 	if err == nil {
 		err = s.cfg.Conn.Publish(msg.Reply, data)

@@ -122,7 +122,7 @@ func TestAnswerLargerThanNATSCarries(t *testing.T) {
 	_, err := newClient(t, nc).Links(t.Context())
 	var refused *ctl.RefusedError
 	require.ErrorAs(t, err, &refused)
-	require.Contains(t, refused.Message, "more than the 4096 that NATS carries")
+	require.Contains(t, refused.Message, "more than the 4096 that NATS carries (max_payload); get it in parts, by: lath get links")
 }
 
 // Shutdown waits for the request under way, whose answer still arrives; after it

@@ -5,18 +5,8 @@ import (
 	"fmt"
 	"sort"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/lathhost/lath/lattice"
 )
-
-// StatsQuery says what of its counts a host is to tell.
-type StatsQuery struct {
-	// ComponentID names one component; empty: all.
-	ComponentID string `json:"component_id,omitempty"`
-	// After leaves out the components up to that id, which were told already.
-	After string `json:"after,omitempty"`
-}
 
 // statsPage is an answer, of which one message carries a part.
 type statsPage struct {
@@ -25,58 +15,29 @@ type statsPage struct {
 	More bool `json:"more,omitempty"`
 }
 
-// StatsServer tells what one host has counted. v1 has no such question.
-type StatsServer struct {
-	questions questions
-	stats     func() lattice.HostStats
-}
-
-// ServeStats starts to answer with what stats returns, its components ordered by
-// id. Questions are answered one at a time; more than 64 that wait are dropped.
-func ServeStats(conn *nats.Conn, name, host string, stats func() lattice.HostStats) (*StatsServer, error) {
-	s := &StatsServer{stats: stats, questions: questions{what: "stats", conn: conn}}
-	s.questions.answer = s.page
-	if err := s.questions.serve(lattice.StatsSubject(name, host), ""); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// page encodes as much of an answer as one message carries.
-func (s *StatsServer) page(request []byte) ([]byte, error) {
-	var q StatsQuery
-	if len(request) > 0 {
-		if err := lattice.DecodeJSON(request, MaxRequestSize, &q); err != nil {
-			return nil, fmt.Errorf("stats: %w", err)
-		}
-	}
-	p := statsPage{HostStats: s.stats()}
-	p.Components = q.of(p.Components)
-	all := p.Components
-	return s.questions.fit(len(all), func(n int) any {
+func (l *Lists) statsPage(_ context.Context, q listQuery, room int) ([]byte, error) {
+	p := statsPage{HostStats: l.Stats()}
+	all := q.stats(p.Components)
+	return fit(room, len(all), func(n int) any {
 		p.Components, p.More = all[:n], n < len(all)
 		return p
 	})
 }
 
-// of returns those of all components that are asked for.
-func (q *StatsQuery) of(all []lattice.ComponentStats) []lattice.ComponentStats {
+// stats returns those of all components, ordered by id, that are asked for.
+func (q *listQuery) stats(all []lattice.ComponentStats) []lattice.ComponentStats {
 	if q.After != "" {
 		all = all[sort.Search(len(all), func(i int) bool { return all[i].ID > q.After }):]
 	}
-	if q.ComponentID != "" {
-		i := sort.Search(len(all), func(i int) bool { return all[i].ID >= q.ComponentID })
-		if i == len(all) || all[i].ID != q.ComponentID {
+	if q.ID != "" {
+		i := sort.Search(len(all), func(i int) bool { return all[i].ID >= q.ID })
+		if i == len(all) || all[i].ID != q.ID {
 			return []lattice.ComponentStats{}
 		}
 		return all[i : i+1]
 	}
 	return append([]lattice.ComponentStats{}, all...) // never null
 }
-
-// Close stops answering and waits for the answer under way. It may be called
-// again.
-func (s *StatsServer) Close() error { return s.questions.close() }
 
 // maxStats bounds the components of one host that a client takes in.
 const maxStats = 100_000
@@ -88,7 +49,7 @@ func (c *Client) Stats(ctx context.Context, host, component string) (*lattice.Ho
 	if err := lattice.ValidHostID(host); err != nil {
 		return nil, fmt.Errorf("stats: %w", err)
 	}
-	q := StatsQuery{ComponentID: component}
+	q := listQuery{ID: component}
 	var all *lattice.HostStats
 	for {
 		var p statsPage

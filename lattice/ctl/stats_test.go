@@ -31,7 +31,7 @@ func TestStats(t *testing.T) {
 
 	all := lattice.HostStats{HostID: statsHost, FriendlyName: "calm-cedar-0001", MemoryInUse: 9,
 		Components: []lattice.ComponentStats{component("a"), component("b"), component("c")}}
-	s, err := ctl.ServeStats(nc, testLattice, statsHost, func() lattice.HostStats { return all })
+	s, err := ctl.ServeLists(nc, testLattice, statsHost, ctl.Lists{Stats: func() lattice.HostStats { return all }})
 	require.NoError(t, err)
 	got, err := client.Stats(t.Context(), statsHost, "")
 	require.NoError(t, err)
@@ -62,7 +62,7 @@ func TestStatsInPages(t *testing.T) {
 	for i := range 100 {
 		all.Components = append(all.Components, component(fmt.Sprintf("c%03d", i)))
 	}
-	s, err := ctl.ServeStats(nc, testLattice, statsHost, func() lattice.HostStats { return all })
+	s, err := ctl.ServeLists(nc, testLattice, statsHost, ctl.Lists{Stats: func() lattice.HostStats { return all }})
 	require.NoError(t, err)
 	defer s.Close()
 	got, err := newClient(t, nc).Stats(t.Context(), statsHost, "")

@@ -39,6 +39,8 @@ type call func(ctx context.Context, s *Server, r *request) (answer, error)
 type verb struct {
 	lane lane
 	call call
+	// parts is what to type where the answer does not fit one message.
+	parts string
 }
 
 // verbName is a kind and a verb as the subject has them.
@@ -48,25 +50,25 @@ type verbName struct{ kind, verb string }
 // here also needs its subscription in Server.Start.
 func verbs() map[verbName]verb {
 	return map[verbName]verb{
-		{lattice.KindHost, "ping"}:         {asks, pingHost},
-		{lattice.KindHost, "get"}:          {asks, getInventory},
-		{lattice.KindHost, "stop"}:         {asks, stopHost},
-		{lattice.KindComponent, "auction"}: {asks, auctionComponent},
-		{lattice.KindComponent, "scale"}:   {acts, scaleComponent},
-		{lattice.KindComponent, "update"}:  {acts, updateComponent},
-		{lattice.KindProvider, "auction"}:  {asks, auctionProvider},
-		{lattice.KindProvider, "start"}:    {acts, startProvider},
-		{lattice.KindProvider, "stop"}:     {acts, stopProvider},
-		{lattice.KindLabel, "put"}:         {asks, putLabel},
-		{lattice.KindLabel, "del"}:         {asks, deleteLabel},
-		{lattice.KindLink, "get"}:          {asks, getLinks},
-		{lattice.KindLink, "put"}:          {acts, putLink},
-		{lattice.KindLink, "del"}:          {acts, deleteLink},
-		{lattice.KindClaims, "get"}:        {asks, getClaims},
-		{lattice.KindConfig, "get"}:        {asks, getConfig},
-		{lattice.KindConfig, "put"}:        {acts, putConfig},
-		{lattice.KindConfig, "del"}:        {acts, deleteConfig},
-		{lattice.KindRegistry, "put"}:      {asks, putRegistries},
+		{lattice.KindHost, "ping"}:         {lane: asks, call: pingHost},
+		{lattice.KindHost, "get"}:          {lane: asks, call: getInventory, parts: "lath get inventory HOST"},
+		{lattice.KindHost, "stop"}:         {lane: asks, call: stopHost},
+		{lattice.KindComponent, "auction"}: {lane: asks, call: auctionComponent},
+		{lattice.KindComponent, "scale"}:   {lane: acts, call: scaleComponent},
+		{lattice.KindComponent, "update"}:  {lane: acts, call: updateComponent},
+		{lattice.KindProvider, "auction"}:  {lane: asks, call: auctionProvider},
+		{lattice.KindProvider, "start"}:    {lane: acts, call: startProvider},
+		{lattice.KindProvider, "stop"}:     {lane: acts, call: stopProvider},
+		{lattice.KindLabel, "put"}:         {lane: asks, call: putLabel},
+		{lattice.KindLabel, "del"}:         {lane: asks, call: deleteLabel},
+		{lattice.KindLink, "get"}:          {lane: asks, call: getLinks, parts: "lath get links"},
+		{lattice.KindLink, "put"}:          {lane: acts, call: putLink},
+		{lattice.KindLink, "del"}:          {lane: acts, call: deleteLink},
+		{lattice.KindClaims, "get"}:        {lane: asks, call: getClaims, parts: "lath get claims"},
+		{lattice.KindConfig, "get"}:        {lane: asks, call: getConfig},
+		{lattice.KindConfig, "put"}:        {lane: acts, call: putConfig},
+		{lattice.KindConfig, "del"}:        {lane: acts, call: deleteConfig},
+		{lattice.KindRegistry, "put"}:      {lane: asks, call: putRegistries},
 	}
 }
 

@@ -83,6 +83,20 @@ func (s *Store) Config(name string) (values map[string]string, ok bool) {
 	return nil, false
 }
 
+// ConfigSizes returns the names of all configs as this store knows them, each with
+// the number of its settings. References to secrets are among them.
+func (s *Store) ConfigSizes() map[string]int {
+	s.configs.mu.Lock()
+	defer s.configs.mu.Unlock()
+	sizes := make(map[string]int, len(s.configs.entries))
+	for name, e := range s.configs.entries {
+		if e.value != nil {
+			sizes[name] = len(*e.value)
+		}
+	}
+	return sizes
+}
+
 // MergedConfig merges configs as this store knows them; a later one wins over an
 // earlier one. A name without a config, such as one that was deleted, adds
 // nothing, as in v1. References to secrets are left out.

@@ -150,7 +150,7 @@ func (s *Store) save(ctx context.Context, id string, spec *Spec, rev uint64) (ui
 		return 0, err
 	}
 	if limit := s.maxValue(); len(data) > limit {
-		return 0, fmt.Errorf("%w: with %d links it would have %d bytes, the limit is %d",
+		return 0, fmt.Errorf("%w: its %d links would have %d bytes, the limit is %d, for v1 stores all links of a source as one value, which NATS must carry (max_payload); delete some first, or link from another id",
 			lattice.ErrInvalid, len(spec.Links), len(data), limit)
 	}
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)

@@ -1,0 +1,66 @@
+package host
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/lathhost/lath/host/link"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/ctl"
+)
+
+// told is what the host tells in parts, beside v1's verbs.
+func (h *Host) told() ctl.Lists {
+	return ctl.Lists{
+		Links: h.store.Links, LinkStates: h.linkStates,
+		Configs: h.configSizes, Claims: (*control)(h).Claims, Ops: h.store,
+		Inventory: h.fullInventory, Stats: h.Stats,
+	}
+}
+
+// linkStates returns links with what is known of their ends now.
+func (h *Host) linkStates(ctx context.Context, links []lattice.Link) ([]lattice.LinkStatus, error) {
+	ends := map[string]struct{}{}
+	for _, l := range links {
+		ends[l.SourceID], ends[l.Target] = struct{}{}, struct{}{}
+	}
+	worlds := h.worlds(ctx, slices.Collect(maps.Keys(ends)))
+	list := make([]lattice.LinkStatus, len(links))
+	for i, l := range links {
+		list[i] = link.Check(l, worlds[l.SourceID], worlds[l.Target])
+	}
+	return list, nil
+}
+
+func (h *Host) configSizes() []ctl.ConfigSize {
+	var all []ctl.ConfigSize
+	for name, settings := range h.store.ConfigSizes() {
+		all = append(all, ctl.ConfigSize{Name: name, Settings: settings})
+	}
+	return all
+}
+
+// fullInventory is the inventory with the configs that commands have named.
+func (h *Host) fullInventory() ctl.Inventory {
+	inv := ctl.Inventory{Inventory: *h.inventory(), ComponentConfigs: map[string][]string{}, ProviderConfigs: map[string][]string{}}
+	for _, c := range h.listComponents() {
+		inv.ComponentConfigs[c.Describe().ID] = *c.settings.names.Load()
+	}
+	h.wanted.mu.Lock()
+	defer h.wanted.mu.Unlock()
+	for id, p := range h.wanted.providers {
+		inv.ProviderConfigs[id] = p.Config
+	}
+	return inv
+}
+
+// Stats returns what the host has counted of the components that it runs, by id.
+func (h *Host) Stats() lattice.HostStats {
+	s := lattice.HostStats{HostID: h.cfg.Identity.ID, FriendlyName: h.cfg.Identity.Name,
+		MemoryInUse: h.cfg.Runtime.MemoryInUse(), MemoryIdle: h.cfg.Runtime.MemoryIdle()}
+	for _, c := range h.listComponents() {
+		s.Components = append(s.Components, c.Stats())
+	}
+	return s
+}
