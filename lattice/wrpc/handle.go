@@ -65,7 +65,7 @@ func (h *handling) receive(m *nats.Msg) {
 		h.v.leave()
 		return
 	}
-	go inc.serve(turn)
+	s.workers.serve(s.base, arrival{inc, turn})
 }
 
 // incoming is one call that is being served: its session and what its caller

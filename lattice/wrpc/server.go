@@ -120,7 +120,8 @@ type Server struct {
 	cfg ServerConfig
 	mux *mux
 
-	calls sync.WaitGroup
+	calls   sync.WaitGroup
+	workers workers
 	// base is the parent of all calls' contexts.
 	base context.Context //nolint:containedctx // ended by Close, not by a caller
 	stop context.CancelCauseFunc
@@ -141,7 +142,7 @@ func NewServer(nc *nats.Conn, cfg ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wrpc server: %w", err)
 	}
-	s := &Server{nc: nc, cfg: cfg, mux: m, servings: make(map[*Serving]struct{})}
+	s := &Server{nc: nc, cfg: cfg, mux: m, servings: make(map[*Serving]struct{}), workers: workers{calls: make(chan arrival)}}
 	s.base, s.stop = context.WithCancelCause(context.Background())
 	return s, nil
 }
@@ -169,6 +170,7 @@ func (s *Server) Close() error {
 	}
 	s.stop(&Error{Code: Lost, Detail: "server closed", MayHaveRun: true})
 	s.calls.Wait()
+	s.workers.wg.Wait()
 	s.mux.close(&Error{Code: Lost, Detail: "server closed", MayHaveRun: true})
 	return nil
 }
