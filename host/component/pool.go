@@ -132,8 +132,9 @@ func pop(list *[]*Instance) *Instance {
 	return i
 }
 
-// put keeps an instance that was used, and reports whether it did.
-func (p *pool) put(i *Instance) bool {
+// put keeps an instance that was used, and reports whether it did. Who puts it
+// quietly has it reset by clean.
+func (p *pool) put(i *Instance, quietly bool) bool {
 	list := &p.used
 	if p.cfg.Reuse == Sticky {
 		i.since, list = time.Now(), &p.ready
@@ -147,7 +148,7 @@ func (p *pool) put(i *Instance) bool {
 	}
 	*list = append(*list, i)
 	tell := false
-	if list == &p.used || !p.works { // or they grow old
+	if list == &p.used && !quietly || !p.works { // or they grow old
 		tell = p.work()
 	}
 	p.mu.Unlock()
@@ -155,6 +156,24 @@ func (p *pool) put(i *Instance) bool {
 		p.tell()
 	}
 	return true
+}
+
+// clean resets what was put quietly, or leaves it to the goroutine where another
+// one is at it.
+func (p *pool) clean() {
+	for p.resetting.TryLock() {
+		more := p.resetOne()
+		p.resetting.Unlock()
+		if !more {
+			return
+		}
+	}
+	p.mu.Lock()
+	tell := len(p.used) > 0 && p.work()
+	p.mu.Unlock()
+	if tell {
+		p.tell()
+	}
 }
 
 // discarded notes an instance that is closed, and has another one made in its

@@ -71,6 +71,11 @@ func (b *backoff) fail() {
 func (p *pool) cleanOne() bool {
 	p.resetting.Lock()
 	defer p.resetting.Unlock()
+	return p.resetOne()
+}
+
+// resetOne is cleanOne for who holds resetting.
+func (p *pool) resetOne() bool {
 	p.mu.Lock()
 	i := pop(&p.used)
 	p.mu.Unlock()

@@ -217,7 +217,13 @@ func (t *table) reset() {
 // call or closes it, according to [PoolConfig]. Host objects that the guest left
 // behind end at once, unless state is kept. The caller must not use the instance
 // any more. The error is that of an end, as of [Instance.Close].
-func (i *Instance) Release() error {
+func (i *Instance) Release() error { return i.release(false) }
+
+// ReleaseLate is Release for who has something more urgent to do, such as to send
+// an answer, and then calls [Template.Clean].
+func (i *Instance) ReleaseLate() error { return i.release(true) }
+
+func (i *Instance) release(late bool) error {
 	p := i.tmpl.pool
 	switch {
 	case p == nil:
@@ -236,10 +242,17 @@ func (i *Instance) Release() error {
 		i.trim()
 	}
 	i.letGo()
-	if len(errs) == 0 && p.put(i) {
+	if len(errs) == 0 && p.put(i, late) {
 		return nil
 	}
 	return errors.Join(append(errs, i.Close())...)
+}
+
+// Clean brings the instances that were released late back to their first state.
+func (t *Template) Clean() {
+	if t.pool != nil {
+		t.pool.clean()
+	}
 }
 
 // Unpoolable returns why instances are made anew for every call although the

@@ -156,7 +156,8 @@ func (w *Workload) handler(e *component.Export) wrpc.UnaryFunc {
 		err = w.run(call, e, func(i *component.Instance) (err error) {
 			out, err = i.Call(call, e, req.Params, nil)
 			return err
-		})
+		}, (*component.Instance).ReleaseLate)
+		req.AfterReply(w.cfg.Template.Clean)
 		return out, err
 	}
 }
@@ -180,12 +181,12 @@ func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, ifac
 	}
 	defer w.admit.release()
 	defer c.end()
-	return w.run(c, e, func(i *component.Instance) error { return call.Forward(c, i, e) })
+	return w.run(c, e, func(i *component.Instance) error { return call.Forward(c, i, e) }, (*component.Instance).Release)
 }
 
 // run makes a call on an instance, counts what it took, and makes of its error
 // what the caller may know.
-func (w *Workload) run(ctx context.Context, e *component.Export, call func(*component.Instance) error) (err error) {
+func (w *Workload) run(ctx context.Context, e *component.Export, call, release func(*component.Instance) error) (err error) {
 	defer func() { w.meter.ended(err) }()
 	i, err := w.cfg.Template.Take(ctx)
 	if errors.Is(err, component.ErrNoMemory) {
@@ -200,7 +201,7 @@ func (w *Workload) run(ctx context.Context, e *component.Export, call func(*comp
 	}
 	err = w.outcome(ctx, e, call(i))
 	w.meter.used(i.Usage(), before)
-	return errors.Join(err, i.Release())
+	return errors.Join(err, release(i))
 }
 
 // Scale changes how many calls may run at a time, at least 1.

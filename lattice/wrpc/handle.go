@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -106,6 +107,10 @@ func (in *incoming) serve(turn chan struct{}) {
 		ctx, in.session.hops = ContextWithHops(ctx)
 	}
 	in.run(ctx)
+	if in.req.after != nil {
+		runtime.Gosched() // what was published is sent first
+		in.req.after()
+	}
 }
 
 // turnAway tells the caller that the call is not accepted. To a v1 caller its

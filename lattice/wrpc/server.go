@@ -67,7 +67,13 @@ type Request struct {
 	Params []byte
 	// Lath: the caller speaks Lath, so it is told why a call failed.
 	Lath bool
+
+	after func()
 }
+
+// AfterReply has a [UnaryFunc] do more once the caller was answered. The call
+// counts as running until then.
+func (r *Request) AfterReply(f func()) { r.after = f }
 
 // UnaryFunc serves a function whose parameters and results are plain values.
 // It returns the encoded results. The context has the call's deadline, ends
