@@ -198,7 +198,7 @@ func TestWasmCloudsClientCallsLath(t *testing.T) {
 		})
 	})
 	t.Run("errors", func(t *testing.T) {
-		_, err := generated{c, n.serve(t, memory.MemoryConfig{MaxKeyBytes: 10})}.Get(testContext(t), "default", "0123456789x")
+		_, err := generated{c, n.serve(t, memory.MemoryConfig{Limits: memory.Limits{MaxKeyBytes: 10}})}.Get(testContext(t), "default", "0123456789x")
 		require.Equal(t, keyvalue.Error{Tag: keyvalue.ErrorOther, Other: "key of 11 bytes is over the limit of 10"}, err)
 	})
 }

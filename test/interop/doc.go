@@ -1,7 +1,7 @@
 // Package interop is Lath against wasmCloud v1's own Go code over a real NATS
 // server, in both directions: its key-value example provider serves Lath's
-// client, and its wRPC client calls Lath's in-memory provider, with the whole
-// behaviour suite.
+// client and runs under Lath's host, and its wRPC client calls Lath's in-memory
+// provider, with the whole behaviour suite.
 //
 // The peers are processes, built from checkouts that are named by environment
 // variables; without them the tests are skipped and say so:
