@@ -21,7 +21,8 @@ const DefaultURL = nats.DefaultURL
 // Defaults of ConnConfig.
 const (
 	DefaultConnectWait  = 5 * time.Second
-	DefaultPingInterval = 10 * time.Second
+	// DefaultPingInterval finds out within 5 seconds that a server is gone.
+	DefaultPingInterval = 1500 * time.Millisecond
 )
 
 // Reconnection attempts start at once and slow down to one in reconnectMax.
@@ -42,8 +43,8 @@ type ConnConfig struct {
 	Name string
 	// Wait bounds how long Connect goes on trying; default DefaultConnectWait.
 	Wait time.Duration
-	// PingInterval is how often the connection is tried out; two lost answers
-	// end it. Default DefaultPingInterval.
+	// PingInterval is how often the connection is tried out; with the third ping
+	// to come after two lost answers it ends. Default DefaultPingInterval.
 	PingInterval time.Duration
 	// Auth is who connects, and how the connection is secured.
 	Auth Auth

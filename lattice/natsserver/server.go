@@ -28,6 +28,14 @@ const RandomPort = -1
 // before it cuts the client off.
 const writeDeadline = 10 * time.Second
 
+// A client that is silent for pingInterval is pinged, and cut off at the third
+// ping to come after two that it did not answer. So whoever is paused or cut off
+// has left all queue groups after four intervals at most: within 5 seconds.
+const (
+	pingInterval = 1100 * time.Millisecond
+	pingsMissed  = 2
+)
+
 // Config says how to run the server. StoreDir is required.
 type Config struct {
 	// StoreDir holds JetStream's files; it is made if missing and locked while
@@ -156,6 +164,8 @@ func (cfg Config) options(ctx context.Context) (*server.Options, error) {
 	opts.ServerName = cmp.Or(opts.ServerName, cfg.Name)
 	opts.MaxPayload = cmp.Or(opts.MaxPayload, cfg.MaxPayload)
 	opts.WriteDeadline = cmp.Or(opts.WriteDeadline, writeDeadline)
+	opts.PingInterval = cmp.Or(opts.PingInterval, pingInterval)
+	opts.MaxPingsOut = cmp.Or(opts.MaxPingsOut, pingsMissed)
 	opts.StoreDir = cmp.Or(opts.StoreDir, cfg.StoreDir)
 	opts.JetStream, opts.NoSigs = true, true
 	// Callers log for themselves; the file options of NATS stay unused.
