@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lathhost/lath/host/component"
@@ -154,6 +155,12 @@ func (i *Import) fail(route *Route, fn string, err error) error {
 		e.Code, e.Detail = call.Code, call.Detail
 		if call.Code == wrpc.NotConnected && call.Detail == "" {
 			e.Detail = fmt.Sprintf("no host of lattice %q runs it with this function; see `lath get inventory`", i.router.lattice)
+		}
+		if errors.Is(err, wrpc.ErrUnreachable) {
+			e.Detail = fmt.Sprintf("host %s is unreachable", call.Host)
+		}
+		if call.Code == wrpc.Lost && call.MayHaveRun {
+			e.Detail = strings.TrimSpace(e.Detail + " (may have run)")
 		}
 	case t != nil:
 		e.Detail = t.Error()

@@ -1,0 +1,240 @@
+package lattice_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lathhost/lath/examples"
+	"github.com/lathhost/lath/host"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/beat"
+	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/wrpc"
+	"github.com/lathhost/lath/test/harness"
+)
+
+// patient has a NATS server that takes minutes to notice that a client is gone, as
+// servers do that Lath does not configure.
+const patient = `ping_interval: "2m"`
+
+// load makes calls from several goroutines, one after the other, until it is ended.
+type load struct {
+	stop     context.CancelFunc
+	done     sync.WaitGroup
+	right    atomic.Int64
+	mu       sync.Mutex
+	failures []error
+}
+
+// step calls a chain of two through a host.
+func step(l *harness.Lattice, on *harness.Node, id string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		got, err := l.Call(ctx, on, id, "example:chain/step.go(1, finish)")
+		if err == nil && got.WAVE != "ok(2)" {
+			err = errors.New(got.WAVE)
+		}
+		return err
+	}
+}
+
+func underLoad(t *testing.T, call func(context.Context) error) *load {
+	ctx, cancel := context.WithCancel(context.Background())
+	u := &load{stop: cancel}
+	for range 4 {
+		u.done.Go(func() {
+			for ctx.Err() == nil {
+				err := call(context.WithoutCancel(ctx))
+				if err == nil {
+					u.right.Add(1)
+					continue
+				}
+				u.mu.Lock()
+				u.failures = append(u.failures, err)
+				u.mu.Unlock()
+			}
+		})
+	}
+	t.Cleanup(u.end)
+	return u
+}
+
+func (u *load) end() {
+	u.stop()
+	u.done.Wait()
+}
+
+// more waits for n more calls that go well.
+func (u *load) more(l *harness.Lattice, n int64) {
+	l.T.Helper()
+	until := u.right.Load() + n
+	l.Eventually(fmt.Sprintf("%d more calls", n), func() bool { return u.right.Load() >= until })
+}
+
+// failed returns the failures since the last time.
+func (u *load) failed() []error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	list := u.failures
+	u.failures = nil
+	return list
+}
+
+// sees reports what a host thinks of another: "" where it has never heard it.
+func sees(a, b *harness.Node) string {
+	for _, p := range a.Host.Peers() {
+		if p.ID == b.ID {
+			return p.State.String()
+		}
+	}
+	return ""
+}
+
+// runs waits until a host has heard that another runs an id.
+func runs(l *harness.Lattice, a, b *harness.Node, id string) {
+	l.T.Helper()
+	l.Eventually("hosts hear of each other", func() bool {
+		for _, p := range a.Host.Peers() {
+			for i := range p.Loads {
+				if p.ID == b.ID && p.Loads[i].ID == id {
+					return true
+				}
+			}
+		}
+		return false
+	})
+}
+
+// pair is a host with a component that calls "back", which two other hosts run.
+func pair(l *harness.Lattice) (front, a, b *harness.Node) {
+	t := l.T
+	front, a, b = l.Host(nil), l.Distant(func(c *host.Config) { c.Restore = true }), l.Distant(nil)
+	require.NoError(t, front.Start("front", "chain", 16))
+	require.NoError(t, a.Start("back", "chain", 16))
+	require.NoError(t, b.Start("back", "chain", 16))
+	require.NoError(t, l.Link("front", "back", "example:chain/step"))
+	runs(l, front, a, "back")
+	runs(l, front, b, "back")
+	return front, a, b
+}
+
+// One of two hosts that run a component is paused under load. NATS goes on giving
+// it calls; the callers go round it. Nothing is deleted, and when it is back, it
+// takes part again.
+func TestPausedHost(t *testing.T) {
+	t.Parallel()
+	l := harness.NewWith(t, patient)
+	front, a, b := pair(l)
+	calls := underLoad(t, step(l, front, "front"))
+	calls.more(l, 50)
+	require.Empty(t, calls.failed())
+
+	a.Wire.Pause()
+	l.Eventually("it is unreachable", func() bool { return sees(front, a) == beat.Unreachable.String() })
+	require.Equal(t, beat.Ready.String(), sees(front, b))
+	// Those that it had, or may have had, end now and not at their deadlines, which
+	// are further away than this test waits.
+	calls.more(l, 200)
+	for _, err := range calls.failed() {
+		require.ErrorContains(t, err, "lost: host "+a.ID+" is unreachable (may have run)")
+	}
+	calls.more(l, 200)
+	require.Empty(t, calls.failed(), "NATS still has it in the queue group")
+
+	a.Wire.Resume()
+	l.Eventually("it is back", func() bool { return sees(front, a) == beat.Ready.String() })
+	calls.more(l, 50)
+	calls.failed() // its connection may have been found stale by now
+	l.Eventually("it takes part again", func() bool {
+		got, err := l.Call(t.Context(), a, "back", "example:chain/step.go(0, finish)")
+		return err == nil && got.WAVE == "ok(1)"
+	})
+	calls.more(l, 100)
+	calls.end()
+	inv, err := l.Control.Inventory(t.Context(), a.ID)
+	require.NoError(t, err)
+	require.Len(t, inv.Components, 1, "silence deletes nothing")
+}
+
+// A host whose machine loses power under load.
+func TestKilledHost(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	front, a, _ := pair(l)
+	calls := underLoad(t, step(l, front, "front"))
+	calls.more(l, 50)
+	a.Kill()
+	calls.more(l, 200)
+	l.Eventually("it is unreachable", func() bool { return sees(front, a) == beat.Unreachable.String() })
+	calls.more(l, 10)
+	for _, err := range calls.failed() {
+		require.ErrorContains(t, err, "lost: host "+a.ID+" is unreachable (may have run)", "what it had accepted")
+	}
+	calls.more(l, 200)
+	require.Empty(t, calls.failed())
+
+	again := a.Restart()
+	l.Eventually("it is back, with what it ran", func() bool { return sees(front, again) == beat.Ready.String() })
+	runs(l, front, again, "back")
+	calls.more(l, 50)
+	require.Empty(t, calls.failed())
+}
+
+// A v1 caller knows no beats. The server's pings take the paused host out of the
+// queue group.
+func TestPausedHostLeavesQueueGroup(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	_, a, _ := pair(l)
+	a.Wire.Pause()
+	params := []byte{0, 0}
+	l.Eventually("only the other one gets calls", func() bool {
+		for range 20 {
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			_, _, err := l.Calls.Call(ctx, wrpc.Target{Prefix: lattice.RPCPrefix(harness.Name, "back"), Instance: "example:chain/step", Func: "go"}, wrpc.Meta{}, params)
+			cancel()
+			if err != nil {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// Hosts are stopped, one after the other, and components updated: no call fails.
+func TestNoCallFailsWhenHostsLeave(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	front, a, b := pair(l)
+	calls := underLoad(t, step(l, front, "front"))
+	calls.more(l, 50)
+	chain, err := examples.Component("chain")
+	require.NoError(t, err)
+	require.NoError(t, b.Scale(ctl.ScaleComponent{ComponentID: "back", ComponentRef: l.File("again.wasm", chain), MaxInstances: 16, AllowUpdate: true}))
+	calls.more(l, 100)
+	a.Stop()
+	l.Eventually("who says that it leaves is forgotten", func() bool { return sees(front, a) == "" })
+	calls.more(l, 100)
+	calls.end()
+	require.Empty(t, calls.failed())
+}
+
+// A host that is cut off blames nobody, and the others come back to it.
+func TestPartitionedHost(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	front, a, b := pair(l)
+	runs(l, a, b, "back")
+	a.Wire.Cut()
+	l.Eventually("the others miss it", func() bool { return sees(front, a) == beat.Unreachable.String() })
+	require.Equal(t, beat.Ready.String(), sees(a, b), "it was not they who fell silent")
+	a.Wire.Heal()
+	l.Eventually("they have it again", func() bool { return sees(front, a) == beat.Ready.String() })
+	require.Equal(t, beat.Ready.String(), sees(a, b))
+}
