@@ -52,6 +52,9 @@ type Config struct {
 	// by JWT and Seed. It may be empty where the server wants none, and should be
 	// one that may do less than the host.
 	Providers lattice.Auth
+	// ProviderDir is where built-in providers keep files, each in a folder of its
+	// own. Empty: those that need one do not start.
+	ProviderDir string
 	// Labels are the host's own; hostcore.* are added.
 	Labels map[string]string
 	// Version is the host's semantic version.

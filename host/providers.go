@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -104,9 +105,8 @@ func (h *Host) startBuiltin(ctx context.Context, p *runningProvider) error {
 	if err != nil {
 		return err
 	}
-	log := h.log.With(zap.String("provider", p.id))
 	values := p.settings.values()
-	if p.caps, err = kind.Start(ctx, provider.Config{ID: p.id, Values: values, Log: log}); err != nil {
+	if p.caps, err = kind.Start(ctx, h.providerConfig(p.id, values)); err != nil {
 		return err
 	}
 	if err = h.serveProvider(ctx, p); err != nil {
@@ -114,6 +114,15 @@ func (h *Host) startBuiltin(ctx context.Context, p *runningProvider) error {
 	}
 	p.inform = h.newInformer(p, values)
 	return nil
+}
+
+// providerConfig is what a built-in provider is started with.
+func (h *Host) providerConfig(id string, values map[string]string) provider.Config {
+	cfg := provider.Config{ID: id, Values: values, Conn: h.cfg.Conn, JSDomain: h.cfg.JSDomain, Log: h.log.With(zap.String("provider", id))}
+	if h.cfg.ProviderDir != "" {
+		cfg.Dir = filepath.Join(h.cfg.ProviderDir, id)
+	}
+	return cfg
 }
 
 // claimProvider reserves an id for a provider that is to start; false: it runs,

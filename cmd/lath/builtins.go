@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
+	"errors"
+	"os"
+	"path/filepath"
 
 	"github.com/lathhost/lath/host/provider"
-	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/providers/keyvalue"
+	"github.com/lathhost/lath/providers/keyvalue/bolt"
+	"github.com/lathhost/lath/providers/keyvalue/nats"
+	"github.com/lathhost/lath/providers/keyvalue/redis"
+	contract "github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
 
 // builtins are the providers that are compiled in. This is where providers and
@@ -17,14 +20,77 @@ import (
 func builtins() []provider.Builtin {
 	return []provider.Builtin{
 		{Name: "keyvalue-memory", Start: startKeyvalueMemory},
+		{Name: "keyvalue-file", Start: startKeyvalueFile},
+		{Name: "keyvalue-nats", Start: startKeyvalueNATS},
+		{Name: "keyvalue-redis", Start: startKeyvalueRedis},
 	}
+}
+
+// keyvalueStore is what every key-value backend is.
+type keyvalueStore interface {
+	contract.Store
+	contract.Atomics
+	contract.Batch
+}
+
+func keyvalueCapabilities(s keyvalueStore, end func() error) *provider.Capabilities {
+	return &provider.Capabilities{KeyvalueStore: s, KeyvalueAtomics: s, KeyvalueBatch: s, Close: end}
 }
 
 // startKeyvalueMemory keeps values in memory: they end with the provider.
 func startKeyvalueMemory(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	if keys := slices.Sorted(maps.Keys(cfg.Values)); len(keys) > 0 {
-		return nil, fmt.Errorf("config %s: %w: keyvalue-memory has nothing to configure", strings.Join(keys, ", "), lattice.ErrInvalid)
+	settings, err := keyvalue.ParseMemoryConfig(cfg.Values)
+	if err != nil {
+		return nil, err
 	}
-	m := keyvalue.NewMemory(keyvalue.MemoryConfig{})
-	return &provider.Capabilities{KeyvalueStore: m, KeyvalueAtomics: m, KeyvalueBatch: m}, nil
+	return keyvalueCapabilities(keyvalue.NewMemory(settings), nil), nil
+}
+
+// startKeyvalueFile keeps values in a file of this host.
+func startKeyvalueFile(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	settings, err := bolt.ParseConfig(cfg.Values)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Dir == "" {
+		return nil, errors.New("this host has no place for files of providers")
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	s, err := bolt.Open(filepath.Join(cfg.Dir, "keyvalue.db"), settings)
+	if err != nil {
+		return nil, err
+	}
+	return keyvalueCapabilities(s, s.Close), nil
+}
+
+// startKeyvalueNATS keeps values in NATS, the lattice's own unless another is
+// named.
+func startKeyvalueNATS(ctx context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	settings, err := nats.ParseConfig(cfg.Values)
+	if err != nil {
+		return nil, err
+	}
+	if settings.URL == "" {
+		settings.JSDomain = cmp.Or(settings.JSDomain, cfg.JSDomain)
+	}
+	s, err := nats.New(ctx, cfg.Conn, settings)
+	if err != nil {
+		return nil, err
+	}
+	return keyvalueCapabilities(s, s.Close), nil
+}
+
+// startKeyvalueRedis keeps values in a Redis server.
+func startKeyvalueRedis(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	settings, err := redis.ParseConfig(cfg.Values)
+	if err != nil {
+		return nil, err
+	}
+	s, err := redis.New(settings)
+	if err != nil {
+		return nil, err
+	}
+	return keyvalueCapabilities(s, s.Close), nil
 }

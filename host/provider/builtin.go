@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lathhost/lath/lattice"
 	bind "github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
 	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/wrpc"
@@ -53,7 +54,14 @@ type Config struct {
 	// Values is the merged configuration of the provider as it is now; see
 	// [Capabilities] Configure.
 	Values map[string]string
-	Log    *zap.Logger
+	// Conn is the host's connection to NATS, for those that keep what they have
+	// there; it stays the host's. JSDomain is the JetStream domain of its lattice.
+	Conn     *lattice.Conn
+	JSDomain string
+	// Dir is where the provider may keep files, and nobody else does; it may not be
+	// there yet. Empty: the host has no place for them.
+	Dir string
+	Log *zap.Logger
 }
 
 // Interfaces returns the contracts that are carried out.

@@ -122,7 +122,7 @@ func TestIncrementsOfTwoProviders(t *testing.T) {
 	for range 2 {
 		s, err := nats.New(t.Context(), nil, nats.Config{URL: url})
 		require.NoError(t, err)
-		defer s.Close() //nolint:errcheck // never fails
+		defer s.Close()
 		last = s
 		for range callers {
 			adding.Go(func() {

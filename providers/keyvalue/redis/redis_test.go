@@ -138,11 +138,11 @@ func TestOthersReadWhatIsStored(t *testing.T) {
 	opts, err := goredis.ParseURL(url)
 	require.NoError(t, err)
 	client := goredis.NewClient(opts)
-	defer client.Close() //nolint:errcheck // the test ends
+	defer client.Close()
 	ctx := t.Context()
 	s, err := redis.New(redis.Config{URL: url, Prefix: t.Name()})
 	require.NoError(t, err)
-	defer s.Close() //nolint:errcheck // the test ends
+	defer s.Close()
 	require.NoError(t, s.Set(ctx, "a:b%", "k:1", []byte("v")))
 	require.Equal(t, "v", client.Get(ctx, t.Name()+"a%3Ab%25:k:1").Val())
 	n, err := s.Increment(ctx, "visits", "home", 41)
@@ -152,7 +152,7 @@ func TestOthersReadWhatIsStored(t *testing.T) {
 
 	v1, err := redis.New(redis.Config{URL: url, Prefix: t.Name() + "v1", IgnoreBuckets: true})
 	require.NoError(t, err)
-	defer v1.Close() //nolint:errcheck // the test ends
+	defer v1.Close()
 	require.NoError(t, client.Set(ctx, t.Name()+"v1hello", "of v1", 0).Err())
 	got, err := v1.Get(ctx, "any", "hello")
 	require.NoError(t, err)
@@ -177,7 +177,7 @@ func TestServerThatComesBack(t *testing.T) {
 	require.NoError(t, err)
 	s, err := redis.New(redis.Config{URL: "redis://" + addr, Retries: 1, RetryDelay: time.Millisecond, ResponseTimeout: time.Minute})
 	require.NoError(t, err)
-	defer s.Close() //nolint:errcheck // the test ends
+	defer s.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, s.Set(ctx, "b", "k", []byte("v")))
@@ -199,10 +199,9 @@ func TestServerThatComesBack(t *testing.T) {
 
 func TestParseConfig(t *testing.T) {
 	t.Parallel()
-	cfg, err := redis.ParseConfig(map[string]string{"URL": "rediss://u:p@example.org:7/3", "ttl": "90s", "BACKEND_RESPONSE_TIMEOUT_MS": "250", "max_keys_": ""}) //nolint:lll
+	_, err := redis.ParseConfig(map[string]string{"max_keys_": ""})
 	require.ErrorContains(t, err, `no setting "max_keys_"`)
-	require.Zero(t, cfg)
-	cfg, err = redis.ParseConfig(map[string]string{"URL": "rediss://u:p@example.org:7/3", "ttl": "90s", "BACKEND_RESPONSE_TIMEOUT_MS": "250"})
+	cfg, err := redis.ParseConfig(map[string]string{"URL": "rediss://u:p@example.org:7/3", "ttl": "90s", "BACKEND_RESPONSE_TIMEOUT_MS": "250"})
 	require.NoError(t, err)
 	require.Equal(t, 90*time.Second, cfg.TTL)
 	require.Equal(t, 250*time.Millisecond, cfg.ResponseTimeout)
@@ -214,6 +213,6 @@ func TestParseConfig(t *testing.T) {
 		_, err := redis.ParseConfig(values)
 		require.ErrorContains(t, err, text)
 	}
-	_, err = redis.ParseConfig(map[string]string{"url": "http://secret@x"})
-	require.NotContains(t, err.Error(), "want redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS secret")
+	_, err = redis.ParseConfig(map[string]string{"url": "http://u:hush@x"})
+	require.NotContains(t, err.Error(), "hush")
 }
