@@ -153,7 +153,8 @@ func (h *Host) scaleTo(ctx context.Context, req *ctl.ScaleComponent) error {
 			return nil
 		}
 		h.put(req.ComponentID, nil)
-		return h.retireIn(ctx, now)
+		h.replaced(ctx, now)
+		return nil
 	}
 	_, _, err := h.limits(req.ComponentID, req.Limits)
 	pool, err2 := h.pool(req.ComponentID, req.Annotations, req.MaxInstances)
@@ -173,11 +174,21 @@ func (h *Host) scaleTo(ctx context.Context, req *ctl.ScaleComponent) error {
 	}
 	h.put(req.ComponentID, next)
 	h.reportLinks(req.ComponentID)
-	if now == nil {
-		return nil
+	if now != nil {
+		h.replaced(ctx, now) // new calls run new code already
 	}
-	// New calls run new code already; those that run finish on the old.
-	return h.retireIn(ctx, now)
+	return nil
+}
+
+// replaced has the calls that run finish on what a command has stopped or
+// replaced. The command has taken effect by then, so that calls which had to be cut
+// off are no failure of it.
+func (h *Host) replaced(ctx context.Context, old *deployed) {
+	describe := old.describe()
+	if err := h.retireIn(ctx, old); err != nil {
+		h.log.Warn("not all calls ended before their component did", zap.String("component", describe.ID),
+			zap.String("image", describe.ImageRef), zap.Error(err))
+	}
 }
 
 // deploy starts a component. Where one runs already, what the command leaves
