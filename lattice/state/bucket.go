@@ -115,7 +115,7 @@ func (s *Store) ensureBuckets(ctx context.Context) error {
 }
 
 func (s *Store) ensureBucket(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	kv, err := s.js.KeyValue(ctx, bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
@@ -124,7 +124,7 @@ func (s *Store) ensureBucket(ctx context.Context, bucket string) (jetstream.KeyV
 		err = s.raiseReplicas(ctx, bucket)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", bucket, s.explain(err))
+		return nil, fmt.Errorf("bucket %s: %w", bucket, s.explain(ctx, err))
 	}
 	return kv, nil
 }

@@ -113,10 +113,10 @@ func (s *Store) PutClaims(ctx context.Context, c *Claims) error {
 	if limit := s.maxValue(); len(data) > limit {
 		return fmt.Errorf("put claims of %s: %w: %d bytes, the limit is %d", c.Subject, lattice.ErrInvalid, len(data), limit)
 	}
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	if _, err := s.specBucket.Put(ctx, lattice.ClaimsKey(c.Subject), data); err != nil {
-		return fmt.Errorf("put claims of %s: %w", c.Subject, s.explain(err))
+		return fmt.Errorf("put claims of %s: %w", c.Subject, s.explain(ctx, err))
 	}
 	return nil
 }
@@ -124,11 +124,11 @@ func (s *Store) PutClaims(ctx context.Context, c *Claims) error {
 // Claims reads all claims of the lattice, ordered by subject. Those that make no
 // sense are left out.
 func (s *Store) Claims(ctx context.Context) ([]*Claims, error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	keys, err := s.specBucket.ListKeys(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list claims: %w", s.explain(err))
+		return nil, fmt.Errorf("list claims: %w", s.explain(ctx, err))
 	}
 	defer func() { _ = keys.Stop() }() // it fails where the watch has ended
 	var subjects []string
@@ -145,7 +145,7 @@ func (s *Store) Claims(ctx context.Context) ([]*Claims, error) {
 			continue // gone meanwhile
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read claims of %.80s: %w", subject, s.explain(err))
+			return nil, fmt.Errorf("read claims of %.80s: %w", subject, s.explain(ctx, err))
 		}
 		if c, err := decodeClaims(subject, kve.Value(), s.opts.MaxSpecSize); err == nil {
 			list = append(list, c)

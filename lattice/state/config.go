@@ -118,14 +118,14 @@ func (s *Store) LoadConfig(ctx context.Context, name string) (map[string]string,
 	if err := lattice.ValidConfigName(name); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	kve, err := s.configBucket.Get(ctx, name)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, fmt.Errorf("config %s: %w", name, lattice.ErrNotFound)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read config %s: %w", name, s.explain(err))
+		return nil, fmt.Errorf("read config %s: %w", name, s.explain(ctx, err))
 	}
 	values, err := s.decodeConfig(name, kve.Value())
 	if err != nil {
@@ -149,12 +149,12 @@ func (s *Store) PutConfig(ctx context.Context, name string, values map[string]st
 	if limit := s.maxValue(); len(data) > limit {
 		return fmt.Errorf("put config %s: %w: it would have %d bytes, the limit is %d", name, lattice.ErrInvalid, len(data), limit)
 	}
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	// It depends on nothing that was read: whoever is last wins.
 	rev, err := s.configBucket.Put(ctx, name, data)
 	if err != nil {
-		return fmt.Errorf("put config %s: %w", name, s.explain(err))
+		return fmt.Errorf("put config %s: %w", name, s.explain(ctx, err))
 	}
 	s.configs.apply(name, &values, rev)
 	return nil
@@ -166,11 +166,11 @@ func (s *Store) DeleteConfig(ctx context.Context, name string) error {
 	if err := lattice.ValidConfigName(name); err != nil {
 		return fmt.Errorf("delete config: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	_, rev := s.configs.get(name)
 	if err := s.configBucket.Purge(ctx, name); err != nil {
-		return fmt.Errorf("delete config %s: %w", name, s.explain(err))
+		return fmt.Errorf("delete config %s: %w", name, s.explain(ctx, err))
 	}
 	s.configs.forget(name, rev)
 	return nil

@@ -84,11 +84,11 @@ func (s *Store) putOp(ctx context.Context, op lattice.Op, kept time.Duration, op
 	if s.ops.expire.Load() {
 		opts = append(opts, jetstream.WithMsgTTL(kept))
 	}
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	subject := lattice.BucketSubject(s.opts.Domain, lattice.LathBucket(s.lattice), lattice.OpKey(op.ID))
 	if _, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{}}, opts...); err != nil {
-		return fmt.Errorf("store command %s: %w", op.ID, s.explain(err))
+		return fmt.Errorf("store command %s: %w", op.ID, s.explain(ctx, err))
 	}
 	return nil
 }
@@ -100,14 +100,14 @@ func (s *Store) Op(ctx context.Context, id string) (lattice.Op, error) {
 	if err != nil {
 		return lattice.Op{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	kve, err := s.lathBucket.Get(ctx, lattice.OpKey(id))
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return lattice.Op{}, fmt.Errorf("command %s: %w: no host has accepted it, or it ended more than %s ago", id, lattice.ErrNotFound, OpKept)
 	}
 	if err != nil {
-		return lattice.Op{}, fmt.Errorf("read command %s: %w", id, s.explain(err))
+		return lattice.Op{}, fmt.Errorf("read command %s: %w", id, s.explain(ctx, err))
 	}
 	op, err := lattice.DecodeOp(kve.Value())
 	if err == nil && op.ID != id {
@@ -123,7 +123,7 @@ func (s *Store) Op(ctx context.Context, id string) (lattice.Op, error) {
 // smaller id than before, unless that is empty. more tells that there are others.
 // Those that make no sense are left out. Errors are PutLink's.
 func (s *Store) Ops(ctx context.Context, before string, most int) (list []lattice.Op, more bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	ids, err := s.opIDs(ctx)
 	if err != nil {
@@ -149,7 +149,7 @@ func (s *Store) Ops(ctx context.Context, before string, most int) (list []lattic
 func (s *Store) opIDs(ctx context.Context) ([]string, error) {
 	keys, err := s.lathBucket.ListKeysFiltered(ctx, lattice.OpKey("*"))
 	if err != nil {
-		return nil, fmt.Errorf("list commands: %w", s.explain(err))
+		return nil, fmt.Errorf("list commands: %w", s.explain(ctx, err))
 	}
 	defer func() { _ = keys.Stop() }() // it fails where the watch has ended
 	var ids []string
@@ -159,7 +159,7 @@ func (s *Store) opIDs(ctx context.Context) ([]string, error) {
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("list commands: %w", s.explain(err))
+		return nil, fmt.Errorf("list commands: %w", s.explain(ctx, err))
 	}
 	slices.SortFunc(ids, func(a, b string) int { return cmp.Compare(b, a) })
 	return slices.Compact(ids), nil
@@ -168,7 +168,7 @@ func (s *Store) opIDs(ctx context.Context) ([]string, error) {
 // allowExpiry has the server take away messages of the bucket of Lath's own when
 // their time has come. It says whether the server can and lets us.
 func (s *Store) allowExpiry(ctx context.Context, own jetstream.KeyValue) bool {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	status, err := own.Status(ctx)
 	if err != nil {
@@ -210,7 +210,7 @@ func (s *Store) sweepOps() {
 // dropOps takes away the commands that are due. Their age is what the server's
 // clock says of them and of the bucket's last change: hosts' clocks differ.
 func (s *Store) dropOps(ctx context.Context) error {
-	listing, cancel := context.WithTimeout(ctx, opTimeout)
+	listing, cancel := s.request(ctx)
 	defer cancel()
 	ids, err := s.opIDs(listing)
 	if err != nil {
@@ -218,7 +218,7 @@ func (s *Store) dropOps(ctx context.Context) error {
 	}
 	stream, err := s.js.Stream(listing, lattice.BucketStream(lattice.LathBucket(s.lattice)))
 	if err != nil {
-		return s.explain(err)
+		return s.explain(ctx, err)
 	}
 	now := stream.CachedInfo().State.LastTime
 	for _, id := range ids {
@@ -227,7 +227,7 @@ func (s *Store) dropOps(ctx context.Context) error {
 			continue
 		}
 		if err != nil {
-			return s.explain(err)
+			return s.explain(ctx, err)
 		}
 		kept := OpKept
 		if op, err := lattice.DecodeOp(kve.Value()); err == nil && op.State == lattice.OpAccepted {
@@ -238,7 +238,7 @@ func (s *Store) dropOps(ctx context.Context) error {
 		}
 		subject := lattice.BucketSubject("", lattice.LathBucket(s.lattice), kve.Key())
 		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
-			return s.explain(err)
+			return s.explain(ctx, err)
 		}
 	}
 	return nil

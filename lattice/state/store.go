@@ -56,6 +56,7 @@ type Store struct {
 	specs                                *specs
 	configs                              *configs
 	ops                                  ops
+	life                                 *life
 
 	background context.Context //nolint:containedctx // of what goes on until Close
 	cancel     context.CancelFunc
@@ -96,7 +97,7 @@ func newStore(conn *nats.Conn, name string, opts Options) (*Store, error) {
 	if opts.Log == nil {
 		opts.Log = zap.NewNop()
 	}
-	s := &Store{conn: conn, lattice: name, opts: opts, specs: newSpecs(), configs: newConfigs()}
+	s := &Store{conn: conn, lattice: name, opts: opts, specs: newSpecs(), configs: newConfigs(), life: newLife()}
 	var err error
 	if opts.Domain == "" {
 		s.js, err = jetstream.New(conn)
@@ -111,6 +112,7 @@ func (s *Store) startSync(ctx context.Context) error {
 	run, cancel := context.WithCancel(context.Background())
 	s.background, s.cancel = run, cancel
 	links, configs := make(chan struct{}), make(chan struct{})
+	s.mirrors.Go(func() { s.life.follow(run, s.conn) })
 	s.mirrors.Go(func() {
 		m := mirror[Spec]{Store: s, what: "links", kv: s.specBucket, cache: s.specs.cache, name: specName, decode: s.decodeSpec}
 		m.keepSynced(run, links)
@@ -131,10 +133,12 @@ func (s *Store) startSync(ctx context.Context) error {
 }
 
 // explain adds what an error of JetStream means here.
-func (s *Store) explain(err error) error {
+func (s *Store) explain(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(context.Cause(ctx), errLost):
+		return fmt.Errorf("%w: %w", errLost, err)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount),
 		errors.Is(err, nats.ErrNoResponders):
 		return fmt.Errorf("%w: the NATS server at %s has no JetStream (start it with -js), or not yet: %w",

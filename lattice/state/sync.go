@@ -87,7 +87,7 @@ func (m *mirror[T]) session(ctx context.Context, connected <-chan nats.Status, l
 	w, err := m.kv.WatchAll(ctx)
 	if err != nil {
 		cancel()
-		return fmt.Errorf("watch: %w", m.explain(err))
+		return fmt.Errorf("watch: %w", m.explain(ctx, err))
 	}
 	defer func() {
 		cancel()
@@ -114,11 +114,11 @@ type position struct {
 }
 
 func (m *mirror[T]) position(ctx context.Context) (epoch time.Time, last uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := m.request(ctx)
 	defer cancel()
 	status, err := m.kv.Status(ctx)
 	if err != nil {
-		return time.Time{}, 0, fmt.Errorf("look at bucket: %w", m.explain(err))
+		return time.Time{}, 0, fmt.Errorf("look at bucket: %w", m.explain(ctx, err))
 	}
 	bucket, ok := status.(*jetstream.KeyValueBucketStatus)
 	if !ok {

@@ -38,14 +38,14 @@ type WantedProvider struct {
 // Want reads what a host is to run; nothing is stored for one that never ran
 // anything.
 func (s *Store) Want(ctx context.Context, host string) (*Want, error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	kve, err := s.lathBucket.Get(ctx, lattice.WantKey(host))
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return &Want{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read what host %s is to run: %w", host, s.explain(err))
+		return nil, fmt.Errorf("read what host %s is to run: %w", host, s.explain(ctx, err))
 	}
 	w := &Want{}
 	if err := lattice.DecodeJSON(kve.Value(), s.opts.MaxSpecSize, w); err != nil {
@@ -63,10 +63,10 @@ func (s *Store) PutWant(ctx context.Context, host string, w *Want) error {
 	if limit := s.maxValue(); len(data) > limit {
 		return fmt.Errorf("store what host %s is to run: %w: it would have %d bytes, the limit is %d", host, lattice.ErrInvalid, len(data), limit)
 	}
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	if _, err := s.lathBucket.Put(ctx, lattice.WantKey(host), data); err != nil {
-		return fmt.Errorf("store what host %s is to run: %w", host, s.explain(err))
+		return fmt.Errorf("store what host %s is to run: %w", host, s.explain(ctx, err))
 	}
 	return nil
 }

@@ -115,7 +115,7 @@ func (s *Store) change(ctx context.Context, id string, f func(*Spec) (*Spec, err
 			return nil
 		}
 		if !isConflict(err) {
-			return fmt.Errorf("write spec of %s: %w", id, s.explain(err))
+			return fmt.Errorf("write spec of %s: %w", id, err)
 		}
 		if err := pause(ctx, attempt); err != nil {
 			return fmt.Errorf("write spec of %s: %w", id, err)
@@ -126,14 +126,14 @@ func (s *Store) change(ctx context.Context, id string, f func(*Spec) (*Spec, err
 
 // load reads a spec from the bucket; it is nil, at revision 0, if there is none.
 func (s *Store) load(ctx context.Context, id string) (*Spec, uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	kve, err := s.specBucket.Get(ctx, lattice.SpecKey(id))
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, 0, s.explain(err)
+		return nil, 0, s.explain(ctx, err)
 	}
 	spec, err := decodeSpec(id, kve.Value(), s.opts.MaxSpecSize)
 	if err != nil {
@@ -153,12 +153,15 @@ func (s *Store) save(ctx context.Context, id string, spec *Spec, rev uint64) (ui
 		return 0, fmt.Errorf("%w: its %d links would have %d bytes, the limit is %d, for v1 stores all links of a source as one value, which NATS must carry (max_payload); delete some first, or link from another id",
 			lattice.ErrInvalid, len(spec.Links), len(data), limit)
 	}
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
+	var written uint64
 	if rev == 0 {
-		return s.specBucket.Create(ctx, lattice.SpecKey(id), data)
+		written, err = s.specBucket.Create(ctx, lattice.SpecKey(id), data)
+	} else {
+		written, err = s.specBucket.Update(ctx, lattice.SpecKey(id), data, rev)
 	}
-	return s.specBucket.Update(ctx, lattice.SpecKey(id), data, rev)
+	return written, s.explain(ctx, err)
 }
 
 // isConflict says whether a write failed because the key has another revision.
