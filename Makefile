@@ -7,6 +7,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 # The rooms that start goroutines.
 RACE ?= ./cmd/... ./host/... ./lattice/... ./providers/... ./test/hostile/...
 FUZZTIME ?= 10s
+STEPS ?= 100000
 BENCH ?=
 BENCHTIME ?= 1s
 # Of test/bench: -rounds, -row, -results and more.
@@ -18,7 +19,7 @@ GUESTS_DIR ?= test/guests/out
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help conformance wasi-suite interop build demo test race lint fmt generate check-generate fuzz bench cross guests test-guests ci clean
+.PHONY: help conformance wasi-suite interop build demo test race lint fmt generate check-generate fuzz soak bench cross guests test-guests ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +64,9 @@ fuzz: ## Fuzz every target for FUZZTIME (10s)
 	dir="$$(dirname "$$file")"; name="$${func#func }"; echo "== $$dir $$name"; \
 	{ $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$$dir" </dev/null 2>&1 || echo "failed: $$dir $$name"; } | tee "$$log"; \
 	if grep -q '^failed: ' "$$log" && { grep -q 'Failing input' "$$log" || ! grep -q '^ *context deadline exceeded$$' "$$log"; }; then exit 1; fi; done
+
+soak: ## Play random schedules on lattices of three hosts: STEPS=, SEED=, DIR= to go on later
+	$(GO) run ./test/soak -steps '$(STEPS)' $(if $(SEED),-seed '$(SEED)') $(if $(DIR),-dir '$(DIR)')
 
 bench: ## Print what calls cost beside floors and peers (WAZY_DIR); with BENCH=regexp, Go benchmarks too
 	@if [ -d '$(GUESTS_DIR)' ]; then export GUESTS_DIR='$(abspath $(GUESTS_DIR))'; else unset GUESTS_DIR; fi; \

@@ -103,21 +103,19 @@ func (c *control) StartProvider(_ context.Context, req *ctl.StartProvider, ended
 		return errors.New("provider with that ID is already running")
 	}
 	r := *req
-	err := h.background(nil, ended, func(ctx context.Context) error {
-		defer h.unclaimProvider(r.ProviderID)
-		return h.startProvider(ctx, &r)
-	})
-	if err != nil {
-		h.unclaimProvider(r.ProviderID)
-	}
-	return err
+	return h.startClaimed(&r, ended)
 }
 
-// StopProvider implements ctl.ProviderHandler.
+// StopProvider implements ctl.ProviderHandler. A provider that is not there is not
+// wanted any more either.
 func (c *control) StopProvider(ctx context.Context, req *ctl.StopProvider) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Drain)
 	defer cancel()
 	h := (*Host)(c)
+	if err := h.claimRunning(req.ProviderID); err != nil {
+		return err
+	}
+	defer h.unclaimProvider(req.ProviderID)
 	err := h.stopProvider(ctx, req.ProviderID)
 	h.want(ctx, func(w *wanted) { delete(w.providers, req.ProviderID) })
 	return err

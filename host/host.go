@@ -49,7 +49,7 @@ type Host struct {
 	leaving    []ctl.Outcome // of the commands to stop
 	components map[string]*running
 	providers  map[string]*runningProvider
-	starting   map[string]struct{} // ids of providers that are being started
+	starting   map[string]struct{} // ids of providers that are being started or stopped
 
 	linksTurn sync.Mutex // held while the router is given the links
 	links     []lattice.Link
@@ -100,7 +100,7 @@ func (h *Host) Run(ctx context.Context) error {
 	if err := lattice.Flush(ctx, h.cfg.Conn); err != nil && !lattice.IsDisconnected(err) && ctx.Err() == nil {
 		h.log.Warn("start not told yet", zap.Error(err))
 	}
-	h.restore(ctx)
+	h.restore()
 	h.log.Info("host is ready", zap.String("name", h.cfg.Identity.Name), zap.String("lattice", h.cfg.Lattice))
 	close(h.ready)
 
@@ -129,6 +129,7 @@ func (h *Host) watch(ctx context.Context) (end func()) {
 	watching.Go(func() { h.watchConfigs(ctx) })
 	watching.Go(func() { h.watchTargets(ctx) })
 	watching.Go(func() { h.watchEvents(ctx, h.heard) })
+	watching.Go(func() { h.keepWanted(ctx) })
 	return func() {
 		cancel()
 		watching.Wait()
@@ -216,9 +217,16 @@ func (h *Host) drain(ctx context.Context, server *ctl.Server) error {
 	h.mu.Unlock()
 	h.pulse.Soon()
 	errs := []error{server.Shutdown(ctx)}
-	cut := context.AfterFunc(ctx, h.abandon) // commands that take longer
+	// Commands that take longer than half of the time are given up: what runs needs
+	// time to end as well.
+	working, cancel := ctx, context.CancelFunc(func() {})
+	if deadline, ok := ctx.Deadline(); ok {
+		working, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+	}
+	cut := context.AfterFunc(working, h.abandon)
 	h.tasks.Wait()
 	cut()
+	cancel()
 	errs = append(errs, h.stopAll(ctx))
 	return errors.Join(errs...)
 }

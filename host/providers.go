@@ -126,7 +126,7 @@ func (h *Host) providerConfig(id string, values map[string]string) provider.Conf
 }
 
 // claimProvider reserves an id for a provider that is to start; false: it runs,
-// or is being started.
+// or is being started or stopped.
 func (h *Host) claimProvider(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -136,6 +136,30 @@ func (h *Host) claimProvider(id string) bool {
 	}
 	h.starting[id] = struct{}{}
 	return true
+}
+
+// claimRunning reserves an id whose provider is to stop. Commands for one provider
+// do not meet: what is told and stored last is how it is.
+func (h *Host) claimRunning(id string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, taken := h.starting[id]; taken {
+		return fmt.Errorf("provider with that ID is starting or stopping: %w: try again in a moment", lattice.ErrBusy)
+	}
+	h.starting[id] = struct{}{}
+	return nil
+}
+
+// startClaimed begins to start a provider whose id is claimed.
+func (h *Host) startClaimed(req *ctl.StartProvider, ended ctl.Outcome) error {
+	err := h.background(nil, ended, func(ctx context.Context) error {
+		defer h.unclaimProvider(req.ProviderID)
+		return h.startProvider(ctx, req)
+	})
+	if err != nil {
+		h.unclaimProvider(req.ProviderID)
+	}
+	return err
 }
 
 func (h *Host) unclaimProvider(id string) {

@@ -46,7 +46,8 @@ func TestSchedules(t *testing.T) {
 			t.Logf("%+v", did)
 			require.Equal(t, *simSteps, did.Steps)
 			require.Greater(t, did.Acknowledged, did.Commands/2, "a schedule whose commands are not taken tells nothing")
-			require.Greater(t, did.Answered, 0)
+			require.Greater(t, did.Answered, did.Calls/10, "nor does one that answers no calls")
+			require.NotZero(t, did.Faults)
 		})
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -222,36 +220,4 @@ func linkValues(links []lattice.Link) map[ctl.DeleteLink]string {
 		values[keyOf(l)] = linkValue(l)
 	}
 	return values
-}
-
-// size is what a process holds.
-type size struct {
-	goroutines int
-	heap       uint64 // bytes
-}
-
-func measure() size {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return size{goroutines: runtime.NumGoroutine(), heap: m.HeapAlloc}
-}
-
-// stacks are what goroutines wait in, most of them first.
-func stacks() string {
-	b := make([]byte, 8<<20)
-	b = b[:runtime.Stack(b, true)]
-	count := map[string]int{}
-	for g := range strings.SplitSeq(string(b), "\n\n") {
-		lines := strings.Split(g, "\n")
-		if len(lines) > 2 {
-			count[strings.TrimSpace(lines[len(lines)-1])]++
-		}
-	}
-	list := slices.SortedFunc(maps.Keys(count), func(a, b string) int { return count[b] - count[a] })
-	var out strings.Builder
-	for _, at := range list[:min(len(list), 20)] {
-		fmt.Fprintf(&out, "%6d %s\n", count[at], at)
-	}
-	return out.String()
 }

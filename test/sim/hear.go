@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/lattice/event"
 )
@@ -13,6 +14,7 @@ import (
 func (w *world) hear(m *nats.Msg) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.log.Debug("event", zap.String("subject", m.Subject), zap.ByteString("data", m.Data))
 	e, err := event.Decode(m.Data)
 	if err != nil {
 		w.violated("event on %s: %v", m.Subject, err)

@@ -83,7 +83,6 @@ type world struct {
 	room    chan struct{} // of calls
 
 	haste time.Time // until then nobody need answer
-	most  size      // of this process, at the first checks
 
 	mu       sync.Mutex
 	commands int
@@ -198,6 +197,7 @@ func (w *world) fault() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.shakenAt = time.Now()
+	w.stats.Faults++
 }
 
 // calm reports whether nothing has happened lately that excuses a failure. mu is
