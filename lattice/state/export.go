@@ -114,7 +114,7 @@ func (s *Store) readAll(ctx context.Context) (map[entryKey][]byte, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("bucket %s: %w", bucket, s.explain(err))
+			return nil, fmt.Errorf("bucket %s: %w", bucket, s.explain(ctx, err))
 		}
 		if entries == nil {
 			entries = map[entryKey][]byte{}
@@ -228,19 +228,19 @@ func importInto(ctx context.Context, conn *nats.Conn, name string, opts Options,
 
 // importEntry stores an entry if there is none, and fails if there is another one.
 func (s *Store) importEntry(ctx context.Context, k entryKey, value []byte) (added bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := s.request(ctx)
 	defer cancel()
 	kv := map[string]jetstream.KeyValue{"LATTICEDATA": s.specBucket, "CONFIGDATA": s.configBucket, "LATH": s.lathBucket}[k.bucket]
 	if _, err = kv.Create(ctx, k.key, value); err == nil {
 		return true, nil
 	}
 	if !isConflict(err) {
-		return false, s.explain(err)
+		return false, s.explain(ctx, err)
 	}
 	now, err := kv.Get(ctx, k.key)
 	switch {
 	case err != nil:
-		return false, s.explain(err)
+		return false, s.explain(ctx, err)
 	case !bytes.Equal(now.Value(), value):
 		return false, fmt.Errorf("%w: someone has stored something else meanwhile", lattice.ErrConflict)
 	}
