@@ -29,7 +29,9 @@ const (
 	buildPatience = 10 * time.Minute // with modules to download
 
 	wasmcloudVariable = "WASMCLOUD_GO_DIR"
+	wasmcloudWhat     = "a checkout of github.com/wasmCloud/go, main"
 	wrpcVariable      = "WRPC_GO_DIR"
+	wrpcWhat          = "folder go of a checkout of github.com/bytecodealliance/wrpc, tag go/v0.1.0"
 
 	// example is the provider's module in wasmCloud/go.
 	example = "examples/provider/keyvalue-inmemory"
@@ -38,19 +40,20 @@ const (
 // checkouts returns the upstream folders, or skips the test.
 func checkouts(t *testing.T) (wasmcloud, wrpcGo string) {
 	t.Helper()
-	for _, c := range []struct{ variable, what string }{
-		{wasmcloudVariable, "a checkout of github.com/wasmCloud/go, main"},
-		{wrpcVariable, "folder go of a checkout of github.com/bytecodealliance/wrpc, tag go/v0.1.0"},
-	} {
-		if os.Getenv(c.variable) == "" {
-			t.Skipf("SKIPPED, nothing was compared with wasmCloud's code: set %s to %s", c.variable, c.what)
-		}
+	return checkout(t, wasmcloudVariable, wasmcloudWhat, example+"/go.mod"), checkout(t, wrpcVariable, wrpcWhat, "nats/client.go")
+}
+
+// checkout returns the folder that a variable names, which has a file, or skips the
+// test.
+func checkout(t *testing.T, variable, what, file string) string {
+	t.Helper()
+	if os.Getenv(variable) == "" {
+		t.Skipf("SKIPPED, nothing was compared with wasmCloud's code: set %s to %s", variable, what)
 	}
-	wasmcloud, wrpcGo, err := absolute()
+	dir, err := filepath.Abs(os.Getenv(variable))
 	require.NoError(t, err)
-	require.FileExists(t, filepath.Join(wasmcloud, example, "go.mod"), "%s names another folder", wasmcloudVariable)
-	require.FileExists(t, filepath.Join(wrpcGo, "nats", "client.go"), "%s names another folder", wrpcVariable)
-	return wasmcloud, wrpcGo
+	require.FileExists(t, filepath.Join(dir, filepath.FromSlash(file)), "%s names another folder", variable)
+	return dir
 }
 
 // built are the peers' programs.
@@ -94,7 +97,7 @@ func (b *built) build() error {
 	if err != nil {
 		return err
 	}
-	overlay, err := writeOverlay(filepath.Join(module, "lathclient", "main.go"))
+	overlay, err := writeOverlay("client", filepath.Join(module, "lathclient", "main.go"))
 	if err != nil {
 		return err
 	}
@@ -133,9 +136,9 @@ func writeModfile(ctx context.Context, module, wasmcloud, wrpcGo string) (string
 		"-replace", "go.wasmcloud.dev/provider="+filepath.Join(wasmcloud, "provider"), modfile)
 }
 
-// writeOverlay puts testdata/client to a path without writing there.
-func writeOverlay(at string) (string, error) {
-	ours, err := filepath.Abs(filepath.Join("testdata", "client", "main.go"))
+// writeOverlay puts a program of testdata to a path without writing there.
+func writeOverlay(program, at string) (string, error) {
+	ours, err := filepath.Abs(filepath.Join("testdata", program, "main.go"))
 	if err != nil {
 		return "", err
 	}
@@ -143,7 +146,7 @@ func writeOverlay(at string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	overlay := filepath.Join(scratch, "overlay.json")
+	overlay := filepath.Join(scratch, program+".json")
 	return overlay, os.WriteFile(overlay, text, 0o600)
 }
 
