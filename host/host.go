@@ -44,6 +44,9 @@ type Host struct {
 	caller  *wrpc.Caller
 	pulse   *beat.Beater
 
+	troubles chan trouble
+	lost     chan error // holds why a connection is gone for good
+
 	mu         sync.Mutex
 	stopping   bool
 	leaving    []ctl.Outcome // of the commands to stop
@@ -63,7 +66,8 @@ func New(cfg Config) (*Host, error) {
 	}
 	return &Host{cfg: cfg, log: cfg.Log.With(zap.String("host", cfg.Identity.ID)), ready: make(chan struct{}),
 		stop: make(chan time.Duration, 1), components: map[string]*running{}, providers: map[string]*runningProvider{},
-		starting: map[string]struct{}{}, unsure: newQuestions(), labels: labels{now: cfg.Labels}}, nil
+		starting: map[string]struct{}{}, unsure: newQuestions(),
+		troubles: make(chan trouble, maxTroubles), lost: make(chan error, 1), labels: labels{now: cfg.Labels}}, nil
 }
 
 // Ready is closed once the host answers on the lattice.
@@ -76,6 +80,7 @@ func (h *Host) Run(ctx context.Context) error {
 	h.started = time.Now()
 	h.base, h.abandon = context.WithCancel(context.WithoutCancel(ctx))
 	defer h.abandon()
+	defer h.hearConns()()
 	err := h.open(ctx)
 	if err == nil {
 		err = h.loadWant(ctx)
@@ -84,7 +89,8 @@ func (h *Host) Run(ctx context.Context) error {
 		return errors.Join(err, h.close())
 	}
 	server, err := ctl.NewServer(ctl.ServerConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice,
-		HostID: h.cfg.Identity.ID, Handler: (*control)(h), Ops: h.store, Log: h.log})
+		HostID: h.cfg.Identity.ID, Handler: (*control)(h), Ops: h.store,
+		OnTooLarge: func(subject string, err *lattice.TooLargeError) { h.tooLarge("answer to "+subject, err) }, Log: h.log})
 	if err == nil {
 		err = server.Start(ctx)
 	}
@@ -104,7 +110,7 @@ func (h *Host) Run(ctx context.Context) error {
 	h.log.Info("host is ready", zap.String("name", h.cfg.Identity.Name), zap.String("lattice", h.cfg.Lattice))
 	close(h.ready)
 
-	drain := h.serve(ctx)
+	drain, lost := h.serve(ctx)
 	h.log.Info("host is stopping", zap.Duration("drain", drain))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
@@ -113,12 +119,12 @@ func (h *Host) Run(ctx context.Context) error {
 	h.pulse.Close()
 	h.publish(event.HostStopped{Labels: h.labels.all()})
 	h.left(err)
-	for _, conn := range []*lattice.Conn{h.cfg.RPCConn, h.cfg.Conn} {
+	for _, conn := range h.conns() {
 		if conn.IsConnected() {
 			err = errors.Join(err, lattice.Flush(ctx, conn))
 		}
 	}
-	return errors.Join(err, h.close())
+	return errors.Join(lost, err, h.close())
 }
 
 // watch keeps up with the lattice until the function that it returns is called.
@@ -130,6 +136,10 @@ func (h *Host) watch(ctx context.Context) (end func()) {
 	watching.Go(func() { h.watchTargets(ctx) })
 	watching.Go(func() { h.watchEvents(ctx, h.heard) })
 	watching.Go(func() { h.keepWanted(ctx) })
+	watching.Go(func() { h.watchTroubles(ctx) })
+	for _, conn := range h.conns() {
+		watching.Go(func() { h.watchClosed(ctx, conn) })
+	}
 	return func() {
 		cancel()
 		watching.Wait()
@@ -145,7 +155,8 @@ func (h *Host) open(ctx context.Context) error {
 	if h.heard, err = event.Subscribe(ctx, h.cfg.Conn, h.cfg.Lattice, event.ComponentScaledName, event.ProviderStartedName); err != nil {
 		return err
 	}
-	if h.store, err = state.Open(ctx, h.cfg.Conn, h.cfg.Lattice, state.Options{Domain: h.cfg.JSDomain, Replicas: h.cfg.Replicas, Wait: h.cfg.StoreWait, Log: h.log}); err != nil {
+	if h.store, err = state.Open(ctx, h.cfg.Conn, h.cfg.Lattice, state.Options{Domain: h.cfg.JSDomain, Replicas: h.cfg.Replicas, Wait: h.cfg.StoreWait,
+		OnFull: h.storageFull, Log: h.log}); err != nil {
 		return err
 	}
 	if h.client, err = wrpc.NewClient(h.cfg.RPCConn, wrpc.ClientConfig{}); err != nil {
@@ -192,16 +203,19 @@ func (h *Host) close() error {
 }
 
 // serve publishes heartbeats until the host is to stop, and returns how long
-// it may drain.
-func (h *Host) serve(ctx context.Context) time.Duration {
+// it may drain, and what it has lost if that is why.
+func (h *Host) serve(ctx context.Context) (drain time.Duration, lost error) {
 	beat := time.NewTicker(h.cfg.Heartbeat)
 	defer beat.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return h.cfg.Drain
+			return h.cfg.Drain, nil
 		case d := <-h.stop:
-			return d
+			return d, nil
+		case err := <-h.lost:
+			h.log.Error("the host cannot go on", zap.Error(err))
+			return h.cfg.Drain, err
 		case <-beat.C:
 			h.publish(event.HostHeartbeat{Inventory: *h.inventory()})
 			h.unsure.add(h.router.Targets(true)...)
@@ -244,6 +258,10 @@ func (h *Host) guarded(command func() error) (err error) {
 
 func (h *Host) publish(data event.Data) {
 	if err := h.events.Publish(data); err != nil {
+		if large, is := errors.AsType[*lattice.TooLargeError](err); is {
+			h.tooLarge(large.What, large)
+			return
+		}
 		h.log.Warn("event not published", zap.String("event", data.EventName()), zap.Error(err))
 	}
 }

@@ -1,6 +1,9 @@
 package lattice
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The errors that callers tell apart with errors.Is, whatever package made
 // them. Each is wrapped with what was being done and to which thing.
@@ -24,3 +27,20 @@ var (
 	// ErrDisconnected: there is no connection to NATS; nothing was sent.
 	ErrDisconnected = errors.New("not connected to NATS")
 )
+
+// TooLargeError says that something is larger than NATS carries. Nothing was sent.
+// It matches ErrInvalid.
+type TooLargeError struct {
+	// What is too large, such as "event host_heartbeat".
+	What string
+	// Bytes is its size, and Limit that of the server, its max_payload.
+	Bytes, Limit int64
+}
+
+// Error implements error.
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%s has %d bytes, more than the %d that NATS carries (max_payload)", e.What, e.Bytes, e.Limit)
+}
+
+// Unwrap makes it match ErrInvalid.
+func (e *TooLargeError) Unwrap() error { return ErrInvalid }

@@ -53,6 +53,9 @@ type ServerConfig struct {
 	// Ops keeps the commands that have an id. Without it they are carried out as
 	// those without.
 	Ops OpStore
+	// OnTooLarge, if not nil, is told of answers that are larger than NATS carries,
+	// in whose place an error goes out. It must not block.
+	OnTooLarge func(subject string, err *lattice.TooLargeError)
 	// Log is told of panics and of answers that could not be sent; nil is silent.
 	Log *zap.Logger
 }
@@ -254,7 +257,11 @@ func (s *Server) reply(msg *nats.Msg, e Envelope) {
 	data, err := lattice.EncodeJSON(e)
 	if limit := s.cfg.Conn.MaxPayload(); err == nil && int64(len(data)) > limit {
 		// v1 would let NATS refuse it, and the client wait for nothing.
-		text := fmt.Sprintf("the answer has %d bytes, more than the %d that NATS carries (max_payload)", len(data), limit)
+		large := &lattice.TooLargeError{What: "the answer", Bytes: int64(len(data)), Limit: limit}
+		if s.cfg.OnTooLarge != nil {
+			s.cfg.OnTooLarge(msg.Subject, large)
+		}
+		text := large.Error()
 		if v, _, _ := s.lookup(msg.Subject); v.parts != "" {
 			text += "; get it in parts, by: " + v.parts
 		}

@@ -43,6 +43,9 @@ var kinds = map[string]kind{
 	ComponentCrashLoopName: {true, []string{"host_id", "component_id", "traps", "calls", "window_seconds", "cause"}, into[ComponentCrashLoop]},
 	ProviderCrashedName:    {true, []string{"host_id", "provider_id", "cause", "crashes", "restart_ms"}, into[ProviderCrashed]},
 	ProviderCrashLoopName:  {true, []string{"host_id", "provider_id", "cause", "crashes", "window_seconds", "restart_ms"}, into[ProviderCrashLoop]},
+	SlowConsumerName:       {true, []string{"host_id", "subject", "dropped", "count", "next"}, into[SlowConsumer]},
+	PayloadTooLargeName:    {true, []string{"host_id", "what", "bytes", "limit", "count", "next"}, into[PayloadTooLarge]},
+	StorageFullName:        {true, []string{"host_id", "server", "cause", "count", "next"}, into[StorageFull]},
 }
 
 // typeOf is the CloudEvents type of the events of a name.

@@ -70,8 +70,47 @@ type ProviderCrashLoop struct {
 	RestartMilliseconds uint64  `json:"restart_ms"`
 }
 
+// SlowConsumer tells that a host did not take messages as fast as they came, so
+// that some were dropped on it.
+type SlowConsumer struct {
+	HostID string `json:"host_id"`
+	// Subject is what was subscribed, and Dropped how many of its messages have been
+	// dropped, in all.
+	Subject string `json:"subject"`
+	Dropped uint64 `json:"dropped"`
+	// Count is for how often it happened since the event before this one.
+	Count uint64 `json:"count"`
+	// Next is what to do about it.
+	Next string `json:"next"`
+}
+
+// PayloadTooLarge tells that a host had something to say that is larger than NATS
+// carries, and did not say it.
+type PayloadTooLarge struct {
+	HostID string `json:"host_id"`
+	// What was not sent: an event, or the answer to a subject.
+	What  string `json:"what"`
+	Bytes int64  `json:"bytes"`
+	Limit int64  `json:"limit"`
+	Count uint64 `json:"count"`
+	Next  string `json:"next"`
+}
+
+// StorageFull tells that JetStream has no room for what a host was to store.
+type StorageFull struct {
+	HostID string `json:"host_id"`
+	// Server is the address of the one that said so.
+	Server string `json:"server"`
+	Cause  string `json:"cause"`
+	Count  uint64 `json:"count"`
+	Next   string `json:"next"`
+}
+
 // The names of Lath's own events.
 const (
+	SlowConsumerName       = "slow_consumer"
+	PayloadTooLargeName    = "payload_too_large"
+	StorageFullName        = "storage_full"
 	ComponentTrappedName   = "component_trapped"
 	ComponentCrashLoopName = "component_crash_loop"
 	ProviderCrashedName    = "provider_crashed"
@@ -89,3 +128,12 @@ func (ProviderCrashed) EventName() string { return ProviderCrashedName }
 
 // EventName implements Data.
 func (ProviderCrashLoop) EventName() string { return ProviderCrashLoopName }
+
+// EventName implements Data.
+func (SlowConsumer) EventName() string { return SlowConsumerName }
+
+// EventName implements Data.
+func (PayloadTooLarge) EventName() string { return PayloadTooLargeName }
+
+// EventName implements Data.
+func (StorageFull) EventName() string { return StorageFullName }

@@ -46,7 +46,7 @@ func NewPublisher(cfg PublisherConfig) (*Publisher, error) {
 
 // Publish tells an event. It returns when the event is on its way, not when
 // anyone has heard it; while disconnected it fails at once, and the event is
-// lost. An event that is larger than NATS carries is an error too.
+// lost. An event that is larger than NATS carries is a *lattice.TooLargeError.
 func (p *Publisher) Publish(data Data) error {
 	e := Event{ID: p.cfg.NewID(), Source: p.cfg.HostID, Time: p.cfg.Now(), Data: data}
 	body, err := e.Encode()
@@ -55,8 +55,7 @@ func (p *Publisher) Publish(data Data) error {
 	}
 	name := data.EventName()
 	if limit := p.cfg.Conn.MaxPayload(); int64(len(body)) > limit {
-		return fmt.Errorf("publish event %s: %w: it has %d bytes, more than the %d that NATS carries (max_payload)",
-			name, lattice.ErrInvalid, len(body), limit)
+		return fmt.Errorf("publish: %w", &lattice.TooLargeError{What: "event " + name, Bytes: int64(len(body)), Limit: limit})
 	}
 	if err := p.cfg.Conn.Publish(subjectOf(p.cfg.Lattice, name), body); err != nil {
 		return fmt.Errorf("publish event %s: %w", name, lattice.Disconnected(err))

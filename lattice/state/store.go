@@ -41,6 +41,9 @@ type Options struct {
 	// CheckEvery is how often the cache is compared with the bucket, in case that
 	// a change was lost.
 	CheckEvery time.Duration
+	// OnFull, if not nil, is told of writes for which JetStream has no room. It must
+	// not block.
+	OnFull func(err error)
 	// Log is told of malformed entries and of trouble with NATS; nil is silent.
 	Log *zap.Logger
 }
@@ -147,8 +150,12 @@ func (s *Store) explain(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: JetStream at %s does not answer: %w",
 			lattice.ErrTimeout, s.conn.ConnectedUrlRedacted(), err)
 	case isFull(err):
-		return fmt.Errorf("%w: JetStream at %s has no room left: free some on its disk, or raise its limits (max_file_store, or those of the account): %w",
+		err = fmt.Errorf("%w: JetStream at %s has no room left: free some on its disk, or raise its limits (max_file_store, or those of the account): %w",
 			lattice.ErrFull, s.conn.ConnectedUrlRedacted(), err)
+		if s.opts.OnFull != nil {
+			s.opts.OnFull(err)
+		}
+		return err
 	default:
 		return lattice.Disconnected(err)
 	}
