@@ -2,11 +2,9 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/lattice"
@@ -100,23 +98,23 @@ const (
 	nextLarge  = "raise max_payload of the NATS servers, up to 8 MiB, on leaf nodes and their hub alike"
 	nextFull   = "free room on the disk of the NATS server, or raise its limits: max_file_store, or those of the account"
 	nextDenied = "have the NATS user's permissions include the subject: examples/nats has what a host needs"
+	nextOther  = "see the log of the NATS server"
 	nextClosed = "start the host again; see the log of the NATS server for why it ended the connection"
 )
 
-// natsError takes what a connection says went wrong outside any call.
-func (h *Host) natsError(conn *nats.Conn, sub *nats.Subscription, err error) {
-	switch {
-	case errors.Is(err, nats.ErrSlowConsumer) && sub != nil:
-		dropped, _ := sub.Dropped() // it fails on a subscription that is gone: none are known then
-		host, subject := h.cfg.Identity.ID, sub.Subject
-		h.troubled(trouble{cause: "slow " + subject, err: fmt.Errorf("%s: %w: %d in all", subject, err, dropped), next: nextSlow,
+// natsTrouble takes what a connection says went wrong outside any call.
+func (h *Host) natsTrouble(t lattice.Trouble) {
+	host := h.cfg.Identity.ID
+	switch t.Kind {
+	case lattice.SlowConsumer:
+		h.troubled(trouble{cause: "slow " + t.Subject, err: fmt.Errorf("%s: %w: %d in all", t.Subject, t.Err, t.Dropped), next: nextSlow,
 			event: func(n uint64) event.Data {
-				return event.SlowConsumer{HostID: host, Subject: subject, Dropped: uint64(max(dropped, 0)), Count: n, Next: nextSlow}
+				return event.SlowConsumer{HostID: host, Subject: t.Subject, Dropped: t.Dropped, Count: n, Next: nextSlow}
 			}})
-	case errors.Is(err, nats.ErrPermissionViolation):
-		h.troubled(trouble{cause: err.Error(), err: err, next: nextDenied})
+	case lattice.Forbidden:
+		h.troubled(trouble{cause: t.Err.Error(), err: t.Err, next: nextDenied})
 	default:
-		h.troubled(trouble{cause: err.Error(), err: fmt.Errorf("connection to %s: %w", conn.ConnectedUrlRedacted(), err), next: "see the log of the NATS server"})
+		h.troubled(trouble{cause: t.Err.Error(), err: t.Err, next: nextOther})
 	}
 }
 
@@ -149,9 +147,7 @@ func (h *Host) conns() []*lattice.Conn {
 func (h *Host) hearConns() (end func()) {
 	var ends []func()
 	for _, conn := range h.conns() {
-		before := conn.ErrorHandler()
-		conn.SetErrorHandler(h.natsError)
-		ends = append(ends, func() { conn.SetErrorHandler(before) })
+		ends = append(ends, lattice.HearTroubles(conn, h.natsTrouble))
 	}
 	return func() {
 		for _, end := range ends {
@@ -160,25 +156,12 @@ func (h *Host) hearConns() (end func()) {
 	}
 }
 
-// errClosed ends a host whose connection will not come back: nats.go closes one
-// for good on errors that it does not know.
-var errClosed = errors.New("the connection to NATS was closed for good")
-
 // watchClosed tells when a connection has ended that was to last as long as the
 // host.
 func (h *Host) watchClosed(ctx context.Context, conn *lattice.Conn) {
-	closed := conn.StatusChanged(nats.CLOSED)
-	defer conn.RemoveStatusListener(closed)
-	if !conn.IsClosed() {
-		select {
-		case <-ctx.Done():
-			return
-		case <-closed:
-		}
-	}
-	err := errClosed
-	if last := conn.LastError(); last != nil {
-		err = fmt.Errorf("%w: %w", errClosed, last)
+	err := lattice.AwaitClosed(ctx, conn)
+	if err == nil {
+		return
 	}
 	select {
 	case h.lost <- fmt.Errorf("%w: %s", err, nextClosed):
