@@ -55,7 +55,7 @@ func (l *life) follow(ctx context.Context, conn *nats.Conn) {
 
 // request bounds one request to JetStream: its time, and the connection's life.
 func (s *Store) request(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, timeout := s.request(ctx)
+	ctx, timeout := context.WithTimeout(ctx, opTimeout)
 	ctx, cancel := context.WithCancelCause(ctx)
 	life := s.life.context()
 	stop := context.AfterFunc(life, func() { cancel(context.Cause(life)) })

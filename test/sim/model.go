@@ -42,9 +42,11 @@ func (r *register[T]) may(v T) bool {
 	return r.settled == v || slices.ContainsFunc(r.loose, func(l loose[T]) bool { return l.value == v })
 }
 
-// saw takes what was found for what is, where it may be.
+// saw takes what was found for what is, where it may be. What was there before may
+// still come back: it may have been found in the middle of a change.
 func (r *register[T]) saw(v T, now time.Time) {
-	if r.may(v) {
+	if r.may(v) && v != r.settled {
+		r.maybe(r.settled, now.Add(linger))
 		r.settled = v
 	}
 	r.sure(now) // forget the loose ones whose time is over
