@@ -44,7 +44,10 @@ func (l *life) follow(ctx context.Context, conn *nats.Conn) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-lost:
+		case _, ok := <-lost:
+			if !ok {
+				lost = nil // closed for good
+			}
 		}
 		l.mu.Lock()
 		l.end(errLost)
