@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -20,47 +20,20 @@ func (c *cli) getCmd() *cobra.Command {
 		Use: "get", Short: "Show what is in the lattice",
 		Example: "  lath get inventory\n  lath get links --output json",
 	})
-	cmd.AddCommand(c.getHostsCmd(), c.getInventoryCmd(), c.getWorkCmd("component"), c.getWorkCmd("provider"), c.getLinksCmd(), c.getStatsCmd(), c.getClaimsCmd(), c.getEventsCmd())
-	return cmd
-}
-
-// getter makes a verb that asks the lattice one thing and shows it.
-func getter[T any](c *cli, cmd *cobra.Command, most int,
-	ask func(ctx context.Context, s *session, args []string) ([]T, error), show func(w io.Writer, s *session, all []T)) *cobra.Command {
-	var f latticeFlags
-	f.add(cmd)
-	cmd.Args = nargs(0, most)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		s, err := f.open(cmd)
-		if err != nil {
-			return err
-		}
-		defer s.close()
-		all, err := ask(cmd.Context(), s, args)
-		if err != nil {
-			return err
-		}
-		if all == nil {
-			all = []T{} // an empty list is [], not null
-		}
-		return c.result(all, func(w io.Writer) { show(w, s, all) })
-	}
+	cmd.AddCommand(c.getHostsCmd(), c.getInventoryCmd(), c.getWorkCmd("component"), c.getWorkCmd("provider"), c.getLinksCmd(), c.getConfigsCmd(), c.getStatsCmd(), c.getClaimsCmd(),
+		c.getEventsCmd(), c.getOpsCmd())
 	return cmd
 }
 
 func (c *cli) getHostsCmd() *cobra.Command {
 	return getter(c, &cobra.Command{Use: "hosts", Short: "Show the hosts", Example: "  lath get hosts", Aliases: []string{"host"}}, 0,
 		func(ctx context.Context, s *session, _ []string) ([]ctl.Host, error) { return s.hosts(ctx) },
-		func(w io.Writer, s *session, hosts []ctl.Host) {
-			if len(hosts) == 0 {
-				fmt.Fprintln(w, s.errNoHost())
-				return
-			}
-			t := newTable(w, "NAME", "ID", "UPTIME", "VERSION", "LABELS")
+		func(s *session, hosts []ctl.Host) view {
+			v := view{header: []any{"NAME", "ID", "UPTIME", "VERSION", "LABELS"}, ticking: "UPTIME", none: s.errNoHost().Error()}
 			for _, h := range hosts {
-				t.AppendRow([]any{h.FriendlyName, h.ID, lattice.HumanDuration(time.Duration(h.UptimeSeconds) * time.Second), h.Version, labels(h.Labels)})
+				v.add(h.FriendlyName, h.ID, lattice.HumanDuration(time.Duration(h.UptimeSeconds)*time.Second), h.Version, labels(h.Labels))
 			}
-			t.Render()
+			return v
 		})
 }
 
@@ -87,32 +60,28 @@ func (c *cli) getInventoryCmd() *cobra.Command {
 			if err != nil {
 				return nil, err
 			}
-			inv, err := s.ctl.Inventory(ctx, h.ID)
+			inv, err := s.inventory(ctx, h.ID)
 			if err != nil {
 				return nil, err
 			}
-			return []lattice.Inventory{*inv}, nil
+			return []lattice.Inventory{inv.Inventory}, nil
 		}, showInventory)
 }
 
-func showInventory(w io.Writer, s *session, all []lattice.Inventory) {
-	if len(all) == 0 {
-		fmt.Fprintln(w, s.errNoHost())
-		return
-	}
-	t := newTable(w, "HOST", "KIND", "ID", "MAX", "REFERENCE")
+func showInventory(s *session, all []lattice.Inventory) view {
+	v := view{header: []any{"HOST", "KIND", "ID", "MAX", "REFERENCE"}, none: s.errNoHost().Error()}
 	for _, inv := range all {
 		for _, d := range inv.Components {
-			t.AppendRow([]any{inv.FriendlyName, "component", d.ID, d.MaxInstances, d.ImageRef})
+			v.add(inv.FriendlyName, "component", d.ID, d.MaxInstances, d.ImageRef)
 		}
 		for _, d := range inv.Providers {
-			t.AppendRow([]any{inv.FriendlyName, "provider", d.ID, "", d.ImageRef})
+			v.add(inv.FriendlyName, "provider", d.ID, "", d.ImageRef)
 		}
 		if len(inv.Components)+len(inv.Providers) == 0 {
-			t.AppendRow([]any{inv.FriendlyName, "(nothing)", "", "", ""})
+			v.add(inv.FriendlyName, "(nothing)", "", "", "")
 		}
 	}
-	t.Render()
+	return v
 }
 
 // work is a component or provider where it runs, in get's answer.
@@ -132,16 +101,13 @@ func (c *cli) getWorkCmd(kind string) *cobra.Command {
 			all, err := s.inventories(ctx)
 			return workOf(all, kind), err
 		},
-		func(w io.Writer, s *session, all []work) {
-			if len(all) == 0 {
-				fmt.Fprintf(w, "no %s runs in lattice %s: start one with: lath start %s REFERENCE\n", kind, s.lattice, kind)
-				return
-			}
-			t := newTable(w, "ID", "HOST", "REFERENCE")
+		func(s *session, all []work) view {
+			v := view{header: []any{"ID", "HOST", "REFERENCE"},
+				none: fmt.Sprintf("no %s runs in lattice %s: start one with: lath start %[1]s REFERENCE", kind, s.lattice)}
 			for _, x := range all {
-				t.AppendRow([]any{x.ID, x.HostName, x.Ref})
+				v.add(x.ID, x.HostName, x.Ref)
 			}
-			t.Render()
+			return v
 		})
 }
 
@@ -167,33 +133,47 @@ func (c *cli) getLinksCmd() *cobra.Command {
 		func(ctx context.Context, s *session, _ []string) ([]lattice.LinkStatus, error) {
 			return s.linkStatuses(ctx)
 		},
-		func(w io.Writer, s *session, all []lattice.LinkStatus) {
-			if len(all) == 0 {
-				fmt.Fprintf(w, "no links in lattice %s: set one with: lath link put SOURCE TARGET --interface NS:PKG/INTERFACE\n", s.lattice)
-				return
-			}
-			t := newTable(w, "SOURCE", "TARGET", "INTERFACES", "NAME", "STATE")
+		func(s *session, all []lattice.LinkStatus) view {
+			v := view{header: []any{"SOURCE", "TARGET", "INTERFACES", "NAME", "STATE"},
+				none: fmt.Sprintf("no links in lattice %s: set one with: lath link put SOURCE TARGET --interface NS:PKG/INTERFACE", s.lattice)}
 			for _, l := range all {
-				t.AppendRow([]any{l.SourceID, l.Target, l.Package() + "/" + strings.Join(l.Interfaces, ","), l.Name, stateText(l)})
+				v.add(l.SourceID, l.Target, l.Package()+"/"+strings.Join(l.Interfaces, ","), l.Name, stateText(l))
 			}
-			t.Render()
+			return v
 		})
 }
 
 func (c *cli) getClaimsCmd() *cobra.Command {
 	return getter(c, &cobra.Command{Use: "claims", Short: "Show what signed components and providers say of themselves", Example: "  lath get claims"}, 0,
 		func(ctx context.Context, s *session, _ []string) ([]map[string]string, error) {
-			all, err := s.ctl.Claims(ctx)
-			if err != nil {
-				return nil, s.noHost(err)
+			all, err := s.ctl.AllClaims(ctx)
+			if errors.Is(err, lattice.ErrNotFound) { // only hosts of v1
+				all, err = s.ctl.Claims(ctx)
 			}
-			return all, nil
+			return all, s.noHost(err)
 		},
-		func(w io.Writer, _ *session, all []map[string]string) {
-			t := newTable(w, "SUBJECT", "NAME", "VERSION", "REVISION", "ISSUER")
+		func(_ *session, all []map[string]string) view {
+			v := view{header: []any{"SUBJECT", "NAME", "VERSION", "REVISION", "ISSUER"}}
 			for _, claims := range all {
-				t.AppendRow([]any{claims["sub"], claims["name"], claims["version"], claims["rev"], claims["iss"]})
+				v.add(claims["sub"], claims["name"], claims["version"], claims["rev"], claims["iss"])
 			}
-			t.Render()
+			return v
+		})
+}
+
+func (c *cli) getConfigsCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Show the named configs", Aliases: []string{"configs"}, Example: "  lath get config",
+		Long: "Show the names of all configs, and how many settings each has. To see the settings of\none: lath config get NAME."}
+	return getter(c, cmd, 0,
+		func(ctx context.Context, s *session, _ []string) ([]ctl.ConfigSize, error) {
+			all, err := s.ctl.Configs(ctx)
+			return all, s.noHost(err)
+		},
+		func(s *session, all []ctl.ConfigSize) view {
+			v := view{header: []any{"NAME", "SETTINGS"}, none: fmt.Sprintf("no configs in lattice %s: store one with: lath config put NAME KEY=VALUE", s.lattice)}
+			for _, x := range all {
+				v.add(x.Name, x.Settings)
+			}
+			return v
 		})
 }

@@ -214,7 +214,9 @@ func (s *session) inventories(ctx context.Context) ([]lattice.Inventory, error) 
 	for i, h := range hosts {
 		g.Go(func() error {
 			// One that does not answer is left out, so the error says nothing.
-			answers[i], _ = s.ctl.Inventory(ctx, h.ID)
+			if inv, err := s.inventory(ctx, h.ID); err == nil {
+				answers[i] = &inv.Inventory
+			}
 			return ctx.Err()
 		})
 	}
@@ -228,6 +230,19 @@ func (s *session) inventories(ctx context.Context) ([]lattice.Inventory, error) 
 		}
 	}
 	return out, nil
+}
+
+// inventory asks a host what it runs, and one of v1 as far as it can tell.
+func (s *session) inventory(ctx context.Context, host string) (*ctl.Inventory, error) {
+	all, err := s.ctl.FullInventory(ctx, host)
+	if !errors.Is(err, lattice.ErrNotFound) {
+		return all, err
+	}
+	inv, err := s.ctl.Inventory(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	return &ctl.Inventory{Inventory: *inv}, nil
 }
 
 // choose picks the host for something new: the one that is named, or else the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -78,20 +77,17 @@ func (s *session) stats(ctx context.Context, component string) ([]lattice.HostSt
 	return out, nil
 }
 
-func showStats(w io.Writer, s *session, all []lattice.HostStats) {
-	t := newTable(w, "ID", "HOST", "CALLS", "RUNNING", "WAITING", "FAILED", "CPU", "MEMORY", "REUSE", "IDLE", "HITS", "RESET")
+func showStats(s *session, all []lattice.HostStats) view {
+	v := view{header: []any{"ID", "HOST", "CALLS", "RUNNING", "WAITING", "FAILED", "CPU", "MEMORY", "REUSE", "IDLE", "HITS", "RESET"},
+		none: fmt.Sprintf("no component runs in lattice %s: start one with: lath start component REFERENCE", s.lattice)}
 	for _, h := range all {
 		for i := range h.Components {
 			x := &h.Components[i]
-			t.AppendRow([]any{x.ID, h.FriendlyName, x.Calls, fmt.Sprintf("%d/%d", x.Running, x.MaxInstances), x.Waiting, failures(x.Errors),
-				rounded(time.Duration(x.CPUNanoseconds)), humanize.IBytes(x.MemoryPeak), reuse(&x.Pool), x.Pool.Idle, hitRate(&x.Pool), meanReset(&x.Pool)})
+			v.add(x.ID, h.FriendlyName, x.Calls, fmt.Sprintf("%d/%d", x.Running, x.MaxInstances), x.Waiting, failures(x.Errors),
+				rounded(time.Duration(x.CPUNanoseconds)), humanize.IBytes(x.MemoryPeak), reuse(&x.Pool), x.Pool.Idle, hitRate(&x.Pool), meanReset(&x.Pool))
 		}
 	}
-	if t.Length() == 0 {
-		fmt.Fprintf(w, "no component runs in lattice %s: start one with: lath start component REFERENCE\n", s.lattice)
-		return
-	}
-	t.Render()
+	return v
 }
 
 // failures writes how many calls failed, and of what.

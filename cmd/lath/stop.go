@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
-	"github.com/lathhost/lath/lattice/event"
 )
 
 // stopFlags are those of the stop verbs.
@@ -136,19 +134,9 @@ func runningOn(inv lattice.Inventory, kind string) []place {
 }
 
 func (c *cli) stopComponent(ctx context.Context, s *session, wait time.Duration, p place) error {
-	return c.await(ctx, s, wait, "stopping "+p.ID, func(ctx context.Context, s *session) error {
-		_, err := s.ctl.ScaleComponent(ctx, p.HostID, ctl.ScaleComponent{ComponentRef: p.Ref, ComponentID: p.ID})
+	return c.await(ctx, s, wait, "stopping "+p.ID, func(ctx context.Context, client *ctl.Client) error {
+		_, err := client.ScaleComponent(ctx, p.HostID, ctl.ScaleComponent{ComponentRef: p.Ref, ComponentID: p.ID})
 		return err
-	}, func(e event.Event) (bool, error) {
-		switch d := e.Data.(type) {
-		case event.ComponentScaled:
-			return d.HostID == p.HostID && d.ComponentID == p.ID && d.MaxInstances == 0, nil
-		case event.ComponentScaleFailed:
-			if d.HostID == p.HostID && d.ComponentID == p.ID && d.MaxInstances == 0 {
-				return true, errors.New(d.Error)
-			}
-		}
-		return false, nil
 	})
 }
 
@@ -177,11 +165,8 @@ func (c *cli) stopHostCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			err = c.await(cmd.Context(), s, f.wait, "stopping "+h.FriendlyName, func(ctx context.Context, s *session) error {
-				return s.ctl.StopHost(ctx, h.ID, f.wait)
-			}, func(e event.Event) (bool, error) {
-				_, is := e.Data.(event.HostStopped)
-				return is && e.Source == h.ID, nil
+			err = c.await(cmd.Context(), s, f.wait, "stopping "+h.FriendlyName, func(ctx context.Context, client *ctl.Client) error {
+				return client.StopHost(ctx, h.ID, f.wait)
 			})
 			if err != nil {
 				return fmt.Errorf("host %s: %w", h.FriendlyName, err)

@@ -33,6 +33,10 @@ func (c *Client) WithCommandID(id string) *Client {
 	return &named
 }
 
+// CommandID is the id that all commands of this client have; empty: each has its
+// own.
+func (c *Client) CommandID() string { return c.commandID }
+
 // Op asks a host of the lattice for a command and what became of it. The error
 // matches lattice.ErrNotFound if no host has accepted one of that id, or only hosts
 // that speak v1 alone, or if it ended more than ten minutes ago.
