@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,12 @@ func putRegistries(ctx context.Context, s *Server, r *request) (answer, error) {
 // PutRegistries tells all hosts that are there now how to log in to registries,
 // and does not wait for them.
 func (c *Client) PutRegistries(ctx context.Context, auths map[string]RegistryAuth) error {
-	body, err := lattice.EncodeJSON(auths)
+	typed := make(map[string]RegistryAuth, len(auths))
+	for addr, auth := range auths {
+		auth.Type = cmp.Or(auth.Type, "oci") // v1 always writes it
+		typed[addr] = auth
+	}
+	body, err := lattice.EncodeJSON(typed)
 	if err == nil {
 		err = errors.Join(c.cfg.Conn.Publish(c.subjects.Verb(lattice.KindRegistry, "put"), body), lattice.Flush(ctx, c.cfg.Conn))
 	}

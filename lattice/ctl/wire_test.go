@@ -10,6 +10,7 @@ import (
 
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
+	v1 "github.com/lathhost/lath/test/v1"
 )
 
 // TestWire plays v1 requests, byte for byte, against a server, and compares the
@@ -185,7 +186,7 @@ func TestClientWire(t *testing.T) {
 			require.Len(t, claims, 1)
 			return err
 		}},
-		{"registry.put", `{"r:5000":{"username":"u","password":"p"}}`, func() error {
+		{"registry.put", `{"r:5000":{"username":"u","password":"p","registryType":"oci"}}`, func() error {
 			return client.PutRegistries(ctx, map[string]ctl.RegistryAuth{"r:5000": {Username: "u", Password: "p"}})
 		}},
 	} {
@@ -194,6 +195,10 @@ func TestClientWire(t *testing.T) {
 		in := strings.NewReplacer("HOST", host.id)
 		require.Equal(t, "wasmbus.ctl.v1.default."+in.Replace(tc.subject), msg.Subject)
 		require.Equal(t, in.Replace(tc.body), string(msg.Data))
+		if tc.body != "" {
+			kindAndVerb := strings.Join(strings.SplitN(tc.subject, ".", 3)[:2], ".")
+			require.NoError(t, v1.Request(kindAndVerb, msg.Data))
+		}
 	}
 }
 

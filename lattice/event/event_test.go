@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/event"
 	"github.com/lathhost/lath/lattice/natsserver"
+	v1 "github.com/lathhost/lath/test/v1"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -159,6 +161,20 @@ func TestGolden(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(got), string(again), "decoding loses nothing")
 	}
+}
+
+// What v1 has an event for is told as v1 tells it, and each of its events is told.
+func TestAsV1(t *testing.T) {
+	t.Parallel()
+	told := map[string]bool{}
+	for _, tc := range golden {
+		name := tc.data.EventName()
+		got, err := newEvent(tc.data).Encode()
+		require.NoError(t, err)
+		require.NoError(t, v1.Event("default", lattice.EventSubject("default", name), got))
+		told[name] = true
+	}
+	require.ElementsMatch(t, v1.EventNames(), slices.Collect(maps.Keys(told)))
 }
 
 // The decoder is as strict as wadm's: without a mandatory field, or with null in

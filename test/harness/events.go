@@ -10,11 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lathhost/lath/lattice"
+	v1 "github.com/lathhost/lath/test/v1"
 )
 
 // Event is an event as it was on the wire.
 type Event struct {
 	Subject         string
+	raw             []byte
 	SpecVersion     string          `json:"specversion"`
 	ID              string          `json:"id"`
 	Type            string          `json:"type"`
@@ -44,7 +46,7 @@ func (l *Lattice) Events() *Events {
 }
 
 func (e *Events) add(m *nats.Msg) {
-	ev := Event{Subject: m.Subject}
+	ev := Event{Subject: m.Subject, raw: m.Data}
 	if err := json.Unmarshal(m.Data, &ev); err != nil {
 		ev.Type = "not JSON: " + string(m.Data)
 	}
@@ -53,7 +55,8 @@ func (e *Events) add(m *nats.Msg) {
 	e.list = append(e.list, ev)
 }
 
-// Next returns the event after the last one that it returned, waiting for it.
+// Next returns the event after the last one that it returned, waiting for it. It
+// must be one that v1 could have told.
 func (e *Events) Next() Event {
 	e.l.T.Helper()
 	e.l.Eventually("an event", func() bool {
@@ -64,5 +67,7 @@ func (e *Events) Next() Event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.seen++
-	return e.list[e.seen-1]
+	ev := e.list[e.seen-1]
+	require.NoError(e.l.T, v1.Event(Name, ev.Subject, ev.raw))
+	return ev
 }

@@ -93,7 +93,7 @@ func TestEventsThatLie(t *testing.T) {
 	lies := []event.Data{
 		event.HostStopped{},
 		event.HostHeartbeat{Inventory: lattice.Inventory{HostID: b.ID, FriendlyName: "b", Version: "0.0.0"}}, // it runs nothing
-		event.HostStarted{FriendlyName: "b"},
+		event.HostStarted{FriendlyName: "b", Version: "0.0.0"},
 		event.ComponentScaled{HostID: b.ID, ComponentID: "callee"},
 		event.ComponentScaled{HostID: "NNOBODY", ComponentID: "callee", MaxInstances: 1},
 		event.ComponentScaleFailed{HostID: b.ID, ComponentID: "callee", Error: "no"},
