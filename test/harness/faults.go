@@ -1,11 +1,14 @@
 package harness
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/lathhost/lath/host"
+	"github.com/lathhost/lath/lattice"
 )
 
 // Distant is Host with a [Wire] of the host's own, which a test may pause and cut.
@@ -20,7 +23,8 @@ func (l *Lattice) Distant(edit func(*host.Config)) *Node {
 }
 
 // Kill ends a distant host as a power cut does: its connections break, and it
-// tells nobody. What it held is released, which nobody else can see.
+// tells nobody. What it held is released, which nobody else can see. It returns when
+// NATS knows, so that nothing is sent to the dead any more.
 func (n *Node) Kill() {
 	n.l.T.Helper()
 	n.Wire.Cut()
@@ -36,6 +40,12 @@ func (n *Node) Kill() {
 		n.done = nil
 		n.l.T.Fatal("host does not end")
 	}
+	n.l.Eventually("NATS has seen that it is gone", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		_, err := n.l.Control.Inventory(ctx, n.ID)
+		return errors.Is(err, lattice.ErrNotFound)
+	})
 }
 
 // Restart starts a host that was killed or has stopped again, with the same

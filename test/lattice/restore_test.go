@@ -2,7 +2,9 @@ package lattice_test
 
 import (
 	"context"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/test/harness"
 )
 
@@ -76,4 +79,90 @@ func TestRestore(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, after.Components, 1)
 	require.Empty(t, after.Providers, "nothing is started again unless asked for")
+}
+
+// What cannot be started again when the host comes back is tried again, until it
+// runs or a command takes it away.
+func TestRestoreTriesAgain(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	l.Host(nil) // somebody has to answer while the other one is away
+	n := l.Distant(func(c *host.Config) { c.Restore = true })
+	ctx := t.Context()
+	for _, id := range []string{"again", "never"} {
+		require.NoError(t, l.Control.PutConfig(ctx, id, map[string]string{"a": "b"}))
+		require.NoError(t, n.Scale(ctl.ScaleComponent{ComponentID: id, ComponentRef: l.Image("chain"), MaxInstances: 2, Config: []string{id}}))
+	}
+	n.Kill()
+	for _, id := range []string{"again", "never"} {
+		require.NoError(t, l.Control.DeleteConfig(ctx, id))
+	}
+	n = n.Restart()
+	_, err := l.Control.ScaleComponent(ctx, n.ID, ctl.ScaleComponent{ComponentID: "never", ComponentRef: l.Image("chain")})
+	require.NoError(t, err)
+	for _, id := range []string{"never", "again"} {
+		require.NoError(t, l.Control.PutConfig(ctx, id, map[string]string{"a": "b"}))
+	}
+	runs := func() []string {
+		inv, err := l.Control.Inventory(ctx, n.ID)
+		require.NoError(t, err)
+		var ids []string
+		for _, c := range inv.Components {
+			ids = append(ids, c.ID)
+		}
+		return ids
+	}
+	l.Eventually("what is wanted runs, and nothing else", func() bool { return slices.Equal(runs(), []string{"again"}) })
+}
+
+// A command that stops a component has taken effect when calls that did not end in
+// time were cut off: it is told so, and the component stays away.
+func TestRestoreLeavesWhatWasCutOff(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	n := l.Distant(func(c *host.Config) { c.Restore, c.Drain = true, 100*time.Millisecond })
+	require.NoError(t, n.Start("c", "chain", 1))
+	ended := make(chan error, 1)
+	go func() {
+		_, err := l.Call(context.Background(), n, "c", "example:chain/step.run(0, spin)")
+		ended <- err
+	}()
+	l.Eventually("it spins", func() bool { return n.Runtime.MemoryInUse() > 0 })
+	require.NoError(t, n.Scale(ctl.ScaleComponent{ComponentID: "c", ComponentRef: l.Image("chain")}))
+	require.ErrorIs(t, <-ended, wrpc.ErrLost)
+	n.Kill()
+	n = n.Restart()
+	inv, err := l.Control.Inventory(t.Context(), n.ID)
+	require.NoError(t, err)
+	require.Empty(t, inv.Components)
+}
+
+// Commands for one provider do not meet: one that is being started cannot be
+// stopped yet, and one that was stopped is not wanted.
+func TestRestoreOfProviders(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	begun, goOn := make(chan struct{}, 2), make(chan struct{})
+	n := l.Distant(func(c *host.Config) {
+		c.Restore = true
+		c.Builtins = []provider.Builtin{{Name: "slow", Start: func(context.Context, provider.Config) (*provider.Capabilities, error) {
+			begun <- struct{}{}
+			<-goOn
+			return &provider.Capabilities{}, nil
+		}}}
+	})
+	ctx := t.Context()
+	started := make(chan error, 1)
+	go func() { started <- n.StartProvider("p", "slow") }()
+	<-begun
+	require.ErrorContains(t, l.Control.StopProvider(ctx, n.ID, "p"), "try again in a moment")
+	close(goOn)
+	require.NoError(t, <-started)
+	require.NoError(t, l.Control.StopProvider(ctx, n.ID, "p"))
+	n.Kill()
+	n = n.Restart()
+	inv, err := l.Control.Inventory(ctx, n.ID)
+	require.NoError(t, err)
+	require.Empty(t, inv.Providers)
+	require.Empty(t, begun, "it was not even tried")
 }
