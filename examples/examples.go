@@ -8,6 +8,7 @@
 //   - divide traps in its arithmetic, and tells the lines of its sources.
 //   - fetch is a program: it prints what an HTTP server answers.
 //   - greeter greets by the count that counter keeps, and logs what it does.
+//   - http-hello answers HTTP requests: it greets, echoes, and tells events.
 //   - notes keeps texts in a directory that the operator of its host grants.
 //   - types exports every value type, a resource, and functions that fail in
 //     every way. types-utf16 and types-latin1 are the same with other string
@@ -24,7 +25,7 @@ import (
 	"path"
 )
 
-//go:embed cat chain counter divide fetch greeter notes types
+//go:embed cat chain counter divide fetch greeter http-hello notes types
 var files embed.FS
 
 // Component returns a built component by its name: "counter", "types-utf16".

@@ -343,12 +343,14 @@ func (d *deployed) closeContract() error {
 	return d.contract.Close()
 }
 
-// stopAll stops all components, together, and then all providers. First the
-// components take no more calls from outside, and only then none from each
-// other, so that a call that runs still finds what it needs.
+// stopAll stops all components, together, and then all providers. First nothing
+// more comes in by providers, then the components take no more calls from outside,
+// and only then none from each other, so that a call that runs still finds what it
+// needs.
 func (h *Host) stopAll(ctx context.Context) error {
 	list := h.listComponents()
 	errs := []error{
+		h.drainCallers(ctx),
 		together(list, func(d *deployed) error { return errors.Join(d.closeContract(), h.quiesce(ctx, d.Quiesce)) }),
 		together(list, func(d *deployed) error { return d.retire(ctx) }),
 	}

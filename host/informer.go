@@ -22,7 +22,7 @@ type informer struct {
 // newInformer tells a provider its links, if it wants them, and goes on with what
 // changes; values are what it was started with. Nil: it wants nothing.
 func (h *Host) newInformer(p *runningProvider, values map[string]string) *informer {
-	if p.caps.Configure == nil && p.caps.Relink == nil {
+	if p.caps.Configure == nil && p.caps.Relink == nil && p.caps.Caller == nil {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -38,6 +38,7 @@ func (h *Host) newInformer(p *runningProvider, values map[string]string) *inform
 				return
 			case <-i.wake:
 			}
+			h.tellCaller(p)
 			if now := p.settings.values(); p.caps.Configure != nil && !maps.Equal(now, values) {
 				values = now
 				p.caps.Configure(ctx, maps.Clone(now))

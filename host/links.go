@@ -73,6 +73,7 @@ func (h *Host) refreshLinks() {
 	h.links = h.store.Links()
 	h.router.SetLinks(h.links)
 	h.unsure.add(h.router.Targets(false)...)
+	h.tellCallers()
 }
 
 // Links returns the links that calls on this host follow now. A link that was

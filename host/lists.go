@@ -29,6 +29,9 @@ func (h *Host) linkStates(ctx context.Context, links []lattice.Link) ([]lattice.
 	list := make([]lattice.LinkStatus, len(links))
 	for i, l := range links {
 		list[i] = link.Check(l, worlds[l.SourceID], worlds[l.Target])
+		if err := h.linkFailure(l); err != nil && list[i].State != lattice.LinkRefused {
+			list[i].State, list[i].Reason = lattice.LinkFailed, err.Error()
+		}
 	}
 	return list, nil
 }

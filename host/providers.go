@@ -34,6 +34,7 @@ type runningProvider struct {
 	serving  *wrpc.Serving
 	contract *ctl.ContractServer
 	inform   *informer
+	follows  follows
 }
 
 func (p *runningProvider) describe() lattice.ProviderDescription {
@@ -76,7 +77,7 @@ func (h *Host) start(ctx context.Context, req *ctl.StartProvider) error {
 	p := &runningProvider{id: req.ProviderID, ref: req.ProviderRef, annotations: req.Annotations}
 	var err error
 	if p.settings, err = h.newSettings(ctx, req.Config); err == nil {
-		if strings.HasPrefix(p.ref, provider.Scheme) {
+		if _, builtin := provider.BuiltinName(p.ref); builtin {
 			err = h.startBuiltin(ctx, p)
 		} else {
 			err = h.startProcess(ctx, p)
@@ -95,6 +96,7 @@ func (h *Host) start(ctx context.Context, req *ctl.StartProvider) error {
 	h.mu.Unlock()
 	p.changed() // since it was told, before it was known here
 	h.router.Changed()
+	h.tellCaller(p)
 	h.reportLinks(p.id)
 	return nil
 }
@@ -118,7 +120,7 @@ func (h *Host) startBuiltin(ctx context.Context, p *runningProvider) error {
 
 // providerConfig is what a built-in provider is started with.
 func (h *Host) providerConfig(id string, values map[string]string) provider.Config {
-	cfg := provider.Config{ID: id, Values: values, Conn: h.cfg.Conn, JSDomain: h.cfg.JSDomain, Log: h.log.With(zap.String("provider", id))}
+	cfg := provider.Config{ID: id, Values: values, Conn: h.cfg.Conn, JSDomain: h.cfg.JSDomain, ReadFile: h.readGranted(id), Log: h.log.With(zap.String("provider", id))}
 	if h.cfg.ProviderDir != "" {
 		cfg.Dir = filepath.Join(h.cfg.ProviderDir, id)
 	}
@@ -170,7 +172,7 @@ func (h *Host) unclaimProvider(id string) {
 
 // builtin finds the kind of provider that a reference names.
 func (h *Host) builtin(ref string) (*provider.Builtin, error) {
-	name, ok := strings.CutPrefix(ref, provider.Scheme)
+	name, ok := provider.BuiltinName(ref)
 	if !ok {
 		return nil, fmt.Errorf("%s: %w: not a built-in one (%sNAME)", ref, lattice.ErrInvalid, provider.Scheme)
 	}
@@ -234,6 +236,9 @@ func (h *Host) endProvider(ctx context.Context, p *runningProvider) error {
 	}
 	if p.contract != nil {
 		errs = append(errs, p.contract.Close())
+	}
+	if p.caps != nil && p.caps.Caller != nil {
+		errs = append(errs, p.caps.Caller.Drain(ctx))
 	}
 	if p.serving != nil {
 		errs = append(errs, h.quiesce(ctx, p.serving.Drain))

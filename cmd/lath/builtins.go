@@ -19,6 +19,7 @@ import (
 // the host meet.
 func builtins() []provider.Builtin {
 	return []provider.Builtin{
+		{Name: "http-server", Start: startHTTPServer},
 		{Name: "keyvalue-memory", Start: startKeyvalueMemory},
 		{Name: "keyvalue-file", Start: startKeyvalueFile},
 		{Name: "keyvalue-nats", Start: startKeyvalueNATS},

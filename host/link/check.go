@@ -18,6 +18,13 @@ var twins = map[string]string{
 	"wasi:keyvalue/batch":   "wrpc:keyvalue/batch@0.2.0-draft",
 }
 
+// adapted are the interfaces with resources that a host serves for the components
+// that export them, by their names without version: to callers, they are the
+// resource-free interface that travels.
+var adapted = map[string]string{
+	"wasi:http/incoming-handler": "wrpc:http/incoming-handler@0.1.0",
+}
+
 // Check holds a link against what its ends are. Either world may be nil, where
 // that end is not known: the link is pending then, unless the other end alone
 // shows that it cannot be satisfied.
@@ -44,27 +51,30 @@ func Check(l lattice.Link, source, target *wit.World) lattice.LinkStatus {
 
 func checkInterface(l lattice.Link, name string, source, target *wit.World) error {
 	key := l.Interface(name)
+	if twin, ok := adapted[key]; ok {
+		return checkAdapted(l, key, twin, source, target)
+	}
 	var imported, exported *wit.Interface
 	if source != nil {
 		if imported = byName(source.Imports, key); imported == nil {
 			return fmt.Errorf("component %q does not import %s; it imports %s", l.SourceID, key, names(source.Imports))
 		}
 	}
-	twin, adapted := twins[key]
-	if imported != nil && !adapted && imported.HasResources() {
+	twin, hasTwin := twins[key]
+	if imported != nil && !hasTwin && imported.HasResources() {
 		return fmt.Errorf("%s carries resources (%s), which cannot cross a link", imported.Name, resources(imported))
 	}
 	if target == nil {
 		return nil
 	}
 	want := key
-	if adapted {
+	if hasTwin {
 		want = twin
 	}
 	if exported = byName(target.Exports, want); exported == nil {
 		return fmt.Errorf("target %q does not export %s; it exports %s", l.Target, want, names(target.Exports))
 	}
-	if imported == nil || adapted {
+	if imported == nil || hasTwin {
 		return nil
 	}
 	for _, f := range imported.Funcs {
@@ -75,6 +85,18 @@ func checkInterface(l lattice.Link, name string, source, target *wit.World) erro
 		if !wit.EqualFunc(f, e) {
 			return fmt.Errorf("%s.%s: component %q wants %s, target %q has %s", key, f.Name, l.SourceID, signature(f), l.Target, signature(e))
 		}
+	}
+	return nil
+}
+
+// checkAdapted is checkInterface for what hosts adapt at the target. Either name
+// is good at either end.
+func checkAdapted(l lattice.Link, key, twin string, source, target *wit.World) error {
+	if source != nil && byName(source.Imports, key) == nil && byName(source.Imports, twin) == nil {
+		return fmt.Errorf("%q does not call %s; it imports %s", l.SourceID, key, names(source.Imports))
+	}
+	if target != nil && byName(target.Exports, key) == nil && byName(target.Exports, twin) == nil {
+		return fmt.Errorf("target %q does not export %s; it exports %s", l.Target, key, names(target.Exports))
 	}
 	return nil
 }

@@ -19,6 +19,19 @@ import (
 // Scheme is the reference scheme of built-in providers: "lath+builtin://NAME".
 const Scheme = "lath+builtin://"
 
+// V1Scheme is how v1 writes it: its own are http-client, http-server and
+// messaging-nats.
+const V1Scheme = "wasmcloud+builtin://"
+
+// BuiltinName returns the name of the built-in provider that a reference is of, in
+// Lath's scheme or in v1's.
+func BuiltinName(ref string) (name string, ok bool) {
+	if name, ok = strings.CutPrefix(ref, Scheme); ok {
+		return name, true
+	}
+	return strings.CutPrefix(ref, V1Scheme)
+}
+
 // Capabilities are the contracts that a provider carries out; those it does
 // not are nil. Each must be safe for concurrent use.
 //
@@ -35,6 +48,8 @@ type Capabilities struct {
 	// Relink, if set, is told all links that start or end at the provider, with
 	// their configuration: when it has started, and after each change.
 	Relink func(ctx context.Context, links []wire.LinkDefinition)
+	// Caller is set for a provider that calls what its links lead to.
+	Caller Caller
 	// Close, if set, releases what the provider holds, once, after its last
 	// call has ended.
 	Close func() error
@@ -61,7 +76,10 @@ type Config struct {
 	// Dir is where the provider may keep files, and nobody else does; it may not be
 	// there yet. Empty: the host has no place for them.
 	Dir string
-	Log *zap.Logger
+	// ReadFile reads a file that the host's operator grants the provider, by the
+	// name that the grant gives it: see grant.Grant.
+	ReadFile func(name string) ([]byte, error)
+	Log      *zap.Logger
 }
 
 // Interfaces returns the contracts that are carried out.
@@ -94,9 +112,15 @@ func (c *Capabilities) Exports() ([]wrpc.Export, error) {
 	return reg.Exports(), errors.Join(errs...)
 }
 
-// World returns the contracts as the exports of a world.
+// World returns the contracts as the exports of a world, and what the provider
+// calls as its imports.
 func (c *Capabilities) World() *wit.World {
 	w := &wit.World{Name: "provider"}
+	if c.Caller != nil {
+		for _, i := range c.Caller.Imports() {
+			w.Imports = append(w.Imports, wit.Extern{Name: i.Name, Interface: i})
+		}
+	}
 	for _, i := range c.Interfaces() {
 		w.Exports = append(w.Exports, wit.Extern{Name: i.Name, Interface: i})
 	}

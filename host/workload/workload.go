@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/wasi/serve"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/beat"
 	"github.com/lathhost/lath/lattice/wrpc"
@@ -70,6 +71,8 @@ type Workload struct {
 	base context.Context //nolint:containedctx // ended by Stop, not by a caller
 	cut  context.CancelFunc
 
+	web, webOverNATS *serve.Handler // nil: it does not answer HTTP
+
 	mu          sync.Mutex
 	max         uint32
 	annotations map[string]string
@@ -79,7 +82,10 @@ type Workload struct {
 // Start serves a component's exports on the lattice.
 func Start(ctx context.Context, cfg Config) (*Workload, error) {
 	w := newWorkload(cfg)
-	var err error
+	err := w.serveHTTP()
+	if err != nil {
+		return nil, fmt.Errorf("serve component %q: %w", cfg.ID, err)
+	}
 	if w.serving, err = cfg.Server.Serve(ctx, w.exports()...); err != nil {
 		return nil, fmt.Errorf("serve component %q: %w", cfg.ID, err)
 	}
@@ -113,6 +119,10 @@ func (w *Workload) exports() []wrpc.Export {
 	var list []wrpc.Export
 	skipped := map[string]bool{}
 	for _, e := range w.cfg.Template.Exports() {
+		if w.webOverNATS != nil && wit.Track(e.Interface) == wit.Track(serve.Interface) {
+			list = append(list, w.webExport())
+			continue
+		}
 		if e.Type.HasHandles() {
 			if !skipped[e.Interface] {
 				w.cfg.Log.Warn("not served: resources cannot cross a link", zap.String("interface", e.Interface), zap.String("function", e.Type.Name))
@@ -186,22 +196,39 @@ func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, ifac
 
 // run makes a call on an instance, counts what it took, and makes of its error
 // what the caller may know.
-func (w *Workload) run(ctx context.Context, e *component.Export, call, release func(*component.Instance) error) (err error) {
-	defer func() { w.meter.ended(err) }()
-	i, err := w.cfg.Template.Take(ctx)
-	if errors.Is(err, component.ErrNoMemory) {
-		return &wrpc.Error{Code: wrpc.Busy, Detail: fmt.Sprintf("component %q: %v", w.cfg.ID, component.ErrNoMemory), Err: err}
-	}
+func (w *Workload) run(ctx context.Context, e *component.Export, call, release func(*component.Instance) error) error {
+	i, before, err := w.take(ctx, e)
 	if err != nil {
-		return w.outcome(ctx, e, err)
+		return err
 	}
-	before := uint64(0)
-	if w.cfg.Pool.Reuse == component.Sticky {
-		before = i.Usage().Ticks // of calls before this one
-	}
-	err = w.outcome(ctx, e, call(i))
-	w.meter.used(i.Usage(), before)
+	err = w.called(ctx, e, i, before, call(i))
 	return errors.Join(err, release(i))
+}
+
+// take takes an instance, and returns the ticks that it spent in calls before.
+func (w *Workload) take(ctx context.Context, e *component.Export) (i *component.Instance, before uint64, err error) {
+	if i, err = w.cfg.Template.Take(ctx); err != nil {
+		if errors.Is(err, component.ErrNoMemory) {
+			err = &wrpc.Error{Code: wrpc.Busy, Detail: fmt.Sprintf("component %q: %v", w.cfg.ID, component.ErrNoMemory), Err: err}
+		} else {
+			err = w.outcome(ctx, e, err)
+		}
+		w.meter.ended(err)
+		return nil, 0, err
+	}
+	if w.cfg.Pool.Reuse == component.Sticky {
+		before = i.Usage().Ticks
+	}
+	return i, before, nil
+}
+
+// called counts what a call took of its instance, and returns what of its error
+// the caller may know.
+func (w *Workload) called(ctx context.Context, e *component.Export, i *component.Instance, before uint64, err error) error {
+	err = w.outcome(ctx, e, err)
+	w.meter.used(i.Usage(), before)
+	w.meter.ended(err)
+	return err
 }
 
 // Scale changes how many calls may run at a time, at least 1.

@@ -177,7 +177,7 @@ func (s *session) reader(p Path) (*Reader, error) {
 	if q == nil {
 		return nil, ErrNoPath
 	}
-	return &Reader{s: s, q: q, path: p.String()}, nil
+	return &Reader{s: s, q: q, path: p.String(), closed: make(chan struct{})}, nil
 }
 
 // endHeader returns the headers of the message that ends an outgoing channel.

@@ -20,10 +20,26 @@ type Reader struct {
 	q       *queue
 	path    string
 	granted uint64 // what the peer was told
+
+	closing sync.Once
+	closed  chan struct{}
+}
+
+// Close ends a Read that is under way, and those to come, with [ErrClosed]. It
+// may be called by any goroutine, and again. The call goes on; what the peer still
+// sends stays unread, at most a window of it.
+func (r *Reader) Close() error {
+	r.closing.Do(func() { close(r.closed) })
+	return nil
 }
 
 // Read waits for bytes and moves at least one to p.
 func (r *Reader) Read(p []byte) (int, error) {
+	select {
+	case <-r.closed:
+		return 0, ErrClosed
+	default:
+	}
 	for {
 		n, total, ready, err := r.q.pop(p)
 		if n > 0 {
@@ -34,6 +50,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 		}
 		select {
 		case <-r.q.wake:
+		case <-r.closed:
+			return 0, ErrClosed
 		case <-r.s.failed:
 			// What arrived before the failure comes first.
 			if n, _, ready, err := r.q.pop(p); ready {

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	goio "io"
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wasi/http"
@@ -35,14 +33,10 @@ type Call struct {
 	body   *incoming
 	answer chan answer // holds one
 	began  bool        // the response has; of ServeHTTP's goroutine
+	bytes  *RequestBody
 
-	mu      sync.Mutex
-	reading bool
-	idle    *sync.Cond // not reading
-	gone    bool       // ServeHTTP has ended
-	stopped bool       // nobody wants the body any more
-	ended   bool       // the body was read to its end
-	cut     bool       // a read was broken off: the connection is out of step
+	mu   sync.Mutex
+	gone bool // ServeHTTP has ended
 }
 
 // answer is what the guest gave: a response or an error.
@@ -54,14 +48,10 @@ type answer struct {
 // NewCall makes a call of what a server's handler got. Nothing is read before
 // the guest asks.
 func NewCall(w http.ResponseWriter, r *http.Request) *Call {
-	c := &Call{w: w, r: r, answer: make(chan answer, 1)}
-	c.idle = sync.NewCond(&c.mu)
+	c := &Call{w: w, r: r, answer: make(chan answer, 1), bytes: NewRequestBody(w, r)}
 	c.body = &incoming{
-		r: callBody{c}, failed: requestCode, trailers: func() http.Header { return r.Trailer }, stop: c.stop,
+		r: c.bytes, failed: requestCode, trailers: func() http.Header { return r.Trailer }, stop: func() { _ = c.bytes.Close() },
 	}
-	// Else the server would read the whole body before the first byte of a
-	// response. HTTP/2 needs no such thing and says so.
-	_ = http.NewResponseController(w).EnableFullDuplex()
 	return c
 }
 
@@ -81,58 +71,6 @@ func requestCode(err error) error {
 		return code(contract.ErrorCodeConnectionTerminated)
 	}
 	return c
-}
-
-// callBody reads the request's body, while there is one.
-type callBody struct{ *Call }
-
-// Read implements [goio.Reader].
-func (b callBody) Read(p []byte) (int, error) {
-	c := b.Call
-	c.mu.Lock()
-	if c.stopped {
-		c.mu.Unlock()
-		return 0, http.ErrBodyReadAfterClose
-	}
-	c.reading = true
-	c.mu.Unlock()
-	n, err := c.r.Body.Read(p)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.reading = false
-	c.ended = c.ended || errors.Is(err, goio.EOF)
-	c.idle.Broadcast()
-	return n, err
-}
-
-// patience is how long a read of the request's body that nobody wants may still
-// take before it is broken off, at the price of the connection.
-const patience = 100 * time.Millisecond
-
-// stop ends a read that is under way, and fails those that have yet to begin.
-func (c *Call) stop() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.stopped = true
-	if !c.reading {
-		return
-	}
-	if c.r.ProtoMajor >= 2 {
-		_ = c.r.Body.Close() // one stream's alone
-	}
-	defer time.AfterFunc(patience, c.breakOff).Stop()
-	for c.reading {
-		c.idle.Wait()
-	}
-}
-
-func (c *Call) breakOff() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.reading {
-		c.cut = true
-		_ = http.NewResponseController(c.w).SetReadDeadline(time.Unix(1, 0)) // else the client's next bytes end the read
-	}
 }
 
 // Answer waits for the guest's answer and sends it, until its body ends. over
@@ -170,87 +108,19 @@ func (c *Call) Detach() {
 	c.mu.Lock()
 	c.gone = true
 	c.mu.Unlock()
-	c.stop()
+	_ = c.bytes.Close()
 	select {
 	case a := <-c.answer:
 		a.drop()
 	default:
 	}
-	if c.r.ProtoMajor < 2 && c.r.Body != http.NoBody && !c.drain() {
-		closeAfter(c.w)
-	}
-}
-
-// maxDrain is how many bytes of a body that nobody wants are read, so that the
-// connection can be used again.
-const maxDrain = 256 << 10
-
-// drain reads what is left of an HTTP/1 request's body, if it is little and
-// there. It reports whether the next request follows. The server would do the
-// same after ServeHTTP, but there it takes the end of the body, with full
-// duplex, for the time to watch the connection, and fails the next request.
-func (c *Call) drain() bool {
-	c.mu.Lock()
-	ended := c.ended && !c.cut
-	c.reading = !c.ended && !c.cut && c.r.Header.Get("Expect") == "" // else nobody sends it
-	drains := c.reading
-	c.mu.Unlock()
-	if !drains {
-		return ended
-	}
-	if c.began {
-		c.flush()
-	}
-	defer time.AfterFunc(patience, c.breakOff).Stop()
-	buf := make([]byte, 4<<10)
-	for left := maxDrain; left > 0; {
-		n, err := c.r.Body.Read(buf)
-		if err != nil {
-			return c.rest() && errors.Is(err, goio.EOF)
-		}
-		if left -= n; c.broken() {
-			break
-		}
-	}
-	c.rest()
-	return false
-}
-
-// rest notes that nothing is read any more, and reports whether patience has
-// lasted.
-func (c *Call) rest() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.reading = false
-	return !c.cut
-}
-
-// broken reports whether patience has run out.
-func (c *Call) broken() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.cut
+	c.bytes.End(c.began)
 }
 
 func (a answer) drop() {
 	if a.response != nil {
 		a.response.Drop()
 	}
-}
-
-// closeAfter has the server close an HTTP/1 connection after the response: the
-// rest of the request's body would be taken for the next request. The server
-// does so when a body is larger than [http.MaxBytesReader] allows, so that this
-// reads one that is.
-func closeAfter(w http.ResponseWriter) {
-	for {
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			break
-		}
-		w = u.Unwrap()
-	}
-	_, _ = goio.ReadAll(http.MaxBytesReader(w, goio.NopCloser(strings.NewReader("more")), 0)) // fails, as it should
 }
 
 // set answers the call, once.

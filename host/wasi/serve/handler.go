@@ -10,14 +10,16 @@ import (
 
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/component/trap"
-	"github.com/lathhost/lath/host/wasi"
 	wasihttp "github.com/lathhost/lath/host/wasi/http"
 	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wasi/http"
 )
 
-// handler is the interface that is called. Every 0.2.x serves.
-const handler = "wasi:http/incoming-handler@0.2.0"
+// Interface and Func are what is called. Every 0.2.x of the interface serves.
+const (
+	Interface = "wasi:http/incoming-handler@0.2.0"
+	Func      = "handle"
+)
 
 // Options configure a [Handler]. Zero fields mean the defaults.
 type Options struct {
@@ -27,9 +29,15 @@ type Options struct {
 	// Linger is how long a guest may go on when its client has gone away.
 	// Default: 1 s.
 	Linger time.Duration
-	// Calls bounds the calls that run at a time. A request beyond is answered
-	// with 503 at once. Default: 256.
+	// Runner makes the calls. Default: each has an instance of the template, and
+	// a request beyond Calls is answered with 503 at once.
+	Runner Runner
+	// Calls bounds the calls that run at a time, where there is no Runner.
+	// Default: 256.
 	Calls int
+	// Whole has a request be answered only when its guest has ended. Otherwise
+	// the guest may go on after its response.
+	Whole bool
 	// HeaderBytes bounds the names and values of a request's headers. A request
 	// with more is answered with 431. Default: 64 KiB.
 	HeaderBytes int
@@ -60,10 +68,8 @@ func (o Options) withDefaults() Options {
 
 // Handler answers requests by a component. It is safe for concurrent use.
 type Handler struct {
-	tmpl   *component.Template
 	export *component.Export
 	opts   Options
-	slots  chan struct{}
 
 	mu     sync.Mutex
 	closed bool
@@ -76,18 +82,20 @@ type Handler struct {
 // wasi:http/incoming-handler and have its wasi:http from [wasi.Interfaces].
 // Close it before the template.
 func NewHandler(tmpl *component.Template, opts Options) (*Handler, error) {
-	e := tmpl.Export(handler, "handle")
+	e := tmpl.Export(Interface, Func)
 	if e == nil {
-		return nil, fmt.Errorf("component %s serves no HTTP: it does not export %s", tmpl.Name(), handler)
+		return nil, fmt.Errorf("component %s serves no HTTP: it does not export %s", tmpl.Name(), Interface)
 	}
 	want := []*wit.Resource{contract.IncomingRequestResource, contract.ResponseOutparamResource}
 	for i, t := range e.Type.ParamTypes() {
 		if len(e.Type.Params) != len(want) || t.Kind != wit.KindOwn || t.Resource != want[i] {
-			return nil, fmt.Errorf("component %s: %s has other types than the host's", tmpl.Name(), handler)
+			return nil, fmt.Errorf("component %s: %s has other types than the host's", tmpl.Name(), Interface)
 		}
 	}
-	h := &Handler{tmpl: tmpl, export: e, opts: opts.withDefaults()}
-	h.slots = make(chan struct{}, h.opts.Calls)
+	h := &Handler{export: e, opts: opts.withDefaults()}
+	if h.opts.Runner == nil {
+		h.opts.Runner = &slots{tmpl: tmpl, taken: make(chan struct{}, h.opts.Calls)}
+	}
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	return h, nil
 }
@@ -103,24 +111,20 @@ func (h *Handler) Close() {
 }
 
 // admit takes a place for a call.
-func (h *Handler) admit() bool {
+func (h *Handler) admit(ctx context.Context) (leave func(), err error) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	if h.closed {
-		return false
+		h.mu.Unlock()
+		return nil, ErrFull
 	}
-	select {
-	case h.slots <- struct{}{}:
-		h.guests.Add(1)
-		return true
-	default:
-		return false
+	h.guests.Add(1)
+	h.mu.Unlock()
+	free, err := h.opts.Runner.Admit(ctx)
+	if err != nil {
+		h.guests.Done()
+		return nil, err
 	}
-}
-
-func (h *Handler) leave() {
-	<-h.slots
-	h.guests.Done()
+	return func() { free(); h.guests.Done() }, nil
 }
 
 // ServeHTTP implements [http.Handler]. The response goes out as the guest
@@ -128,50 +132,84 @@ func (h *Handler) leave() {
 // with [http.ErrAbortHandler] where a response has begun and cannot be
 // completed.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case headerBytes(r) > h.opts.HeaderBytes:
-		refuse(w, http.StatusRequestHeaderFieldsTooLarge)
-		return
-	case !h.admit():
-		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusServiceUnavailable)
-		return
+	if err := h.Serve(w, r, 0); err != nil {
+		h.opts.Failed(r, err)
+		Refuse(w, http.StatusServiceUnavailable)
 	}
-	deadline := time.Now().Add(h.opts.Time)
+}
+
+// Serve is ServeHTTP for a request that has less time than usual, if most is
+// not 0, and whose caller may take it elsewhere: an error means that there was
+// no place for it, and that nothing was done.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, most time.Duration) error {
+	if headerBytes(r) > h.opts.HeaderBytes {
+		Refuse(w, http.StatusRequestHeaderFieldsTooLarge)
+		return nil
+	}
+	leave, err := h.admit(r.Context())
+	if err != nil {
+		return err
+	}
+	if most <= 0 || most > h.opts.Time {
+		most = h.opts.Time
+	}
 	rc := http.NewResponseController(w)
-	_ = rc.SetWriteDeadline(deadline.Add(h.opts.Linger)) // a client that never reads; tests' writers know none
+	_ = rc.SetWriteDeadline(time.Now().Add(most + h.opts.Linger)) // a client that never reads; tests' writers know none
 	call := wasihttp.NewCall(w, r)
-	g := h.start(call, r, deadline)
+	g := h.start(call, r, most, leave)
+	if h.opts.Whole {
+		defer func() { <-g.left }()
+	}
 	defer close(g.served)
-	err := call.Answer(g.over)
+	err = call.Answer(g.over)
 	if err != nil {
 		err = g.cause(err)
 	}
 	call.Detach()
 	if err != nil {
 		h.fail(w, r, err)
-		return
+		return nil
 	}
 	g.unwatch() // served: the client may go
 	_ = rc.SetWriteDeadline(time.Time{})
+	return nil
+}
+
+// Failer is a [http.ResponseWriter] whose client can be told an error in the
+// place of a response, or in the middle of one.
+type Failer interface {
+	// Fail ends the response.
+	Fail(err error)
 }
 
 // fail tells the client, as far as it can be told.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	h.opts.Failed(r, err)
+	if f, ok := w.(Failer); ok {
+		f.Fail(err)
+		return
+	}
 	if errors.Is(err, wasihttp.ErrAborted) || errors.Is(err, wasihttp.ErrClientGone) {
 		panic(http.ErrAbortHandler)
 	}
-	refuse(w, status(err))
+	Refuse(w, Status(err))
 }
 
-func refuse(w http.ResponseWriter, status int) { http.Error(w, http.StatusText(status), status) }
+// Refuse answers with a status and its text. A client that is to try again is
+// told so.
+func Refuse(w http.ResponseWriter, status int) {
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	http.Error(w, http.StatusText(status), status)
+}
 
 // guest is one call of the component.
 type guest struct {
 	over    chan struct{}
 	err     error         // after over
 	served  chan struct{} // closed when nothing more of the response is sent
+	left    chan struct{} // closed when the guest's place is free
 	unwatch func()
 }
 
@@ -190,23 +228,24 @@ func (g *guest) cause(err error) error {
 
 // start begins the call on a goroutine, since the guest may outlive the
 // request's response.
-func (h *Handler) start(call *wasihttp.Call, r *http.Request, deadline time.Time) *guest {
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(r.Context()), deadline)
+func (h *Handler) start(call *wasihttp.Call, r *http.Request, most time.Duration, leave func()) *guest {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	stopClosed := context.AfterFunc(h.ctx, cancel)
-	g := &guest{over: make(chan struct{}), served: make(chan struct{}), unwatch: h.afterGone(r.Context(), cancel)}
+	g := &guest{over: make(chan struct{}), served: make(chan struct{}), left: make(chan struct{}), unwatch: h.afterGone(r.Context(), cancel)}
 	go func() {
-		defer h.leave()
+		defer close(g.left)
+		defer leave()
 		defer cancel()
 		defer stopClosed()
 		defer g.unwatch()
-		var i *component.Instance
-		i, g.err = h.run(ctx, call)
-		close(g.over)
-		if i == nil {
-			return
-		}
-		h.await(g.served)
-		if err := i.Release(); err != nil {
+		err := h.opts.Runner.Run(ctx, most, h.export, func(ctx context.Context, i *component.Instance) error {
+			return h.call(ctx, i, call)
+		}, func(err error) {
+			g.err = err
+			close(g.over)
+			h.await(g.served)
+		})
+		if err != nil {
 			h.opts.Failed(r, err)
 		}
 	}()
@@ -259,24 +298,17 @@ func (h *Handler) afterGone(request context.Context, cancel func()) (stop func()
 	}
 }
 
-// run calls an instance of its own, which the caller releases, also after an
-// error. None is returned where none was to be had.
-func (h *Handler) run(ctx context.Context, call *wasihttp.Call) (*component.Instance, error) {
-	ctx, end := wasi.WithRun(ctx)
-	defer end()
-	i, err := h.tmpl.Take(ctx)
-	if err != nil {
-		return nil, err
-	}
+// call has an instance answer.
+func (h *Handler) call(ctx context.Context, i *component.Instance, call *wasihttp.Call) error {
 	params, err := i.AppendOwn(nil, contract.IncomingRequestResource, call.Request())
 	if err != nil {
-		return i, err
+		return err
 	}
 	if params, err = i.AppendOwn(params, contract.ResponseOutparamResource, call.Outparam()); err != nil {
-		return i, err
+		return err
 	}
 	_, err = i.Call(ctx, h.export, params, nil)
-	return i, err
+	return err
 }
 
 // headerBytes counts what the guest may keep of a request.
@@ -290,9 +322,9 @@ func headerBytes(r *http.Request) int {
 	return n
 }
 
-// status is what the client is told of a call that failed before its response
+// Status is what the client is told of a call that failed before its response
 // began.
-func status(err error) int {
+func Status(err error) int {
 	if errors.Is(err, component.ErrNoMemory) {
 		return http.StatusServiceUnavailable
 	}

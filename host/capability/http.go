@@ -1,0 +1,233 @@
+package capability
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/host/provider"
+	wasihttp "github.com/lathhost/lath/host/wasi/http"
+	"github.com/lathhost/lath/host/wasi/serve"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/wrpc"
+	"github.com/lathhost/lath/lattice/wrpchttp"
+	contract "github.com/lathhost/lath/wit/wasi/http"
+)
+
+// HTTPHandler is the interface, without version, that links of HTTP servers are
+// for.
+const HTTPHandler = "wasi:http/incoming-handler"
+
+// HTTPComponent is a component of this host that may answer HTTP.
+type HTTPComponent interface {
+	// ServeHTTP answers a request within most, if it is not 0. An error means that
+	// nothing was done.
+	ServeHTTP(w http.ResponseWriter, r *http.Request, most time.Duration) error
+}
+
+// HTTP sends the requests of one link to its target: directly, where that runs on
+// this host, and by wRPC elsewhere. It implements [provider.Answerer]. All fields
+// are required.
+type HTTP struct {
+	Lattice string
+	// Source, Name and Target are those of the link.
+	Source, Name, Target string
+	// Local finds a component of this host, or nil.
+	Local func(id string) HTTPComponent
+	// Client carries requests to other hosts.
+	Client *wrpc.Client
+	// MaxTime bounds a request, bodies included.
+	MaxTime time.Duration
+	Log     *zap.Logger
+}
+
+var _ provider.Answerer = (*HTTP)(nil)
+
+// Answer implements provider.Answerer.
+func (h *HTTP) Answer(w http.ResponseWriter, r *http.Request, most time.Duration) {
+	if most <= 0 || most > h.MaxTime {
+		most = h.MaxTime
+	}
+	r = r.WithContext(wrpc.ContextWithMeta(r.Context(), h.meta(r)))
+	local := h.Local(h.Target)
+	if local == nil {
+		h.remote(w, r, most)
+		return
+	}
+	err := local.ServeHTTP(w, r, most)
+	if err == nil {
+		return
+	}
+	// One that was stopping did nothing: what has taken its place answers.
+	if next := h.Local(h.Target); next != local && errors.Is(err, wrpc.ErrBusy) {
+		if next == nil {
+			h.remote(w, r, most)
+			return
+		}
+		if err = next.ServeHTTP(w, r, most); err == nil {
+			return
+		}
+	}
+	h.failed(r, err)
+	serve.Refuse(w, httpStatus(err))
+}
+
+// meta is what the target is told of a request's way.
+func (h *HTTP) meta(r *http.Request) wrpc.Meta {
+	m := wrpc.Meta{SourceID: h.Source, LinkName: h.Name, TargetID: h.Target, Path: []string{h.Source}}
+	if parent := r.Header.Get("Traceparent"); wrpc.TraceID(parent) != "" {
+		m.TraceParent = parent
+		if state := r.Header.Get("Tracestate"); len(state) <= wrpc.MaxTraceState {
+			m.TraceState = state
+		}
+	} else {
+		m.TraceParent = wrpc.NewTraceParent()
+	}
+	return m
+}
+
+// remote answers a request by a component elsewhere.
+func (h *HTTP) remote(w http.ResponseWriter, r *http.Request, most time.Duration) {
+	ctx, cancel := context.WithTimeout(r.Context(), most)
+	defer cancel()
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(most + time.Second)) // a client that never reads
+	began := false
+	body := wasihttp.NewRequestBody(w, r)
+	defer func() { body.End(began) }()
+	out := r.WithContext(ctx)
+	out.Body = body
+	if r.Body == nil || r.Body == http.NoBody {
+		out.Body = nil
+	}
+	t := wrpchttp.Transport{Client: h.Client, Prefix: lattice.RPCPrefix(h.Lattice, h.Target)}
+	resp, err := t.RoundTrip(out)
+	if err != nil {
+		h.failed(r, err)
+		if r.Context().Err() != nil {
+			panic(http.ErrAbortHandler) // nobody is there
+		}
+		serve.Refuse(w, httpStatus(err))
+		return
+	}
+	defer resp.Body.Close() //nolint:errcheck // always nil
+	began = true
+	if err := forward(w, resp); err != nil {
+		h.failed(r, err)
+		panic(http.ErrAbortHandler)
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+}
+
+// copyBytes is how much of a response is written at a time.
+const copyBytes = 32 << 10
+
+// forward sends a response as it comes.
+func forward(w http.ResponseWriter, resp *http.Response) error {
+	header := w.Header()
+	maps.Copy(header, resp.Header)
+	if resp.Header.Get("Content-Type") == "" {
+		header["Content-Type"] = nil // or the server would guess
+	}
+	w.WriteHeader(resp.StatusCode)
+	out := newPrompt(w)
+	defer out.stop()
+	buf := make([]byte, copyBytes)
+	for {
+		n, err := resp.Body.Read(buf)
+		if n > 0 {
+			if err := out.write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+			out.stop()
+			for name, values := range resp.Trailer {
+				header[http.TrailerPrefix+name] = values
+			}
+			return nil
+		default:
+			return err
+		}
+	}
+}
+
+// promptly is how long what is written may wait for more to go with it: most
+// responses are whole by then, and need no flush at all.
+const promptly = time.Millisecond
+
+// prompt is a response that is sent soon after it was written.
+type prompt struct {
+	w     http.ResponseWriter
+	timer *time.Timer
+
+	mu      sync.Mutex // held while w is used
+	stopped bool
+}
+
+// newPrompt makes one of a response that has begun.
+func newPrompt(w http.ResponseWriter) *prompt {
+	p := &prompt{w: w}
+	p.timer = time.AfterFunc(promptly, p.flush)
+	return p
+}
+
+func (p *prompt) write(b []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.timer.Reset(promptly)
+	if _, err := p.w.Write(b); err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
+		return err
+	}
+	return nil
+}
+
+// flush sends what was written. A failure shows at the next write.
+func (p *prompt) flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.stopped {
+		_ = http.NewResponseController(p.w).Flush()
+	}
+}
+
+// stop ends all use of the response from here. It may be called again.
+func (p *prompt) stop() {
+	p.timer.Stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
+}
+
+// failed logs a request that got no response, or half of one.
+func (h *HTTP) failed(r *http.Request, err error) {
+	h.Log.Debug("request failed", zap.String("link", h.Name), zap.String("target", h.Target), zap.String("method", r.Method),
+		zap.String("path", r.URL.Path), zap.Error(err))
+}
+
+// httpStatus is what a client is told of a request that failed.
+func httpStatus(err error) int {
+	if _, ok := errors.AsType[contract.ErrorCode](err); ok {
+		return serve.Status(err)
+	}
+	call, ok := errors.AsType[*wrpc.Error](err)
+	if !ok {
+		return http.StatusBadGateway
+	}
+	switch call.Code {
+	case wrpc.Busy, wrpc.NotConnected, wrpc.Disconnected, wrpc.Cancelled:
+		return http.StatusServiceUnavailable
+	case wrpc.Timeout:
+		return http.StatusGatewayTimeout
+	case wrpc.Trap:
+		return http.StatusInternalServerError
+	}
+	return http.StatusBadGateway
+}

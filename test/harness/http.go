@@ -1,0 +1,106 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lathhost/lath/host"
+	"github.com/lathhost/lath/host/provider"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/providers/httpserver"
+	"github.com/lathhost/lath/wit"
+	wrpchttp "github.com/lathhost/lath/wit/wrpc/http"
+)
+
+// HTTPServers are the HTTP servers of a host, by their ids, which find free ports
+// by themselves: see [HTTPServers.URL]. They are joined to the host as the command
+// joins them.
+type HTTPServers struct {
+	l       *Lattice
+	started chan *httpServer
+	byID    map[string]*httpserver.Server
+}
+
+type httpServer struct {
+	id string
+	*httpserver.Server
+}
+
+// HTTPServers makes the built-in provider "http-server"; pass Offer to
+// [Lattice.Host].
+func (l *Lattice) HTTPServers() *HTTPServers {
+	return &HTTPServers{l: l, started: make(chan *httpServer, 16), byID: map[string]*httpserver.Server{}}
+}
+
+// Offer adds the provider to those of a host.
+func (s *HTTPServers) Offer(c *host.Config) {
+	c.Builtins = append(c.Builtins, provider.Builtin{Name: "http-server", Start: s.start})
+}
+
+func (s *HTTPServers) start(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	server, err := httpserver.New(httpserver.Config{Values: cfg.Values, ReadFile: cfg.ReadFile, Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	s.started <- &httpServer{cfg.ID, server}
+	return &provider.Capabilities{Caller: &httpServer{cfg.ID, server}, Close: server.Close}, nil
+}
+
+// Imports implements provider.Caller.
+func (*httpServer) Imports() []*wit.Interface {
+	return []*wit.Interface{wrpchttp.IncomingHandlerInterface}
+}
+
+// SetLinks implements provider.Caller.
+func (s *httpServer) SetLinks(values map[string]string, links []provider.Link) []error {
+	list := make([]httpserver.Link, len(links))
+	for i, l := range links {
+		list[i] = httpserver.Link{Name: l.Name, Target: l.Target, Values: l.Config, Answer: l.HTTP}
+	}
+	return s.Server.SetLinks(values, list)
+}
+
+// Free is an address of settings with a port that is free.
+const Free = "127.0.0.1:0"
+
+// URL waits until a provider listens at an address of its settings, and returns
+// where that is.
+func (s *HTTPServers) URL(id, address string) string {
+	s.l.T.Helper()
+	var at net.Addr
+	s.l.Eventually("the server listens", func() bool {
+		for len(s.started) > 0 {
+			server := <-s.started
+			s.byID[server.id] = server.Server
+		}
+		if server := s.byID[id]; server != nil {
+			at = server.Address(address)
+		}
+		return at != nil
+	})
+	return "http://" + at.String()
+}
+
+// LinkHTTP links an HTTP server to a component, with settings of the link, and
+// waits until every host knows.
+func (l *Lattice) LinkHTTP(source, target string, settings map[string]string) {
+	l.T.Helper()
+	config := fmt.Sprintf("%s-%s", source, target)
+	ctx, cancel := context.WithTimeout(l.T.Context(), Wait)
+	defer cancel()
+	require.NoError(l.T, l.Control.PutConfig(ctx, config, settings))
+	require.NoError(l.T, l.Control.PutLink(ctx, lattice.Link{SourceID: source, Target: target, Name: config, WITNamespace: "wasi", WITPackage: "http",
+		Interfaces: []string{"incoming-handler"}, SourceConfig: []string{config}}))
+}
+
+// Web is a client without connections of others.
+func (l *Lattice) Web() *http.Client {
+	t := &http.Transport{DisableCompression: true}
+	l.T.Cleanup(t.CloseIdleConnections)
+	return &http.Client{Transport: t, Timeout: 2 * time.Minute}
+}
