@@ -54,7 +54,9 @@ type walker struct {
 	frames  []frame
 	run     int // bytes of code since the last payment, on the worst path
 	calls   bool
-	loops   bool
+	loops   bool // passes through them are counted
+	jump    jump
+	targets []uint32   // labels of the dispatches of this function
 	catches int32      // try_tables that are open
 	node    *graphNode // &none, without a meter
 	none    graphNode
@@ -63,6 +65,8 @@ type walker struct {
 
 	at   int  // where the instruction starts
 	dead bool // it cannot be reached
+
+	hasLoops bool
 
 	// Counted by a scan.
 	sets       int // of locals
@@ -77,6 +81,7 @@ type walker struct {
 // frame is one open block.
 type frame struct {
 	kind   byte // opBlock, opLoop, opIf, opElse or opTryTable
+	opened int  // where the instruction that opens it stands
 	caught bool // the target of a catch clause
 	dead   bool // cannot be reached
 	entry  int  // run at the start of an if
@@ -85,6 +90,7 @@ type frame struct {
 	height          int // of the operands below the block
 	params, results int // how many values it takes and leaves
 	meeting         meeting
+	dispatch        dispatch // of a loop
 }
 
 // begin prepares to walk over body i. It returns where its groups of locals
@@ -93,7 +99,8 @@ func (k *walker) begin(i int) (groups uint32, first, start int) {
 	m, at := k.w.m, k.w.m.bodies[i]
 	k.reader = reader{b: m.bytes[:at.end], pos: at.start}
 	k.a.b, k.frames = k.a.b[:0], append(k.frames[:0], frame{kind: opBlock})
-	k.run, k.calls, k.loops, k.catches = 0, false, false, 0
+	k.run, k.calls, k.loops, k.hasLoops, k.catches = 0, false, false, false, 0
+	k.jump, k.targets = jump{}, k.targets[:0]
 	k.dead, k.sets, k.phis, k.loopPhis, k.values, k.area, k.ops, k.hasVectors = false, 0, 0, 0, 0, 0, operands{}, false
 	k.node = &k.none
 	if k.w.metered {
@@ -124,6 +131,7 @@ func (k *walker) scan(i int) {
 	slices.Sort(own)
 	g.callees = g.callees[:from+len(slices.Compact(own))]
 	k.node.callees = span{from, len(g.callees)}
+	k.loops = k.loops || k.hasLoops && !k.paysBack()
 	k.pays = k.pays || k.ticks(k.pos-start) > 0
 	k.node.frame = k.frameOf(k.w.m.FuncType(uint32(k.w.m.ImportedFuncs + i)))
 }
@@ -349,9 +357,9 @@ func (k *walker) variable(op byte, start int) {
 	m := k.w.m
 	switch {
 	case op == opLocalGet:
-		k.index("local", k.locals)
+		k.sawLocal(op, k.index("local", k.locals))
 	case op == opLocalSet, op == opLocalTee:
-		k.index("local", k.locals)
+		k.sawLocal(op, k.index("local", k.locals))
 		if !k.dead {
 			k.sets++
 		}
@@ -406,7 +414,7 @@ func (k *walker) memArg() {
 func (k *walker) constant(op byte) {
 	switch op {
 	case opI32Const:
-		k.sleb(32)
+		k.sawConstant(k.sleb(32))
 	case opI64Const:
 		k.sleb(64)
 	case opF32Const:

@@ -26,17 +26,11 @@ func (k *walker) control(op byte, start int) {
 		k.w.facts.Exceptions = true
 		k.end()
 	case opBr:
-		k.branch()
-		k.end()
+		k.br(start)
 	case opBrIf:
-		k.ops.move(-1)
-		k.branch()
+		k.brIf(start)
 	case opBrTable:
-		for range k.count("branch targets", maxTargets, 1) {
-			k.branch()
-		}
-		k.branch()
-		k.end()
+		k.brTable(start)
 	case opCall, opCallIndirect, opReturnCall, opReturnCallIndirect:
 		k.callTo(op, start)
 	case opSelectTyped:
@@ -148,7 +142,7 @@ func (k *walker) push(kind byte, params, results int) {
 		return
 	}
 	k.frames = append(k.frames, frame{
-		kind: kind, entry: k.run, dead: k.dead, meeting: meeting{start: k.sets},
+		kind: kind, opened: k.at, entry: k.run, dead: k.dead, meeting: meeting{start: k.sets},
 		height: max(k.ops.height-params, 0), params: params, results: results,
 	})
 }
@@ -159,18 +153,10 @@ func (k *walker) open(op byte) {
 	}
 	params, results := k.blockType()
 	k.push(op, params, results)
-	if op != opLoop || !k.w.metered || k.err != nil {
-		return
+	k.sawBlock(op)
+	if op == opLoop && k.err == nil {
+		k.enterLoop()
 	}
-	k.loops, k.run = true, 0
-	if k.scanning {
-		return
-	}
-	k.copyTo(k.pos)
-	if k.node.catches > 0 { // it may be caught here
-		k.caught()
-	}
-	k.a.countPass(k.w, k.counter())
 }
 
 func (k *walker) elseArm(start int) {
@@ -205,17 +191,16 @@ func (k *walker) close() {
 	}
 }
 
-// branch reads a label and notes how long the run to it is. A loop pays at its
-// start, so a branch back to it needs no note.
-func (k *walker) branch() *frame {
-	label := k.index("label", len(k.frames))
+// branch reads a label and notes how long the run to it is.
+func (k *walker) branch() (f *frame, label uint32) {
+	label = k.index("label", len(k.frames))
 	if k.err != nil {
-		return &frame{}
+		return &frame{}, 0
 	}
-	f := &k.frames[len(k.frames)-1-int(label)]
+	f = &k.frames[len(k.frames)-1-int(label)]
 	f.exit = max(f.exit, k.run)
 	k.arrive(f)
-	return f
+	return f, label
 }
 
 // payTry pays for a copy of the stack.
@@ -253,7 +238,8 @@ func (k *walker) tryTable(start int) {
 		case kind < 2:
 			k.index("tag", len(k.w.m.Tags))
 		}
-		k.branch().caught = true
+		f, _ := k.branch()
+		f.caught = true
 	}
 	k.run = 0
 	k.push(opTryTable, params, results)

@@ -6,7 +6,7 @@ package core
 // 0 pages, so that the Go runtime can preempt it, and then reads what the host
 // says in the meter.
 //
-// Loops pay by a local counter, that they flush into the budget now and then;
+// Loops pay by a local counter (loops.go), that is flushed into the budget now and then;
 // everything else pays directly. What a guest can run without paying is
 // bounded: at most flushEvery passes per call (a function with loops pays
 // loopEntry for that in advance), and at most maxRun bytes of code per pass.

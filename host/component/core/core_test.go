@@ -263,12 +263,13 @@ func TestFacts(t *testing.T) {
 		reasons []string
 		facts   core.Facts
 	}{
-		"nothing":   {module(memory1), nil, core.Facts{}},
-		"leaf":      {module(voidType, oneFunc, body()), nil, core.Facts{}},
-		"loop":      {module(voidType, oneFunc, body(0x03, 0x40, 0x0b)), nil, core.Facts{Metered: true, HiddenMemory: true}},
-		"call":      {module(voidType, oneFunc, memory1, body(0x10, 0)), nil, core.Facts{Metered: true}},
-		"start":     {module(voidType, oneFunc, sec(8, 0), body()), nil, core.Facts{Start: true}},
-		"table.set": {module(voidType, oneFunc, table1, body(0x41, 0, 0xd0, 0x70, 0x26, 0)), []string{"writes to a table"}, core.Facts{MutatesTables: true}},
+		"nothing":     {module(memory1), nil, core.Facts{}},
+		"leaf":        {module(voidType, oneFunc, body()), nil, core.Facts{}},
+		"loop":        {module(voidType, oneFunc, body(0x03, 0x40, 0x0c, 0, 0x0b)), nil, core.Facts{Metered: true, HiddenMemory: true}},
+		"no way back": {module(voidType, oneFunc, body(0x03, 0x40, 0x0b)), nil, core.Facts{}},
+		"call":        {module(voidType, oneFunc, memory1, body(0x10, 0)), nil, core.Facts{Metered: true}},
+		"start":       {module(voidType, oneFunc, sec(8, 0), body()), nil, core.Facts{Start: true}},
+		"table.set":   {module(voidType, oneFunc, table1, body(0x41, 0, 0xd0, 0x70, 0x26, 0)), []string{"writes to a table"}, core.Facts{MutatesTables: true}},
 		"memory.init": {
 			module(voidType, oneFunc, memory1, sec(12, 1), body(0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 8, 0, 0), sec(11, 1, 1, 0)),
 			[]string{"uses memory.init"},

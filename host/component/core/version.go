@@ -9,7 +9,7 @@ import (
 // Version is the version of the rewriter. Raise it with every change of what
 // [Rewrite] makes of any module, of [Facts] or of the meter: code that was
 // compiled by another version is not used then. A test watches over it.
-const Version = 1
+const Version = 2
 
 // Key identifies what Rewrite(m, plan) makes: the digest of m's bytes, of plan
 // and of [Version].

@@ -52,6 +52,18 @@ func TestInterruptStopsEndlessGuests(t *testing.T) {
 	}
 }
 
+// endlessGoto is what Go makes of "one: goto two; two: goto one": a loop whose
+// start branches by a local, which each branch back to it sets before.
+const endlessGoto = "\x00asm\x01\x00\x00\x00\x01\x05\x01\x60\x01\x7f\x00\x03\x02\x01\x00\x05\x03\x01\x00\x01\x07\x08\x01\x04loop\x00\x00" +
+	"\x0a\x1f\x01\x1d\x00\x03\x40\x02\x40\x02\x40\x20\x00\x0e\x01\x00\x01\x0b" +
+	"\x41\x01\x21\x00\x0c\x01\x0b\x41\x00\x21\x00\x0c\x00\x0b\x0b"
+
+func TestInterruptStopsEndlessGoto(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, engine.Config{})
+	runEndless(t, w.must([]byte(endlessGoto), core.Plan{}), "loop")
+}
+
 func TestInterruptStopsTheInterpreter(t *testing.T) {
 	t.Parallel()
 	if raceEnabled {
