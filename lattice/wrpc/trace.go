@@ -22,7 +22,7 @@ func NewTraceParent() string {
 	for k := 0; k < len(ids); k += 8 {
 		binary.NativeEndian.PutUint64(ids[k:], rand.Uint64()) //nolint:gosec // each one differs, and that is all
 	}
-	ids[0] |= 1              // neither id may be zero
+	ids[0] |= 1 // neither id may be zero
 	ids[traceIDLen/2] |= 1
 	var b [traceParentLen]byte
 	copy(b[:], "00-")

@@ -362,4 +362,3 @@ func FuzzEachCyclePays(f *testing.F) {
 		requireEachCyclePays(t, b)
 	})
 }
-
