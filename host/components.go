@@ -197,7 +197,7 @@ func (h *Host) deploy(ctx context.Context, req *ctl.ScaleComponent, pool compone
 	cfg := workload.Config{ID: req.ComponentID, Image: req.ComponentRef, MaxInstances: req.MaxInstances, MaxWait: h.cfg.MaxWait,
 		Annotations: req.Annotations, Limits: req.Limits, Pool: pool,
 		Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Server: h.server, Log: h.log.With(zap.String("component", req.ComponentID)),
-		Meter: workload.NewMeter()}
+		Meter: workload.NewMeter(), Others: h.peers, Announce: h.pulse.Soon}
 	if now != nil {
 		cfg.Meter = now.Meter()
 		if req.Limits == nil {

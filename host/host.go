@@ -85,6 +85,9 @@ func (h *Host) Run(ctx context.Context) error {
 	if err == nil {
 		err = h.loadWant(ctx)
 	}
+	if err == nil {
+		err = h.startPulse()
+	}
 	if err != nil {
 		return errors.Join(err, h.close())
 	}
@@ -93,9 +96,6 @@ func (h *Host) Run(ctx context.Context) error {
 		OnTooLarge: func(subject string, err *lattice.TooLargeError) { h.tooLarge("answer to "+subject, err) }, Log: h.log})
 	if err == nil {
 		err = server.Start(ctx)
-	}
-	if err == nil {
-		err = h.startPulse()
 	}
 	if err != nil {
 		return errors.Join(err, h.close())
@@ -181,6 +181,9 @@ func (h *Host) open(ctx context.Context) error {
 // close releases what open made.
 func (h *Host) close() error {
 	var errs []error
+	if h.pulse != nil {
+		h.pulse.Close()
+	}
 	if h.lists != nil {
 		errs = append(errs, h.lists.Close())
 	}

@@ -20,7 +20,7 @@ const DefaultURL = nats.DefaultURL
 
 // Defaults of ConnConfig.
 const (
-	DefaultConnectWait  = 5 * time.Second
+	DefaultConnectWait = 5 * time.Second
 	// DefaultPingInterval finds out within 5 seconds that a server is gone.
 	DefaultPingInterval = 1500 * time.Millisecond
 )

@@ -28,6 +28,7 @@ type limiter struct {
 	state atomic.Int64
 	limit atomic.Int64
 	wait  time.Duration // bounds the wait of one call, also by its context; 0: by that alone
+	crowd func()        // told under mu that many calls wait; nil: nobody is
 
 	mu      sync.Mutex
 	closed  bool
@@ -114,6 +115,9 @@ func (l *limiter) join(id string, path []string) (turn chan error, err error) {
 	}
 	turn = make(chan error, 1)
 	l.waiting = append(l.waiting, turn)
+	if l.crowd != nil && int64(len(l.waiting)) >= threshold(limit) {
+		l.crowd()
+	}
 	return turn, nil
 }
 

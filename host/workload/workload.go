@@ -19,7 +19,7 @@ import (
 )
 
 // Config says what to run. All fields are required but Pool, Meter, Trapped,
-// Annotations, MaxTime, MaxWait and Limits.
+// Annotations, MaxTime, MaxWait, Limits and Others.
 type Config struct {
 	ID    string
 	Image string
@@ -48,6 +48,12 @@ type Config struct {
 	// and MaxTime obey already; nil: the host's.
 	Limits *lattice.ComponentLimits
 
+	// Others lets the workload step aside from its queue group while it has more
+	// calls than it can run and others have room; Announce is called when it does
+	// or comes back, and must not wait. Nil: it never does.
+	Others   Others
+	Announce func()
+
 	Lattice string
 	Host    string
 	Server  *wrpc.Server
@@ -73,6 +79,8 @@ type Workload struct {
 
 	web, webOverNATS *serve.Handler // nil: it does not answer HTTP
 
+	steering steering
+
 	mu          sync.Mutex
 	max         uint32
 	annotations map[string]string
@@ -89,6 +97,7 @@ func Start(ctx context.Context, cfg Config) (*Workload, error) {
 	if w.serving, err = cfg.Server.Serve(ctx, w.exports()...); err != nil {
 		return nil, fmt.Errorf("serve component %q: %w", cfg.ID, err)
 	}
+	w.beginSteering()
 	w.meter.watch(cfg.Template)
 	return w, nil
 }
@@ -102,6 +111,8 @@ func newWorkload(cfg Config) *Workload {
 	}
 	w := &Workload{cfg: cfg, meter: cfg.Meter, admit: newLimiter(clamp(cfg.MaxInstances), cfg.MaxWait),
 		max: cfg.MaxInstances, annotations: cfg.Annotations}
+	w.steering.stop = make(chan struct{})
+	w.admit.crowd = w.crowdedNow
 	w.arrivals = wrpc.NewLimiter(wrpc.Limits{Concurrency: arrivals(cfg.MaxInstances), Queue: -1})
 	w.base, w.cut = context.WithCancel(context.Background())
 	return w
@@ -250,7 +261,7 @@ func (w *Workload) Describe() lattice.ComponentDescription {
 // Load returns how full the workload is.
 func (w *Workload) Load() beat.Load {
 	running, waiting := w.admit.load()
-	return beat.Load{ID: w.cfg.ID, Running: uint32(running), Waiting: uint32(waiting), Limit: uint32(w.admit.limit.Load())}
+	return beat.Load{ID: w.cfg.ID, Running: uint32(running), Waiting: uint32(waiting), Limit: uint32(w.admit.limit.Load()), Aside: w.isAside()}
 }
 
 // Stats returns what the workload's meter has counted, and what runs now.
@@ -296,7 +307,10 @@ func (w *Workload) World() *wit.World { return w.cfg.Component.World() }
 
 // Quiesce takes no more calls from the lattice and lets those that run end, or
 // cuts them off when ctx is done. Components of this host may still call.
-func (w *Workload) Quiesce(ctx context.Context) error { return w.serving.Drain(ctx) }
+func (w *Workload) Quiesce(ctx context.Context) error {
+	w.endSteering()
+	return w.serving.Drain(ctx)
+}
 
 // Stop takes no more calls, lets those that run end until ctx is done, and
 // releases everything.

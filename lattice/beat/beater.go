@@ -39,6 +39,8 @@ type Beater struct {
 	soon  chan struct{}
 	stop  chan struct{}
 	done  sync.WaitGroup
+
+	closed sync.Once
 }
 
 // NewBeater begins to publish, at once.
@@ -68,12 +70,14 @@ func (b *Beater) Soon() {
 	}
 }
 
-// Close publishes the final beat and ends.
+// Close publishes the final beat and ends. It may be called again.
 func (b *Beater) Close() {
-	close(b.stop)
-	b.done.Wait()
-	b.unwatch()
-	b.beat(true)
+	b.closed.Do(func() {
+		close(b.stop)
+		b.done.Wait()
+		b.unwatch()
+		b.beat(true)
+	})
 }
 
 func (b *Beater) run() {

@@ -238,3 +238,103 @@ func TestPartitionedHost(t *testing.T) {
 	l.Eventually("they have it again", func() bool { return sees(front, a) == beat.Ready.String() })
 	require.Equal(t, beat.Ready.String(), sees(a, b))
 }
+
+// A host that has more calls than it can run steps aside from its queue group
+// where another has room, also for callers that speak v1, and comes back.
+func TestSaturatedHostStepsAside(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	slow, quick := newGate(), newGate()
+	close(quick.open)
+	a := l.Host(func(c *host.Config) {
+		c.MaxWait = 2 * harness.Wait // those that wait here do so until the store is opened
+		slow.offer(c)
+	})
+	b := l.Host(quick.offer)
+	for _, n := range []*harness.Node{a, b} {
+		require.NoError(t, n.StartProvider("kv", "gate"))
+		require.NoError(t, n.Start("count", "counter", 2))
+	}
+	require.NoError(t, l.Link("count", "kv", "wasi:keyvalue/store,atomics"))
+	runs(l, a, b, "count")
+	runs(l, b, a, "count")
+	isAside := func() bool {
+		for _, p := range b.Host.Peers() {
+			for i := range p.Loads {
+				if p.ID == a.ID && p.Loads[i].ID == "count" {
+					return p.Loads[i].Aside
+				}
+			}
+		}
+		return false
+	}
+	call := func(ctx context.Context, prefix string) error {
+		_, _, err := l.Calls.Call(ctx, wrpc.Target{Prefix: prefix, Instance: "example:counter/counter", Func: "increment"}, wrpc.Meta{}, []byte{1, 'x'})
+		return err
+	}
+	ended := make(chan error, 4)
+	for range cap(ended) {
+		go func() { ended <- call(context.Background(), lattice.DirectPrefix(harness.Name, a.ID, "count")) }()
+	}
+	<-slow.reached
+	l.Eventually("it steps aside", isAside)
+	l.Eventually("a caller that knows no hosts finds the one with room", func() bool {
+		for range 20 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			err := call(ctx, lattice.RPCPrefix(harness.Name, "count"))
+			cancel()
+			if err != nil {
+				return false
+			}
+		}
+		return true
+	})
+	close(slow.open)
+	for range cap(ended) {
+		require.NoError(t, <-ended, "those that waited have their turn")
+	}
+	l.Eventually("it comes back", func() bool { return !isAside() })
+	before := slow.answered.Load()
+	l.Eventually("and gets calls", func() bool {
+		require.NoError(t, call(t.Context(), lattice.RPCPrefix(harness.Name, "count")))
+		return slow.answered.Load() > before
+	})
+}
+
+// A call along a link that meets a full host goes to another, within its deadline;
+// and calls that come by NATS are refused there only if they speak Lath.
+func TestBusyHostIsPassedBy(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	slow, quick := newGate(), newGate()
+	defer close(slow.open)
+	close(quick.open)
+	hasty := func(c *host.Config) {
+		c.MaxWait = time.Millisecond
+		slow.offer(c)
+	}
+	front, a, b := l.Host(nil), l.Host(hasty), l.Host(quick.offer)
+	for _, n := range []*harness.Node{a, b} {
+		require.NoError(t, n.StartProvider("kv", "gate"))
+		require.NoError(t, n.Start("count", "counter", 1))
+	}
+	require.NoError(t, front.Start("front", "greeter", 8))
+	require.NoError(t, l.Link("count", "kv", "wasi:keyvalue/store,atomics"))
+	require.NoError(t, l.Link("front", "count", "example:counter/counter"))
+	runs(l, front, a, "count")
+	runs(l, front, b, "count")
+	ctx, cancel := context.WithCancel(t.Context())
+	var held sync.WaitGroup
+	held.Go(func() {
+		_, _ = l.Call(ctx, a, "count", `example:counter/counter.increment("x")`) // takes a's only instance
+	})
+	<-slow.reached
+	for range 20 { // half of them come to a first
+		got, err := l.Call(t.Context(), front, "front", `example:greeter/greeter.greet("Ada")`)
+		require.NoError(t, err)
+		require.Equal(t, "ok(", got.WAVE[:3], got.WAVE)
+	}
+	require.EqualValues(t, 20, quick.answered.Load())
+	cancel()
+	held.Wait()
+}
