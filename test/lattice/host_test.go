@@ -62,7 +62,7 @@ func TestHostEventsAndAnswers(t *testing.T) {
 	require.NoError(t, l.Control.StopHost(t.Context(), n.ID, 0))
 	require.NoError(t, n.Ended())
 	last := told.Next()
-	for last.Type == "com.wasmcloud.lattice.host_heartbeat" {
+	for last.Type == "com.wasmcloud.lattice.host_heartbeat" || last.Type == "com.wasmcloud.lattice.component_scaled" {
 		last = told.Next()
 	}
 	require.Equal(t, "com.wasmcloud.lattice.host_stopped", last.Type)
