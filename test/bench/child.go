@@ -20,6 +20,7 @@ const childEnv = "LATH_BENCH_CHILD"
 // They write lines of JSON.
 var children = map[string]func(ctx context.Context, args []string, in io.Reader, out io.Writer) error{
 	"callee":   calleeChild,
+	"fleet":    fleetChild,
 	"stops":    stopsChild,
 	"idle":     idleChild,
 	"thousand": thousandChild,
