@@ -18,6 +18,7 @@ import (
 type registryFlags struct {
 	insecure               []string
 	allowLatest, allowFile bool
+	logins                 string // a file as docker's config.json
 }
 
 func (f *registryFlags) add(cmd *cobra.Command) {
@@ -26,10 +27,30 @@ func (f *registryFlags) add(cmd *cobra.Command) {
 	fromEnv(flags, "insecure", "LATH_INSECURE", "WASMCLOUD_OCI_ALLOWED_INSECURE")
 	flags.BoolVar(&f.allowLatest, "allow-latest", false, "allow references with the tag latest or none")
 	fromEnv(flags, "allow-latest", "LATH_ALLOW_LATEST", "WASMCLOUD_OCI_ALLOW_LATEST")
+	addLogins(cmd, &f.logins)
+}
+
+// addLogins adds the flag that names the file with credentials.
+func addLogins(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVar(file, "registry-config", dockerConfig(),
+		"file in the form of docker's config.json, with credentials of registries, or with the helpers to ask for them; empty: none")
+	fromEnv(cmd.Flags(), "registry-config", "LATH_REGISTRY_CONFIG")
+}
+
+// dockerConfig is where "docker login" keeps credentials, or the helpers' names.
+func dockerConfig() string {
+	if dir := os.Getenv("DOCKER_CONFIG"); dir != "" {
+		return filepath.Join(dir, "config.json")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".docker", "config.json")
 }
 
 func (f *registryFlags) config(cacheDir string) oci.Config {
-	cfg := oci.Config{CacheDir: cacheDir, Insecure: f.insecure, AllowLatest: f.allowLatest, AllowFile: f.allowFile}
+	cfg := oci.Config{CacheDir: cacheDir, Insecure: f.insecure, AllowLatest: f.allowLatest, AllowFile: f.allowFile, DockerConfig: f.logins}
 	// A password on a command line can be read by every process.
 	if reg := firstEnv("LATH_OCI_REGISTRY", "WASMCLOUD_OCI_REGISTRY"); reg != "" {
 		cfg.Credentials = map[string]oci.Credential{reg: {
@@ -40,7 +61,21 @@ func (f *registryFlags) config(cacheDir string) oci.Config {
 	return cfg
 }
 
+// checkLogins refuses a file that was named and is not there.
+func checkLogins(file string) error {
+	if file == "" || file == dockerConfig() {
+		return nil
+	}
+	if _, err := os.Stat(file); err != nil {
+		return usagef("--registry-config %s: %v", file, err)
+	}
+	return nil
+}
+
 func (f *registryFlags) check() error {
+	if err := checkLogins(f.logins); err != nil {
+		return err
+	}
 	if err := f.config("").Validate(); err != nil {
 		return &usageError{err}
 	}
@@ -60,17 +95,19 @@ func firstEnv(names ...string) string {
 type transferFlags struct {
 	insecure bool
 	cacheDir string
+	logins   string
 }
 
 func (f *transferFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.insecure, "insecure", false, "speak plain HTTP to the registry of the reference (or name registries in env LATH_INSECURE, WASMCLOUD_OCI_ALLOWED_INSECURE)")
+	addLogins(cmd, &f.logins)
 	addCacheDir(cmd, &f.cacheDir)
 }
 
 // client makes a client for one reference, which a person has typed: what it
 // names now is what is wanted.
 func (f *transferFlags) client(ref oci.Reference) (*oci.Client, error) {
-	r := registryFlags{allowLatest: true, allowFile: true}
+	r := registryFlags{allowLatest: true, allowFile: true, logins: f.logins}
 	for addr := range strings.SplitSeq(firstEnv("LATH_INSECURE", "WASMCLOUD_OCI_ALLOWED_INSECURE"), ",") {
 		if addr = strings.TrimSpace(addr); addr != "" {
 			r.insecure = append(r.insecure, addr)
@@ -78,6 +115,9 @@ func (f *transferFlags) client(ref oci.Reference) (*oci.Client, error) {
 	}
 	if f.insecure {
 		r.insecure = append(r.insecure, ref.Registry())
+	}
+	if err := checkLogins(f.logins); err != nil {
+		return nil, err
 	}
 	dir := f.cacheDir
 	if dir != "" {

@@ -1,13 +1,11 @@
 package oci
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"oras.land/oras-go/v2/registry/remote"
@@ -47,6 +45,12 @@ type Config struct {
 	Insecure []string
 	// Credentials are sent to the registry they are filed under, host[:port].
 	Credentials map[string]Credential
+	// DockerConfig is the path of a file in the form of docker's config.json, for
+	// registries that Credentials has nothing for: what "docker login" wrote, in
+	// itself or by the credential store and helpers that it names, which are run. It
+	// is read when a registry asks, so that it may change and need not be there.
+	// Empty: none.
+	DockerConfig string
 	// AllowLatest lets references have the tag "latest" or none.
 	AllowLatest bool
 	// AllowFile lets references name local files.
@@ -60,9 +64,6 @@ type Config struct {
 	// system's certificates and the environment's proxy.
 	Transport http.RoundTripper
 }
-
-// Credential is a user and password, or a token in the place of a password.
-type Credential struct{ Username, Password string }
 
 // Validate reports everything that is wrong with the configuration.
 func (c Config) Validate() error {
@@ -104,7 +105,7 @@ type Client struct {
 	insecure  map[string]bool
 	transport http.RoundTripper
 	http      *auth.Client
-	known     credentials
+	known     known
 	cache     *cache // nil: none
 }
 
@@ -123,6 +124,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.CacheDir != "" {
 		c.cache = &cache{dir: cfg.CacheDir, maxSize: c.cfg.MaxCacheSize}
 	}
+	c.known.file = cfg.DockerConfig
 	c.AddCredentials(cfg.Credentials)
 	c.http = &auth.Client{
 		Client:     &http.Client{Transport: &retry.Transport{Base: c.transport, Policy: retryPolicy}},
@@ -157,31 +159,6 @@ func retryPolicy() retry.Policy {
 		MinWait:   50 * time.Millisecond,
 		MaxWait:   2 * time.Second,
 		MaxRetry:  2,
-	}
-}
-
-// credentials are those of registries, which may come while the client works.
-type credentials struct {
-	mu sync.Mutex
-	by map[string]auth.Credential
-}
-
-func (c *credentials) find(_ context.Context, addr string) (auth.Credential, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.by[addr], nil
-}
-
-// AddCredentials takes in credentials by registry, host[:port]; what was known of
-// a registry before gives way.
-func (c *Client) AddCredentials(by map[string]Credential) {
-	c.known.mu.Lock()
-	defer c.known.mu.Unlock()
-	if c.known.by == nil {
-		c.known.by = make(map[string]auth.Credential, len(by))
-	}
-	for addr, new := range by {
-		c.known.by[strings.ToLower(addr)] = auth.Credential{Username: new.Username, Password: new.Password}
 	}
 }
 

@@ -41,7 +41,7 @@ func explain(addr string, err error) error {
 	case errors.Is(err, errdef.ErrNotFound):
 		return fmt.Errorf("%w in registry %s: check the name and the tag", lattice.ErrNotFound, addr)
 	case errors.Is(err, auth.ErrBasicCredentialNotFound):
-		return fmt.Errorf("registry %s asks for a user and password: %w", addr, lattice.ErrDenied)
+		return fmt.Errorf("registry %s asks for a user and password: log in with \"docker login %s\", or see --registry-config: %w", addr, addr, lattice.ErrDenied)
 	case errors.As(err, &response):
 		return explainStatus(addr, response)
 	case errors.As(err, &transport):

@@ -65,7 +65,7 @@ func (c *Client) PullProvider(ctx context.Context, reference string, progress Pr
 	}
 	image, err := c.pullProvider(ctx, ref, progress)
 	if err != nil {
-		return nil, fmt.Errorf("pull provider %q: %w", reference, err)
+		return nil, fmt.Errorf("pull provider %q: %w", reference, c.known.why(ref.Registry(), err))
 	}
 	image.Ref = reference
 	return image, nil

@@ -68,7 +68,7 @@ func (c *Client) Pull(ctx context.Context, reference string, progress Progress) 
 	}
 	artifact, err := c.pull(ctx, ref, progress)
 	if err != nil {
-		return nil, fmt.Errorf("pull %q: %w", reference, err)
+		return nil, fmt.Errorf("pull %q: %w", reference, c.known.why(ref.Registry(), err))
 	}
 	return artifact, nil
 }

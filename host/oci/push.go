@@ -37,7 +37,7 @@ func (c *Client) Push(ctx context.Context, reference string, wasm []byte, meta M
 	}
 	manifestDigest, err = c.push(ctx, ref, wasm, meta, progress)
 	if err != nil {
-		return "", fmt.Errorf("push %q: %w", reference, err)
+		return "", fmt.Errorf("push %q: %w", reference, c.known.why(ref.Registry(), err))
 	}
 	return manifestDigest, nil
 }

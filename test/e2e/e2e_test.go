@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -67,8 +68,10 @@ func TestScripts(t *testing.T) {
 
 // setup gives a script its own world.
 func setup(env *testscript.Env, examples string) error {
-	reg := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	artifacts := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	reg, closed := httptest.NewServer(artifacts), httptest.NewServer(forAnn(artifacts))
 	env.Defer(reg.Close)
+	env.Defer(closed.Close)
 	home := filepath.Join(env.WorkDir, "home")
 	states := []string{filepath.Join(env.WorkDir, "state"), filepath.Join(env.WorkDir, "state2"), filepath.Join(env.WorkDir, "state3")}
 	env.Setenv("PATH", binDir+string(os.PathListSeparator)+env.Getenv("PATH"))
@@ -79,6 +82,7 @@ func setup(env *testscript.Env, examples string) error {
 	env.Setenv("STATE3", states[2])
 	env.Setenv("LATH_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
 	env.Setenv("REGISTRY", strings.TrimPrefix(reg.URL, "http://"))
+	env.Setenv("CLOSED", strings.TrimPrefix(closed.URL, "http://"))
 	env.Setenv("EXAMPLES", examples)
 	env.Setenv("SETTINGS", filepath.Join(examples, "../test/lattice/testdata/settings.wasm"))
 	env.Setenv("KV", "lath+builtin://keyvalue-memory")
@@ -95,6 +99,18 @@ func setup(env *testscript.Env, examples string) error {
 		}
 	})
 	return nil
+}
+
+// forAnn lets ann use a registry, by the password "secret", and nobody else.
+func forAnn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "ann" || password != "secret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // code runs a command and wants its exit code.
