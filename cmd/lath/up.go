@@ -38,9 +38,9 @@ type hostFlags struct {
 	cluster       clusterFlags
 	// Of host.
 	natsURL, rpcURL string
-	jsDomain        string
 	replicas        int
 
+	jsDomain      string
 	inboxPrefix   string
 	auth, rpcAuth lattice.Auth
 }
@@ -129,8 +129,6 @@ that run, and leaves. A second signal ends it at once.`,
 	addInboxPrefix(cmd, &f.inboxPrefix, "_INBOX.LATTICE.HOST-ID")
 	cmd.Flags().IntVar(&f.replicas, "replicas", 0, "how many servers of a NATS cluster keep what the lattice stores (default: 3 in a cluster, 1 elsewhere)")
 	fromEnv(cmd.Flags(), "replicas", "LATH_REPLICAS")
-	cmd.Flags().StringVar(&f.jsDomain, "js-domain", "", "JetStream domain of the lattice's data, where the NATS server is a leaf node")
-	fromEnv(cmd.Flags(), "js-domain", "LATH_JS_DOMAIN", "WASMCLOUD_JS_DOMAIN")
 	cmd.Flags().DurationVar(&f.connectTimeout, "connect-timeout", lattice.DefaultConnectWait, "how long to try to reach NATS at the start")
 	return cmd
 }
@@ -155,6 +153,8 @@ func (f *hostFlags) add(cmd *cobra.Command) {
 	fromEnv(flags, "max-wait", "LATH_MAX_WAIT")
 	flags.BoolVar(&f.restore, "restore", f.embedded, "start again what ran on this host when it was last stopped")
 	fromEnv(flags, "restore", "LATH_RESTORE")
+	flags.StringVar(&f.jsDomain, "js-domain", "", "JetStream domain of the lattice's data, where the NATS server is a leaf node")
+	fromEnv(flags, "js-domain", "LATH_JS_DOMAIN", "WASMCLOUD_JS_DOMAIN")
 	flags.StringVar(&f.grants, "grants", "", "file that says what components may have of this machine: directories, network, environment, limits (default: nothing); read at the start")
 	fromEnv(flags, "grants", "LATH_GRANTS")
 	flags.DurationVar(&f.drain, "drain", host.DefaultDrain, "how long calls may go on when the host is to end")

@@ -45,7 +45,8 @@ type Lattice struct {
 	Calls   *wrpc.Client
 
 	dir        string
-	natsConfig string // a file
+	natsConfig string             // a file
+	as         lattice.ConnConfig // of the connections that are made here
 	server     *natsserver.Server
 	nodes      []*Node
 }
@@ -59,7 +60,14 @@ func New(t testing.TB) *Lattice {
 // NewWith is New with a configuration of the NATS server, as in a file.
 func NewWith(t testing.TB, config string) *Lattice {
 	t.Helper()
-	l := &Lattice{T: t, dir: t.TempDir()}
+	return NewAs(t, config, lattice.ConnConfig{})
+}
+
+// NewAs is NewWith for a server that wants to know who connects. Hosts that are not
+// to be the same are given a connection of their own.
+func NewAs(t testing.TB, config string, as lattice.ConnConfig) *Lattice {
+	t.Helper()
+	l := &Lattice{T: t, dir: t.TempDir(), as: as}
 	if config != "" {
 		l.natsConfig = filepath.Join(l.dir, "nats.conf")
 		require.NoError(t, os.WriteFile(l.natsConfig, []byte(config), 0o600))
@@ -88,7 +96,9 @@ func (l *Lattice) connect() *nats.Conn { return l.connectTo(l.URL) }
 
 func (l *Lattice) connectTo(url string) *nats.Conn {
 	l.T.Helper()
-	nc, err := lattice.Connect(l.T.Context(), lattice.ConnConfig{URL: url})
+	cfg := l.as
+	cfg.URL = url
+	nc, err := lattice.Connect(l.T.Context(), cfg)
 	require.NoError(l.T, err)
 	l.T.Cleanup(nc.Close)
 	return nc
