@@ -31,6 +31,11 @@ func (w *world) check(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w:\n  %s", err, strings.Join(differs, "\n  "))
 	}
+	for _, n := range w.nodes {
+		if err := w.checkOutcomes(ctx, n); err != nil {
+			return err
+		}
+	}
 	if err := w.checkAnswers(ctx); err != nil {
 		return err
 	}
@@ -40,6 +45,29 @@ func (w *world) check(ctx context.Context) error {
 	w.checkPeaks()
 	if len(w.wrong) > 0 {
 		return errors.New(strings.Join(w.wrong, "\n  "))
+	}
+	return nil
+}
+
+// checkOutcomes asks what became of commands that a host has acknowledged, whether
+// or not an event told: since it lives, it has to know.
+func (w *world) checkOutcomes(ctx context.Context, n *node) error {
+	w.mu.Lock()
+	lost := maps.Clone(n.lost)
+	clear(n.lost)
+	w.mu.Unlock()
+	for id, c := range lost {
+		last := ""
+		err := until(ctx, fmt.Sprintf("the outcome of #%d (%s), which host %d has acknowledged, is known", c.command, id, n.number), func() bool {
+			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+			defer cancel()
+			op, err := w.control.Op(ctx, id)
+			last = fmt.Sprintf("%+v, %v", op, err)
+			return err == nil && op.State != lattice.OpAccepted && (op.State == lattice.OpFailed || !c.fails)
+		})
+		if err != nil {
+			return fmt.Errorf("%w (last: %s)", err, last)
+		}
 	}
 	return nil
 }

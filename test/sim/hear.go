@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/nats-io/nats.go"
@@ -26,7 +27,8 @@ func (w *world) hear(m *nats.Msg) {
 	case event.ProviderStarted:
 		w.done(d.HostID, d.ProviderID, run{count: 1, image: d.ImageRef, command: commandOf(d.Annotations)})
 	case event.ProviderStopped:
-		if p := w.placeOf(d.HostID, d.ProviderID); p != nil {
+		// A host that leaves stops its providers, and starts them again later.
+		if p := w.placeOf(d.HostID, d.ProviderID); p != nil && !w.leaving(d.HostID) {
 			p.take(func(c pending) bool { return c.run.count == 0 })
 			p.set(run{})
 		}
@@ -78,6 +80,11 @@ func (w *world) failed(host, id string, command int, why string) {
 	if c, known := p.told(command); known && !c.fails && w.calm() {
 		w.violated("command #%d for %s failed, and nothing was wrong: %s", command, id, why)
 	}
+}
+
+// leaving reports whether the host of that key has left in order. mu is held.
+func (w *world) leaving(host string) bool {
+	return slices.ContainsFunc(w.nodes, func(n *node) bool { return n.identity.ID == host && n.gone })
 }
 
 // placeOf returns an id's place on the host of that key, or nil. mu is held.

@@ -90,7 +90,8 @@ type place struct {
 
 type pending struct {
 	command int
-	run     run // as it would leave the place
+	op      string // its id on the wire
+	run     run    // as it would leave the place
 	fails   bool
 }
 
@@ -134,14 +135,17 @@ func (p *place) take(is func(pending) bool) (c pending, known bool) {
 	return c, true
 }
 
-// shaken notes that outcomes may be lost: what is pending may have taken effect.
-func (p *place) shaken(until time.Time) {
-	for _, c := range p.pending {
+// shaken notes that outcomes may be lost: what is pending may have taken effect. It
+// returns what nobody will tell of any more.
+func (p *place) shaken(until time.Time) []pending {
+	lost := p.pending
+	for _, c := range lost {
 		if !c.fails {
 			p.maybe(c.run, until)
 		}
 	}
 	p.pending = nil
+	return lost
 }
 
 // timeout is when a command that is without an answer now has ended.

@@ -35,6 +35,10 @@ type node struct {
 	// What follows is guarded by the world's mu.
 	places map[string]*place
 	labels map[string]*register[string]
+	// lost are commands that were acknowledged and whose outcome their ids have to
+	// tell, by these.
+	lost map[string]pending
+	gone bool // it has left in order, or is leaving
 }
 
 // start runs the host and waits until it answers.
@@ -59,6 +63,9 @@ func (n *node) start(ctx context.Context) error {
 	}
 	run, stop := context.WithCancel(context.Background())
 	n.stop, n.done = stop, make(chan error, 1)
+	n.w.mu.Lock()
+	n.gone = false
+	n.w.mu.Unlock()
 	go func() { n.done <- n.host.Run(run) }()
 	select {
 	case <-n.host.Ready():
@@ -91,14 +98,20 @@ func (n *node) kill() error {
 	n.w.mu.Lock()
 	defer n.w.mu.Unlock()
 	clear(n.labels) // a command's labels last as long as the host
+	clear(n.lost)   // nobody is left to say what became of them
 	return nil
 }
 
-// leave stops the host in order.
+// leave stops the host in order. What it ran is to run again when it comes back.
 func (n *node) leave() error {
+	n.w.mu.Lock()
+	n.gone = true
+	clear(n.labels)
+	n.w.mu.Unlock()
 	n.stop()
 	defer n.wire.Close()
 	defer n.conn.Close()
+	n.up = false
 	select {
 	case err := <-n.done:
 		return err
@@ -133,7 +146,9 @@ func (n *node) shaken() {
 	defer n.w.mu.Unlock()
 	until := time.Now().Add(linger)
 	for _, p := range n.places {
-		p.shaken(until)
+		for _, c := range p.shaken(until) {
+			n.lost[c.op] = c
+		}
 	}
 }
 

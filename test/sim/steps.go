@@ -23,6 +23,7 @@ const (
 	maxCount   = 4
 	maxBurst   = 8 // calls at once, at one host
 	maxCalls   = 64
+	sampled    = 8 // of so many commands one is followed by its id, whatever events told
 
 	providerID  = "ledger"
 	providerRef = "lath+builtin://ledger"
@@ -60,11 +61,12 @@ func kinds() []*kind {
 		{name: "delete label", weight: 1, do: deleteLabel},
 		{name: "call", weight: 24, do: callAny},
 		{name: "burst", weight: 3, do: burst},
-		{name: "kill", weight: 1, fault: true, do: kill},
+		{name: "leave", weight: 1, fault: true, do: leave},
+		{name: "kill", weight: 2, fault: true, do: kill},
 		{name: "restart", weight: 4, fault: true, do: restart},
-		{name: "pause", weight: 2, fault: true, do: pause},
-		{name: "resume", weight: 8, fault: true, do: resume},
-		{name: "cut off", weight: 2, fault: true, do: cutOff},
+		{name: "pause", weight: 3, fault: true, do: pause},
+		{name: "resume", weight: 10, fault: true, do: resume},
+		{name: "cut off", weight: 3, fault: true, do: cutOff},
 		{name: "heal", weight: 6, fault: true, do: heal},
 		{name: "restart NATS", weight: 1, fault: true, do: restartNATS},
 	}
@@ -151,12 +153,13 @@ func answerOf(err error) answer {
 }
 
 // send sends a command for an id on a host, and notes what it may have done.
-func (w *world) send(n *node, id string, c pending, request func() error) answer {
+func (w *world) send(n *node, id string, c pending, request func(to *ctl.Client) error) answer {
+	c.op = ctl.NewCommandID()
 	w.mu.Lock()
 	p := n.place(id)
 	p.accepted(c) // its outcome may be told before its answer is here
 	w.mu.Unlock()
-	err := request()
+	err := request(w.control.WithCommandID(c.op))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stats.Commands++
@@ -164,12 +167,17 @@ func (w *world) send(n *node, id string, c pending, request func() error) answer
 	switch a {
 	case acknowledged:
 		w.stats.Acknowledged++
+		if _, shaken := n.lost[c.op]; shaken || c.command%sampled == 0 {
+			n.lost[c.op] = c
+		}
 	case refused:
 		p.told(c.command)
+		delete(n.lost, c.op)
 		if w.calm() && !errors.Is(err, lattice.ErrNotFound) && id != providerID {
 			w.violated("command %d for %s on host %d was refused, and nothing was wrong: %v", c.command, id, n.number, err)
 		}
 	case unknown:
+		delete(n.lost, c.op)
 		if c, known := p.told(c.command); known && !c.fails {
 			p.maybe(c.run, timeout())
 		}
@@ -198,10 +206,10 @@ func scale(ctx context.Context, w *world, a [5]int) (string, error) {
 	if want.count == 0 {
 		c.run = run{}
 	}
-	got := w.send(n, id, c, func() error {
+	got := w.send(n, id, c, func(to *ctl.Client) error {
 		ctx, cancel := w.ask(ctx, n)
 		defer cancel()
-		_, err := w.control.ScaleComponent(ctx, n.identity.ID, ctl.ScaleComponent{ComponentID: id, ComponentRef: asked,
+		_, err := to.ScaleComponent(ctx, n.identity.ID, ctl.ScaleComponent{ComponentID: id, ComponentRef: asked,
 			MaxInstances: want.count, AllowUpdate: may, Config: []string{config}, Annotations: annotations(want.command)})
 		return err
 	})
@@ -222,10 +230,10 @@ func update(ctx context.Context, w *world, a [5]int) (string, error) {
 	if !known {
 		return fmt.Sprintf("%s on host %d: not known what it would do", id, n.number), nil
 	}
-	got := w.send(n, id, pending{command: want.command, run: want}, func() error {
+	got := w.send(n, id, pending{command: want.command, run: want}, func(to *ctl.Client) error {
 		ctx, cancel := w.ask(ctx, n)
 		defer cancel()
-		_, err := w.control.UpdateComponent(ctx, n.identity.ID, ctl.UpdateComponent{ComponentID: id, NewComponentRef: want.image, Annotations: annotations(want.command)})
+		_, err := to.UpdateComponent(ctx, n.identity.ID, ctl.UpdateComponent{ComponentID: id, NewComponentRef: want.image, Annotations: annotations(want.command)})
 		return err
 	})
 	return fmt.Sprintf("#%d %s on host %d to %s: %s", want.command, id, n.number, short(want.image), got), nil
@@ -236,10 +244,10 @@ func startProvider(ctx context.Context, w *world, a [5]int) (string, error) {
 	w.mu.Lock()
 	want := run{count: 1, image: providerRef, command: w.command()}
 	w.mu.Unlock()
-	got := w.send(n, providerID, pending{command: want.command, run: want}, func() error {
+	got := w.send(n, providerID, pending{command: want.command, run: want}, func(to *ctl.Client) error {
 		ctx, cancel := w.ask(ctx, n)
 		defer cancel()
-		return w.control.StartProvider(ctx, n.identity.ID, ctl.StartProvider{ProviderID: providerID, ProviderRef: providerRef, Annotations: annotations(want.command)})
+		return to.StartProvider(ctx, n.identity.ID, ctl.StartProvider{ProviderID: providerID, ProviderRef: providerRef, Annotations: annotations(want.command)})
 	})
 	return fmt.Sprintf("#%d on host %d: %s", want.command, n.number, got), nil
 }
@@ -249,10 +257,10 @@ func stopProvider(ctx context.Context, w *world, a [5]int) (string, error) {
 	w.mu.Lock()
 	command := w.command()
 	w.mu.Unlock()
-	got := w.send(n, providerID, pending{command: command}, func() error {
+	got := w.send(n, providerID, pending{command: command}, func(to *ctl.Client) error {
 		ctx, cancel := w.ask(ctx, n)
 		defer cancel()
-		return w.control.StopProvider(ctx, n.identity.ID, providerID)
+		return to.StopProvider(ctx, n.identity.ID, providerID)
 	})
 	return fmt.Sprintf("#%d on host %d: %s", command, n.number, got), nil
 }

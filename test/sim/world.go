@@ -122,7 +122,7 @@ func newWorld(ctx context.Context, m *Machine, hosts int, log *zap.Logger) (w *w
 		return w, err
 	}
 	for i := range hosts {
-		n := &node{w: w, number: i, places: map[string]*place{}, labels: map[string]*register[string]{}}
+		n := &node{w: w, number: i, places: map[string]*place{}, labels: map[string]*register[string]{}, lost: map[string]pending{}}
 		if n.identity, err = lattice.NewIdentity(""); err != nil {
 			return w, err
 		}
