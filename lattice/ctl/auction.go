@@ -23,9 +23,9 @@ type ComponentAuction struct {
 
 func (r *ComponentAuction) validate() error {
 	return errors.Join(
-		required("component_ref", r.ComponentRef),
+		reference("component_ref", r.ComponentRef),
 		wrongID("component_id", r.ComponentID),
-		atMost("constraints", len(r.Constraints), maxConstraints),
+		texts("constraints", r.Constraints, maxConstraints),
 	)
 }
 
@@ -47,9 +47,9 @@ type ProviderAuction struct {
 
 func (r *ProviderAuction) validate() error {
 	return errors.Join(
-		required("provider_ref", r.ProviderRef),
+		reference("provider_ref", r.ProviderRef),
 		wrongID("provider_id", r.ProviderID),
-		atMost("constraints", len(r.Constraints), maxConstraints),
+		texts("constraints", r.Constraints, maxConstraints),
 	)
 }
 

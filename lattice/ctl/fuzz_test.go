@@ -3,6 +3,7 @@ package ctl
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,9 +16,10 @@ import (
 
 const fuzzHost = "NAHDLC3SLFGP3WD62IBZ34KRCW53AV2OBXJK3IPCKFQF37XXS5KWSICR"
 
-// FuzzControlRequest sends any body to any subject. Every request has an answer
-// that is an envelope, none is answered by the handler of a panic, and what
-// reaches the host has been checked.
+// FuzzControlRequest sends any body to any subject, with any command id. Every
+// request has an answer that is an envelope, none is answered by the handler of a
+// panic, what reaches the host has been checked, and what has an id is stored whole,
+// and not done a second time.
 func FuzzControlRequest(f *testing.F) {
 	base := lattice.ControlSubjects("", "default")
 	for subject, body := range map[string]string{
@@ -45,14 +47,18 @@ func FuzzControlRequest(f *testing.F) {
 		base.Named("component", "scale", "other"):   `{}`,
 		base.Named("component", "scale", "a.b.c.d"): `{}`,
 	} {
-		f.Add(subject, []byte(body))
+		f.Add(subject, []byte(body), "", "")
+		f.Add(subject, []byte(body), "01ARZ3NDEKTSV4RRFFQ69G5FAV", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+		f.Add(subject, []byte(body), "op.>", strings.Repeat("x", maxHeaders))
 	}
-	f.Fuzz(func(t *testing.T, subject string, body []byte) {
+	f.Fuzz(func(t *testing.T, subject string, body []byte, id, trace string) {
+		store := &memoryStore{ops: map[string]lattice.Op{}}
 		s := &Server{
-			cfg:      ServerConfig{HostID: fuzzHost, Handler: checkingHost{t}, Timeout: DefaultRequestTimeout, Log: zap.NewNop()},
+			cfg:      ServerConfig{HostID: fuzzHost, Lattice: "default", Handler: checkingHost{t}, Ops: store, Timeout: DefaultRequestTimeout, Log: zap.NewNop()},
 			subjects: base, verbs: verbs(), ctx: t.Context(),
 		}
-		e, _ := s.handle(&nats.Msg{Subject: subject, Data: body})
+		msg := &nats.Msg{Subject: subject, Data: body, Header: nats.Header{lattice.HeaderCommandID: {id}, lattice.HeaderTraceParent: {trace}}}
+		e, silent := s.handle(msg)
 		require.NotContains(t, e.Message, "internal error")
 		data, err := lattice.EncodeJSON(e)
 		require.NoError(t, err)
@@ -61,6 +67,102 @@ func FuzzControlRequest(f *testing.F) {
 		require.Equal(t, e.Success, back.Success)
 		if !e.Success {
 			require.NotEmpty(t, e.Message)
+		}
+		for id, op := range store.ops {
+			require.NoError(t, op.Validate())
+			require.Equal(t, strings.ToUpper(msg.Header.Get(lattice.HeaderCommandID)), id)
+			require.True(t, op.Answered)
+		}
+		stored := store.writes
+		again, stillSilent := s.handle(msg)
+		require.Equal(t, silent, stillSilent)
+		require.Equal(t, e.Success, again.Success, "%s, then %s", e.Message, again.Message)
+		require.Equal(t, stored, store.writes, "a repeat stores nothing")
+	})
+}
+
+// memoryStore keeps commands as state does.
+type memoryStore struct {
+	ops    map[string]lattice.Op
+	writes int
+}
+
+func (s *memoryStore) CreateOp(ctx context.Context, op lattice.Op) (lattice.Op, error) {
+	if earlier, ok := s.ops[op.ID]; ok {
+		return earlier, lattice.ErrConflict
+	}
+	return lattice.Op{}, s.PutOp(ctx, op)
+}
+
+func (s *memoryStore) PutOp(_ context.Context, op lattice.Op) error {
+	op.Clip()
+	s.ops[op.ID] = op
+	s.writes++
+	return nil
+}
+
+func (s *memoryStore) Op(_ context.Context, id string) (lattice.Op, error) { return s.ops[id], nil }
+
+func (s *memoryStore) Ops(context.Context, string, int) ([]lattice.Op, bool, error) {
+	return nil, false, nil
+}
+
+// FuzzOp reads what a store or a peer may hold for a command: what is taken is
+// written again the same.
+func FuzzOp(f *testing.F) {
+	f.Add([]byte(`{"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","verb":"link.put","host_id":"` + fuzzHost + `","state":"accepted","digest":"` + strings.Repeat("0", 64) + `","accepted":"2026-01-02T03:04:05Z"}`))
+	f.Add([]byte(`{"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","verb":"x","host_id":"` + fuzzHost + `","state":"failed","answered":true,"refused":true,"cause":"c","digest":"` + strings.Repeat("f", 64) + `","accepted":"2026-01-02T03:04:05Z","ended":"2026-01-02T03:04:06Z"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		op, err := lattice.DecodeOp(data)
+		if err != nil {
+			require.ErrorIs(t, err, lattice.ErrInvalid)
+			return
+		}
+		back, err := lattice.EncodeJSON(op)
+		require.NoError(t, err)
+		again, err := lattice.DecodeOp(back)
+		require.NoError(t, err)
+		require.Equal(t, op, again)
+	})
+}
+
+// FuzzListQuestion asks lists for any part: an answer fits its room, or is an error.
+func FuzzListQuestion(f *testing.F) {
+	for _, query := range []string{``, `{}`, `{"after":"a/default/wasi/keyvalue/b"}`, `{"id":"a","states":true}`, `{"after":7}`} {
+		f.Add([]byte(query), 700)
+	}
+	all := make([]lattice.Link, 300)
+	for i := range all {
+		all[i] = lattice.Link{SourceID: "s" + strings.Repeat("x", i%7), Target: "t" + strings.Repeat("y", i), Name: "default", WITNamespace: "n", WITPackage: "p", Interfaces: []string{"i"}}
+	}
+	lists := Lists{
+		Links: func() []lattice.Link { return slices.Clone(all) },
+		LinkStates: func(_ context.Context, links []lattice.Link) ([]lattice.LinkStatus, error) {
+			out := make([]lattice.LinkStatus, len(links))
+			for i := range links {
+				out[i].Link = links[i]
+			}
+			return out, nil
+		},
+		Configs:   func() []ConfigSize { return []ConfigSize{{Name: "a"}, {Name: "b"}} },
+		Claims:    func(context.Context) ([]map[string]string, error) { return []map[string]string{{"sub": "a"}}, nil },
+		Inventory: func() Inventory { return Inventory{} },
+		Stats: func() lattice.HostStats {
+			return lattice.HostStats{Components: []lattice.ComponentStats{{ID: "a"}, {ID: "b"}}}
+		},
+		Ops: &memoryStore{ops: map[string]lattice.Op{}},
+	}
+	f.Fuzz(func(t *testing.T, body []byte, room int) {
+		for _, q := range lists.questions("default", fuzzHost) {
+			var query listQuery
+			if lattice.DecodeJSON(body, MaxRequestSize, &query) != nil {
+				return
+			}
+			data, err := q.answer(t.Context(), query, room)
+			if err == nil {
+				require.LessOrEqual(t, len(data), max(room, 0))
+				require.True(t, json.Valid(data))
+			}
 		}
 	})
 }

@@ -9,9 +9,6 @@ import (
 	"github.com/lathhost/lath/lattice"
 )
 
-// maxLabel bounds a label's key, and its value, in bytes.
-const maxLabel = 4 << 10
-
 // coreLabel starts the labels that the host gives itself.
 const coreLabel = "hostcore."
 
@@ -22,7 +19,7 @@ type PutLabel struct {
 }
 
 func (r *PutLabel) validate() error {
-	return errors.Join(required("key", r.Key), ownLabel(r.Key), atMost("key", len(r.Key), maxLabel), atMost("value", len(r.Value), maxLabel))
+	return errors.Join(required("key", r.Key), ownLabel(r.Key), length("key", r.Key, maxText), length("value", r.Value, maxText))
 }
 
 // DeleteLabel takes a label of a host back.
@@ -31,7 +28,7 @@ type DeleteLabel struct {
 }
 
 func (r *DeleteLabel) validate() error {
-	return errors.Join(required("key", r.Key), ownLabel(r.Key))
+	return errors.Join(required("key", r.Key), ownLabel(r.Key), length("key", r.Key, maxText))
 }
 
 func ownLabel(key string) error {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/lathhost/lath/lattice"
 )
@@ -91,9 +93,10 @@ type ScaleComponent struct {
 
 func (r *ScaleComponent) validate() error {
 	return errors.Join(
-		required("component_ref", r.ComponentRef),
+		reference("component_ref", r.ComponentRef),
 		wrongID("component_id", r.ComponentID),
 		configNames(r.Config),
+		texts("annotations", r.Annotations, maxAnnotations),
 	)
 }
 
@@ -107,7 +110,8 @@ type UpdateComponent struct {
 }
 
 func (r *UpdateComponent) validate() error {
-	return errors.Join(required("new_component_ref", r.NewComponentRef), wrongID("component_id", r.ComponentID))
+	return errors.Join(reference("new_component_ref", r.NewComponentRef), wrongID("component_id", r.ComponentID),
+		texts("annotations", r.Annotations, maxAnnotations))
 }
 
 // StartProvider asks a host to run a capability provider.
@@ -121,9 +125,10 @@ type StartProvider struct {
 
 func (r *StartProvider) validate() error {
 	return errors.Join(
-		required("provider_ref", r.ProviderRef),
+		reference("provider_ref", r.ProviderRef),
 		wrongID("provider_id", r.ProviderID),
 		configNames(r.Config),
+		texts("annotations", r.Annotations, maxAnnotations),
 	)
 }
 
@@ -179,6 +184,38 @@ func (r *DeleteLink) validate() error {
 		required("wit_namespace", r.WITNamespace),
 		required("wit_package", r.WITPackage),
 	)
+}
+
+// Limits of what a request says, far above what people write: a host keeps all of
+// it, and tells it with every heartbeat.
+const (
+	maxReference   = 4 << 10 // bytes
+	maxAnnotations = 256
+	maxText        = 4 << 10 // bytes of a key, and of a value
+)
+
+// reference checks an image reference no further than that it is one text: hosts
+// decide what they can fetch.
+func reference(field, value string) error {
+	return errors.Join(required(field, value), length(field, value, maxReference))
+}
+
+// texts bounds a map of texts that people wrote.
+func texts(field string, m map[string]string, most int) error {
+	errs := []error{atMost(field, len(m), most)}
+	if len(m) <= most {
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			errs = append(errs, length(field+": a key", key, maxText), length(fmt.Sprintf("%s: %.40q", field, key), m[key], maxText))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func length(what, value string, limit int) error {
+	if len(value) > limit {
+		return fmt.Errorf("%s: %w: it has %d bytes, the limit is %d", what, lattice.ErrInvalid, len(value), limit)
+	}
+	return nil
 }
 
 func required(field, value string) error {

@@ -21,6 +21,15 @@ type RegistryAuth struct {
 	Type string `json:"registryType,omitempty"`
 }
 
+// maxSecret bounds a password and a token, in bytes.
+const maxSecret = 64 << 10
+
+func (r *RegistryAuth) validate(address string) error {
+	at := func(field string) string { return fmt.Sprintf("registry %.80q: %s", address, field) }
+	return errors.Join(length(at("username"), r.Username, maxText), length(at("registryType"), r.Type, maxText),
+		length(at("password"), r.Password, maxSecret), length(at("token"), r.Token, maxSecret))
+}
+
 // String hides what is secret.
 func (RegistryAuth) String() string { return "(registry credentials)" }
 
@@ -34,6 +43,11 @@ func putRegistries(ctx context.Context, s *Server, r *request) (answer, error) {
 	}
 	if err := atMost("registries", len(auths), maxRegistries); err != nil {
 		return answer{}, err
+	}
+	for address, auth := range auths {
+		if err := errors.Join(length("registry", address, maxText), auth.validate(address)); err != nil {
+			return answer{}, err
+		}
 	}
 	return answer{message: "successfully put registries"}, s.cfg.Handler.PutRegistries(ctx, auths)
 }

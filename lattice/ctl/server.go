@@ -33,6 +33,12 @@ const (
 	pendingBytes    = 64 << 20
 )
 
+// maxHeaders bounds the headers of a request, in bytes.
+const maxHeaders = 16 << 10
+
+// unsupported answers a verb that is not known, in v1's words.
+const unsupported = "unsupported subject"
+
 // maxMessage bounds the text of a failed answer, in bytes.
 const maxMessage = 8 << 10
 
@@ -186,7 +192,7 @@ func (s *Server) subscribe() error {
 func (s *Server) accept(msg *nats.Msg) {
 	v, _, ok := s.lookup(msg.Subject)
 	if !ok {
-		s.reply(msg, Envelope{Message: "unsupported subject"})
+		s.reply(msg, Envelope{Message: unsupported})
 		return
 	}
 	s.mu.Lock()
@@ -232,7 +238,10 @@ func (s *Server) handle(msg *nats.Msg) (e Envelope, silent bool) {
 	}()
 	v, r, ok := s.lookup(msg.Subject)
 	if !ok {
-		return Envelope{Message: "unsupported subject"}, false
+		return Envelope{Message: unsupported}, false
+	}
+	if n := headerSize(msg.Header); n > maxHeaders {
+		return Envelope{Message: fmt.Sprintf("the request's headers have %d bytes, the limit is %d", n, maxHeaders)}, false
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
 	defer cancel()
@@ -248,6 +257,15 @@ func (s *Server) handle(msg *nats.Msg) (e Envelope, silent bool) {
 		}
 	}
 	return e, a.silent
+}
+
+func headerSize(h nats.Header) (n int) {
+	for name, values := range h {
+		for _, value := range values {
+			n += len(name) + len(value)
+		}
+	}
+	return n
 }
 
 func (s *Server) reply(msg *nats.Msg, e Envelope) {
