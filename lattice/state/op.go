@@ -218,7 +218,7 @@ func (s *Store) dropOps(ctx context.Context) error {
 	}
 	stream, err := s.js.Stream(listing, lattice.BucketStream(lattice.LathBucket(s.lattice)))
 	if err != nil {
-		return s.explain(ctx, err)
+		return s.explain(listing, err)
 	}
 	now := stream.CachedInfo().State.LastTime
 	for _, id := range ids {
@@ -238,7 +238,7 @@ func (s *Store) dropOps(ctx context.Context) error {
 		}
 		subject := lattice.BucketSubject("", lattice.LathBucket(s.lattice), kve.Key())
 		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
-			return s.explain(ctx, err)
+			return s.explain(listing, err)
 		}
 	}
 	return nil
