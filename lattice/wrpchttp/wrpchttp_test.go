@@ -27,9 +27,9 @@ const prefix = "default.site"
 
 // pair is a client and a server on one NATS server.
 type pair struct {
-	url    string
-	client *http.Client
-	errs   chan error // of calls that the server failed
+	url       string
+	transport *wrpchttp.Transport
+	client    *http.Client
 }
 
 func newPair(t *testing.T, h http.HandlerFunc) *pair {
@@ -37,11 +37,11 @@ func newPair(t *testing.T, h http.HandlerFunc) *pair {
 	ns, err := natsserver.Start(t.Context(), natsserver.Config{StoreDir: t.TempDir(), Port: natsserver.RandomPort})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, ns.Shutdown(context.Background())) })
-	p := &pair{url: ns.URL(), errs: make(chan error, 16)}
+	p := &pair{url: ns.URL()}
 	nc, err := lattice.Connect(t.Context(), lattice.ConnConfig{URL: ns.URL()})
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
-	server, err := wrpc.NewServer(nc, wrpc.ServerConfig{OnError: func(_ string, _ wrpc.Meta, err error) { p.errs <- err }})
+	server, err := wrpc.NewServer(nc, wrpc.ServerConfig{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
 	_, err = server.Serve(t.Context(), wrpchttp.Export(wrpc.Export{Prefix: prefix}, h))
@@ -49,7 +49,8 @@ func newPair(t *testing.T, h http.HandlerFunc) *pair {
 	c, err := wrpc.NewClient(nc, wrpc.ClientConfig{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
-	p.client = &http.Client{Transport: &wrpchttp.Transport{Client: c, Prefix: prefix}, Timeout: 20 * time.Second}
+	p.transport = &wrpchttp.Transport{Client: c, Prefix: prefix}
+	p.client = &http.Client{Transport: p.transport, Timeout: 20 * time.Second}
 	return p
 }
 
@@ -164,4 +165,54 @@ func TestFailures(t *testing.T) {
 	require.ErrorIs(t, get("/abort"), wrpc.ErrTrap)
 	require.ErrorIs(t, get("/panic"), wrpc.ErrTrap)
 	require.NoError(t, get("/"))
+}
+
+// TestACallerThatGoesEndsTheHandler, in the middle of either body.
+func TestACallerThatGoesEndsTheHandler(t *testing.T) {
+	t.Parallel()
+	ended := make(chan error, 1)
+	p := newPair(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "begun")
+		_ = http.NewResponseController(w).Flush()
+		_, err := io.ReadAll(r.Body)
+		<-r.Context().Done()
+		ended <- err
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	defer w.Close()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://site.example/", r)
+	require.NoError(t, err)
+	resp, err := p.client.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	cancel()
+	require.Error(t, <-ended, "a body that was broken off is not whole")
+	_, err = io.ReadAll(resp.Body)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestABodyMayBeClosedWhileItIsRead, as a host does that wants no more of it.
+func TestABodyMayBeClosedWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, func(w http.ResponseWriter, r *http.Request) {
+		read := make(chan error, 1)
+		go func() {
+			_, err := r.Body.Read(make([]byte, 1))
+			read <- err
+		}()
+		_ = r.Body.Close()
+		if err := <-read; !errors.Is(err, wrpc.ErrClosed) {
+			panic(err)
+		}
+		_, _ = io.WriteString(w, "enough")
+	})
+	r, w := io.Pipe()
+	defer w.Close()
+	resp, err := p.client.Post("http://site.example/", "", r)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, "enough", string(b))
 }
