@@ -155,6 +155,15 @@ func (c *counted) Close() error {
 	return c.Conn.Close()
 }
 
+// CloseWrite is what the server does before it closes a connection on which a client
+// still sends, so that the client has a chance to read why.
+func (c *counted) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // certificate reads the certificate of an address that has one.
 func (s *Server) certificate(l listening) (*tls.Certificate, error) {
 	if l.certFile == "" {
