@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/lathhost/lath/host/capability"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/ctl"
 )
 
 // follows is what a built-in provider that calls others makes of its links.
@@ -78,6 +80,30 @@ func (h *Host) tellCaller(p *runningProvider) {
 	f.note(failed, func(l linkID, err error) {
 		h.log.Warn("a link does not work", zap.String("provider", p.id), zap.String("link", l.Name), zap.String("target", l.target), zap.Error(err))
 	})
+	h.tellFailures(p)
+}
+
+// tellFailures tells the lattice which links of a provider do not work.
+func (h *Host) tellFailures(p *runningProvider) {
+	var list []ctl.LinkFailure
+	for l, err := range p.follows.failures() {
+		list = append(list, ctl.LinkFailure{Name: l.Name, Target: l.target, WITNamespace: l.WITNamespace, WITPackage: l.WITPackage, Reason: err.Error()})
+	}
+	slices.SortFunc(list, func(a, b ctl.LinkFailure) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Target, b.Target))
+	})
+	if err := p.contract.SetFailures(list); err != nil {
+		h.log.Warn("failures of links not told", zap.String("provider", p.id), zap.Error(err))
+	}
+}
+
+// reasons are the failures in words.
+func (f *follows) reasons() map[linkID]string {
+	list := map[linkID]string{}
+	for l, err := range f.failures() {
+		list[l] = err.Error()
+	}
+	return list
 }
 
 func (f *follows) failures() map[linkID]error {
@@ -133,15 +159,6 @@ func (h *Host) httpComponent(id string) capability.HTTPComponent {
 		return d.Workload
 	}
 	return nil
-}
-
-// linkFailure is why a provider of this host does not follow a link, or nil.
-func (h *Host) linkFailure(l lattice.Link) error {
-	p := h.provider(l.SourceID)
-	if p == nil {
-		return nil
-	}
-	return p.follows.failures()[idOf(l)]
 }
 
 // readGranted reads a file that the operator of this host grants to an id.

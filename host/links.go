@@ -32,28 +32,42 @@ func (h *Host) serveContract(id, digest string, w *wit.World) (*ctl.ContractServ
 	return ctl.ServeContract(h.cfg.Conn, h.cfg.Lattice, id, ctl.Contract{Digest: digest, WIT: text, Exports: exports})
 }
 
+// end is what is known of an end of a link.
+type end struct {
+	world  *wit.World // nil: nobody tells
+	failed map[linkID]string
+}
+
 // world returns what an id imports and exports, asking the lattice for what
 // does not run here; nil where nobody tells.
-func (h *Host) world(ctx context.Context, id string) *wit.World {
+func (h *Host) world(ctx context.Context, id string) *wit.World { return h.end(ctx, id).world }
+
+// end is world, with the links from there that do not work.
+func (h *Host) end(ctx context.Context, id string) end {
 	if d := h.component(id); d != nil {
-		return d.World()
+		return end{world: d.World()}
 	}
 	if p := h.provider(id); p != nil && p.caps != nil {
-		return p.caps.World()
+		return end{world: p.caps.World(), failed: p.follows.reasons()}
 	}
 	c, err := h.control.Contract(ctx, id)
 	if err != nil {
 		if !errors.Is(err, lattice.ErrNotFound) {
 			h.log.Debug("no contract", zap.String("id", id), zap.Error(err))
 		}
-		return nil
+		return end{}
 	}
 	w, err := wit.ParseWorld(c.WIT)
 	if err != nil {
 		h.log.Warn("contract is not readable", zap.String("id", id), zap.Error(err))
-		return nil
+		return end{}
 	}
-	return w
+	failed := make(map[linkID]string, len(c.Failures))
+	for _, f := range c.Failures {
+		key := lattice.LinkKey{SourceID: id, Name: f.Name, WITNamespace: f.WITNamespace, WITPackage: f.WITPackage}
+		failed[linkID{key, f.Target}] = f.Reason
+	}
+	return end{world: w, failed: failed}
 }
 
 // checkLink refuses a link whose ends are known and do not fit.

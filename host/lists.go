@@ -21,16 +21,16 @@ func (h *Host) told() ctl.Lists {
 
 // linkStates returns links with what is known of their ends now.
 func (h *Host) linkStates(ctx context.Context, links []lattice.Link) ([]lattice.LinkStatus, error) {
-	ends := map[string]struct{}{}
+	ids := map[string]struct{}{}
 	for _, l := range links {
-		ends[l.SourceID], ends[l.Target] = struct{}{}, struct{}{}
+		ids[l.SourceID], ids[l.Target] = struct{}{}, struct{}{}
 	}
-	worlds := h.worlds(ctx, slices.Collect(maps.Keys(ends)))
+	ends := h.ends(ctx, slices.Collect(maps.Keys(ids)))
 	list := make([]lattice.LinkStatus, len(links))
 	for i, l := range links {
-		list[i] = link.Check(l, worlds[l.SourceID], worlds[l.Target])
-		if err := h.linkFailure(l); err != nil && list[i].State != lattice.LinkRefused {
-			list[i].State, list[i].Reason = lattice.LinkFailed, err.Error()
+		list[i] = link.Check(l, ends[l.SourceID].world, ends[l.Target].world)
+		if why, failed := ends[l.SourceID].failed[idOf(l)]; failed && list[i].State != lattice.LinkRefused {
+			list[i].State, list[i].Reason = lattice.LinkFailed, why
 		}
 	}
 	return list, nil

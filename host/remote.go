@@ -102,23 +102,32 @@ func (h *Host) watchEvents(ctx context.Context, events *event.Subscription) {
 // maxQuestions bounds how many contracts are asked for at a time.
 const maxQuestions = 16
 
-// worlds asks what ids import and export, together: a host that does not answer
-// must not take the time of the others.
+// worlds asks what ids import and export.
 func (h *Host) worlds(ctx context.Context, ids []string) map[string]*wit.World {
+	worlds := make(map[string]*wit.World, len(ids))
+	for id, e := range h.ends(ctx, ids) {
+		worlds[id] = e.world
+	}
+	return worlds
+}
+
+// ends asks about ids, together: a host that does not answer must not take the time
+// of the others.
+func (h *Host) ends(ctx context.Context, ids []string) map[string]end {
 	var asking sync.WaitGroup
 	var mu sync.Mutex
-	worlds := make(map[string]*wit.World, len(ids))
+	ends := make(map[string]end, len(ids))
 	room := make(chan struct{}, maxQuestions)
 	for _, id := range ids {
 		room <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-room }()
-			w := h.world(ctx, id)
+			e := h.end(ctx, id)
 			mu.Lock()
 			defer mu.Unlock()
-			worlds[id] = w
+			ends[id] = e
 		})
 	}
 	asking.Wait()
-	return worlds
+	return ends
 }

@@ -19,11 +19,11 @@ import (
 // the host meet.
 func builtins() []provider.Builtin {
 	return []provider.Builtin{
-		{Name: "http-server", Start: startHTTPServer},
 		{Name: "keyvalue-memory", Start: startKeyvalueMemory},
 		{Name: "keyvalue-file", Start: startKeyvalueFile},
 		{Name: "keyvalue-nats", Start: startKeyvalueNATS},
 		{Name: "keyvalue-redis", Start: startKeyvalueRedis},
+		{Name: "http-server", Start: startHTTPServer},
 	}
 }
 

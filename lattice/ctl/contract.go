@@ -3,6 +3,10 @@ package ctl
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 
@@ -19,13 +23,35 @@ type Contract struct {
 	// Exports are the exported instances with their versions, such as
 	// "wasi:http/incoming-handler@0.2.0", and names of functions of the root.
 	Exports []string `json:"exports"`
+	// Failures are the links of a provider that it cannot follow, and why. One
+	// that fails on one host may work on another.
+	Failures []LinkFailure `json:"link_failures,omitempty"`
 }
+
+// LinkFailure is a link that its source cannot follow.
+type LinkFailure struct {
+	Name         string `json:"name"`
+	Target       string `json:"target"`
+	WITNamespace string `json:"wit_namespace"`
+	WITPackage   string `json:"wit_package"`
+	Reason       string `json:"reason"`
+}
+
+// Limits of what a contract tells of failures.
+const (
+	maxFailures      = 256
+	maxFailureReason = 512 // bytes
+)
 
 // ContractServer answers for one running component on this host. The hosts that
 // run it share the question.
 type ContractServer struct {
 	conn *nats.Conn
 	sub  *nats.Subscription
+
+	mu       sync.Mutex // held while it changes
+	contract Contract
+	data     atomic.Pointer[[]byte]
 }
 
 // ServeContract starts to answer. The component's contract does not change while
@@ -38,16 +64,40 @@ func ServeContract(conn *nats.Conn, name, component string, c Contract) (*Contra
 	if c.Exports == nil {
 		c.Exports = []string{}
 	}
-	data, err := lattice.EncodeJSON(c)
-	if err != nil {
+	s := &ContractServer{conn: conn, contract: c}
+	if err := s.encode(); err != nil {
 		return nil, fmt.Errorf("serve contract of %s: %w", component, err)
 	}
-	sub, err := conn.QueueSubscribe(lattice.WITSubject(name, component), lattice.WITQueue(name, component),
-		func(msg *nats.Msg) { answerContract(conn, msg, data) })
+	var err error
+	s.sub, err = conn.QueueSubscribe(lattice.WITSubject(name, component), lattice.WITQueue(name, component),
+		func(msg *nats.Msg) { answerContract(conn, msg, *s.data.Load()) })
 	if err != nil {
 		return nil, fmt.Errorf("serve contract of %s: %w", component, lattice.Disconnected(err))
 	}
-	return &ContractServer{conn: conn, sub: sub}, nil
+	return s, nil
+}
+
+func (s *ContractServer) encode() error {
+	data, err := lattice.EncodeJSON(s.contract)
+	if err == nil {
+		s.data.Store(&data)
+	}
+	return err
+}
+
+// SetFailures tells from now on which links the source cannot follow: the first 256,
+// and 512 bytes of each reason.
+func (s *ContractServer) SetFailures(list []LinkFailure) error {
+	list = slices.Clone(list[:min(len(list), maxFailures)])
+	for i := range list {
+		if r := list[i].Reason; len(r) > maxFailureReason {
+			list[i].Reason = strings.ToValidUTF8(r[:maxFailureReason], "")
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.contract.Failures = list
+	return s.encode()
 }
 
 func answerContract(conn *nats.Conn, msg *nats.Msg, data []byte) {

@@ -3,6 +3,8 @@ package lattice_test
 import (
 	"bufio"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -204,4 +206,110 @@ func TestHTTPSaturated(t *testing.T) {
 			return status == http.StatusOK
 		})
 	})
+}
+
+// TestHTTPCollisions: the second of two links that want the same says so, whichever
+// host is asked, and works when the first is gone.
+func TestHTTPCollisions(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	servers := l.HTTPServers()
+	a := l.Host(servers.Offer)
+	require.NoError(t, a.Start("one", "http-hello", 1))
+	require.NoError(t, a.Start("two", "http-hello", 1))
+	require.NoError(t, a.StartProvider("web", "http-server"))
+	l.LinkHTTP("web", "one", map[string]string{"address": harness.Free})
+	url := servers.URL("web", harness.Free)
+	l.LinkHTTP("web", "two", map[string]string{"address": harness.Free})
+	const taken = `address in use: 127.0.0.1:0: /* is served by "one" (link "web-one") already: ` +
+		"give one of them another host, path, method, header or address, or both a weight"
+	failed := func(target, reason string) func() bool {
+		return func() bool {
+			s, r := status(t, l, "web", target)
+			return s == lattice.LinkFailed && r == reason
+		}
+	}
+	require.True(t, failed("two", taken)())
+	s, r := status(t, l, "web", "one")
+	require.Equal(t, lattice.LinkReady, s, r)
+
+	// Another host, which has to ask.
+	l.Host(nil)
+	contract, err := l.Control.Contract(t.Context(), "web")
+	require.NoError(t, err)
+	require.Len(t, contract.Failures, 1)
+	require.Equal(t, taken, contract.Failures[0].Reason)
+	for range 5 { // the hosts answer by turns
+		require.True(t, failed("two", taken)())
+	}
+
+	// What a file would tell is told to nobody who was granted nothing.
+	l.LinkHTTP("web", "three", map[string]string{"address": "127.0.0.1:1", "tls_cert_file": "/etc/passwd", "tls_priv_key_file": "/etc/passwd"})
+	s, r = status(t, l, "web", "three")
+	require.Equal(t, lattice.LinkFailed, s)
+	require.Contains(t, r, "file /etc/passwd: permission denied: it is in no directory that is granted")
+
+	// Settings are live: with shares, both are followed.
+	require.NoError(t, l.Control.PutConfig(t.Context(), "web-one", map[string]string{"address": harness.Free, "weight": "1"}))
+	require.NoError(t, l.Control.PutConfig(t.Context(), "web-two", map[string]string{"address": harness.Free, "weight": "1"}))
+	l.Eventually("both are ready", func() bool {
+		one, _ := status(t, l, "web", "one")
+		two, _ := status(t, l, "web", "two")
+		return one == lattice.LinkReady && two == lattice.LinkReady
+	})
+	resp, err := l.Web().Get(url)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+
+	require.NoError(t, l.Control.StopProvider(t.Context(), a.ID, "web"))
+	_, err = l.Web().Get(url)
+	require.Error(t, err, "nobody listens")
+}
+
+// TestHTTPUpdateUnderLoad: no request fails while the component behind a server is
+// replaced, or while the server's other links come and go.
+func TestHTTPUpdateUnderLoad(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	servers := l.HTTPServers()
+	a := l.Host(servers.Offer)
+	require.NoError(t, a.Start("one", "http-hello", 8))
+	require.NoError(t, a.StartProvider("web", "http-server"))
+	l.LinkHTTP("web", "one", map[string]string{"address": harness.Free})
+	url := servers.URL("web", harness.Free)
+	stop := make(chan struct{})
+	ended := make(chan error, 1)
+	client := l.Web()
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				ended <- nil
+				return
+			default:
+			}
+			resp, err := client.Get(url)
+			if err == nil && resp.StatusCode != http.StatusOK {
+				err = errors.New(resp.Status)
+			}
+			if err != nil {
+				ended <- err
+				return
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+		}
+	}()
+	for i := range 5 {
+		wasm, err := os.ReadFile("../../examples/http-hello/http-hello.wasm")
+		require.NoError(t, err)
+		ref := l.File(fmt.Sprintf("hello-%d.wasm", i), wasm)
+		require.NoError(t, a.Scale(ctl.ScaleComponent{ComponentID: "one", ComponentRef: ref, MaxInstances: 8, AllowUpdate: true}))
+		require.NoError(t, a.Start("two", "http-hello", 1))
+		l.LinkHTTP("web", "two", map[string]string{"address": harness.Free, "path": "/two"})
+		require.NoError(t, l.Control.DeleteLink(t.Context(), lattice.LinkKey{SourceID: "web", Name: "web-two", WITNamespace: "wasi", WITPackage: "http"}))
+	}
+	close(stop)
+	require.NoError(t, <-ended)
 }
