@@ -1,9 +1,9 @@
 package sdk
 
 import (
+	"context"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/lathhost/lath/lattice"
 	wire "github.com/lathhost/lath/lattice/provider"
@@ -74,22 +74,12 @@ func (t *linkTable) remove(l Link) {
 
 func (t *linkTable) all() []Link { return slices.Clone(t.links) }
 
-// find finds the link of a call.
-func (t *linkTable) find(source, name, pkg string) (Link, bool) {
+// find finds the link of the call that ctx belongs to.
+func (t *linkTable) find(ctx context.Context, pkg string) (Link, bool) {
 	for _, l := range t.links {
-		if l.SourceID == source && l.Target == t.id && l.Name == name && samePackage(l.Package(), pkg) {
+		if wire.Incoming(ctx, l.Link, t.id, pkg) {
 			return l, true
 		}
 	}
 	return Link{}, false
-}
-
-// samePackage says whether a link of one package carries calls of the other: the
-// same, or its twin on the wire.
-func samePackage(linked, called string) bool {
-	if linked == called {
-		return true
-	}
-	name, isTwin := strings.CutPrefix(called, "wrpc:")
-	return isTwin && linked == "wasi:"+name
 }

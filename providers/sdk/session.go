@@ -66,17 +66,9 @@ func (s *Session) Secret(name string) (Secret, bool) {
 // Guests import wasi:keyvalue, wasi:blobstore and wasi:http and links name those;
 // their twins on the wire are found under either name.
 func (s *Session) Link(ctx context.Context, pkg string) (Link, bool) {
-	m, ok := wrpc.MetaFromContext(ctx)
-	if !ok {
-		return Link{}, false
-	}
-	name := m.LinkName
-	if name == "" {
-		name = lattice.DefaultLinkName
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.links.find(m.SourceID, name, pkg)
+	return s.links.find(ctx, pkg)
 }
 
 // Links returns the links that the provider has now.

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
+	"github.com/lathhost/lath/host"
+	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
 	wire "github.com/lathhost/lath/lattice/provider"
@@ -89,4 +92,58 @@ func TestForgedCaller(t *testing.T) {
 		require.Equal(t, nothing, call(forged), "%+v", forged)
 	}
 	require.Equal(t, "true carts of shop", call(wrpc.Meta{SourceID: "shop"}))
+}
+
+// configured is a built-in that answers with the configuration of the link by which
+// a call has come.
+type configured struct {
+	links atomic.Pointer[[]wire.LinkDefinition]
+	seen  chan string
+}
+
+func (p *configured) offer(c *host.Config) {
+	c.Builtins = append(c.Builtins, provider.Builtin{Name: "configured",
+		Start: func(context.Context, provider.Config) (*provider.Capabilities, error) {
+			return &provider.Capabilities{KeyvalueAtomics: p, KeyvalueStore: noStore{},
+				Relink: func(_ context.Context, links []wire.LinkDefinition) { p.links.Store(&links) }}, nil
+		}})
+}
+
+// Increment implements keyvalue.Atomics.
+func (p *configured) Increment(ctx context.Context, _, _ string, _ uint64) (uint64, error) {
+	got := "nothing"
+	if links := p.links.Load(); links != nil {
+		for _, d := range *links {
+			if wire.Incoming(ctx, d.Link(), "kv", "wrpc:keyvalue") {
+				got = d.TargetConfig["bucket"]
+			}
+		}
+	}
+	p.seen <- got
+	return 1, nil
+}
+
+// The same for a built-in, by a guest on the same host and by a forger.
+func TestForgedCallerOfABuiltin(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	p := &configured{seen: make(chan string, 1)}
+	h := l.Host(p.offer)
+	require.NoError(t, l.Control.PutConfig(t.Context(), "c", map[string]string{"bucket": "carts"}))
+	require.NoError(t, h.StartProvider("kv", "configured"))
+	require.NoError(t, h.Start("shop", "counter", 1))
+	require.NoError(t, l.Control.PutLink(t.Context(), lattice.Link{SourceID: "shop", Target: "kv", WITNamespace: "wasi", WITPackage: "keyvalue",
+		Interfaces: []string{"store", "atomics"}, TargetConfig: []string{"c"}}))
+	l.Eventually("the provider knows the link", func() bool { links := p.links.Load(); return links != nil && len(*links) == 1 })
+	l.Eventually("the guest calls", func() bool {
+		_, err := l.Call(t.Context(), h, "shop", `example:counter/counter.increment("x")`)
+		return err == nil
+	})
+	require.Equal(t, "carts", <-p.seen)
+	for source, want := range map[string]string{"shop": "carts", "stranger": "nothing", "": "nothing", "kv": "nothing"} {
+		_, _, err := l.Calls.Call(t.Context(), wrpc.Target{Prefix: lattice.RPCPrefix(harness.Name, "kv"), Instance: contract.AtomicsInterface.Name, Func: "increment"},
+			wrpc.Meta{SourceID: source}, []byte{1, 'b', 1, 'k', 1})
+		require.NoError(t, err)
+		require.Equal(t, want, <-p.seen, source)
+	}
 }
