@@ -52,6 +52,9 @@ type Config struct {
 	// by JWT and Seed. It may be empty where the server wants none, and should be
 	// one that may do less than the host.
 	Providers lattice.Auth
+	// ProgramDir is where the programs of providers are kept that come from
+	// registries and archives. Empty: there are none.
+	ProgramDir string
 	// ProviderDir is where built-in providers keep files, each in a folder of its
 	// own. Empty: those that need one do not start.
 	ProviderDir string

@@ -2,12 +2,10 @@ package host
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"go.uber.org/zap"
 
-	"github.com/lathhost/lath/host/oci"
 	"github.com/lathhost/lath/host/provider/external"
 	"github.com/lathhost/lath/lattice"
 	wire "github.com/lathhost/lath/lattice/provider"
@@ -16,14 +14,15 @@ import (
 
 // startProcess starts a provider that is a program of its own.
 func (h *Host) startProcess(ctx context.Context, p *runningProvider) error {
-	path, err := h.program(ctx, p.ref)
+	program, err := h.program(ctx, p.ref)
 	if err != nil {
 		return err
 	}
+	p.claims = program.Claims
 	log := h.log.With(zap.String("provider", p.id))
 	p.output = newOutput(log, h.cfg.LogRate)
 	p.process, err = external.Start(ctx, external.Config{
-		ID: p.id, Ref: p.ref, Path: path, Line: p.output.line, Log: log,
+		ID: p.id, Ref: p.ref, Path: program.Path, Line: p.output.line, Log: log,
 		Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID, Conn: h.cfg.Conn, Publish: h.publish,
 		Data:   func(context.Context) (*wire.HostData, error) { return h.hostData(p), nil },
 		Links:  func(*wire.Keys) []wire.LinkDefinition { return h.definitions(p.id) },
@@ -33,19 +32,6 @@ func (h *Host) startProcess(ctx context.Context, p *runningProvider) error {
 		p.output.close()
 	}
 	return err
-}
-
-// program finds the program of a provider.
-func (h *Host) program(_ context.Context, ref string) (path string, err error) {
-	parsed, err := oci.ParseReference(ref)
-	if err != nil {
-		return "", err
-	}
-	path, is := parsed.File()
-	if !is {
-		return "", fmt.Errorf("%s: %w: providers are started from files (file:///path) and built-ins yet", ref, lattice.ErrUnsupported)
-	}
-	return path, h.cfg.Images.Permits(parsed)
 }
 
 // hostData is what a provider is told when it starts, but for its links.

@@ -14,6 +14,7 @@ import (
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/host/provider/external"
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/claims"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
 	"github.com/lathhost/lath/lattice/state"
@@ -29,6 +30,7 @@ type runningProvider struct {
 	// Of a process.
 	process *external.Provider // nil: built in
 	output  *output
+	claims  *claims.Token // nil: it is not signed
 	// Of a built-in one.
 	caps     *provider.Capabilities
 	serving  *wrpc.Serving
@@ -38,7 +40,11 @@ type runningProvider struct {
 }
 
 func (p *runningProvider) describe() lattice.ProviderDescription {
-	return lattice.ProviderDescription{ID: p.id, ImageRef: p.ref, Annotations: p.annotations}
+	d := lattice.ProviderDescription{ID: p.id, ImageRef: p.ref, Annotations: p.annotations}
+	if p.claims != nil {
+		d.Name, d.Revision = p.claims.Name, p.claims.Revision
+	}
+	return d
 }
 
 // provider returns the provider of that id that runs here, or nil.
@@ -69,7 +75,11 @@ func (h *Host) startProvider(ctx context.Context, req *ctl.StartProvider) error 
 	h.want(ctx, func(w *wanted) {
 		w.providers[req.ProviderID] = state.WantedProvider{ID: req.ProviderID, Reference: req.ProviderRef, Config: req.Config, Annotations: req.Annotations}
 	})
-	h.publish(event.ProviderStarted{HostID: h.cfg.Identity.ID, ImageRef: req.ProviderRef, ProviderID: req.ProviderID, Annotations: req.Annotations})
+	started := event.ProviderStarted{HostID: h.cfg.Identity.ID, ImageRef: req.ProviderRef, ProviderID: req.ProviderID, Annotations: req.Annotations}
+	if p := h.provider(req.ProviderID); p != nil {
+		started.Claims = providerClaims(p.claims)
+	}
+	h.publish(started)
 	return nil
 }
 

@@ -172,15 +172,6 @@ func (c *Client) repository(ref Reference) *remote.Repository {
 	}
 }
 
-// Permits says, by an error, whether the operator's rules let a reference be
-// read.
-func (c *Client) Permits(ref Reference) error {
-	if err := c.check(ref); err != nil {
-		return fmt.Errorf("%s: %w", ref, err)
-	}
-	return nil
-}
-
 // check applies the operator's rules to a reference.
 func (c *Client) check(ref Reference) error {
 	if _, ok := ref.File(); ok {

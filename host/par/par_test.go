@@ -3,12 +3,9 @@ package par_test
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -20,79 +17,17 @@ import (
 	"testing/iotest"
 	"time"
 
-	"github.com/nats-io/nkeys"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lathhost/lath/host/par"
+	"github.com/lathhost/lath/host/par/partest"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/claims"
 )
 
-// file is an entry of an archive.
-type file struct {
-	name, content string
-	typ           byte
-}
-
-// pack makes a tar as wasmCloud's packer does.
-func pack(t testing.TB, files ...file) []byte {
-	t.Helper()
-	var buf bytes.Buffer
-	w := tar.NewWriter(&buf)
-	for _, f := range files {
-		h := &tar.Header{Name: f.name, Size: int64(len(f.content)), Typeflag: f.typ, Format: tar.FormatGNU}
-		if f.typ == tar.TypeSymlink {
-			h.Linkname, h.Size = f.content, 0
-		}
-		require.NoError(t, w.WriteHeader(h))
-		if h.Size > 0 {
-			_, err := io.WriteString(w, f.content)
-			require.NoError(t, err)
-		}
-	}
-	require.NoError(t, w.Close())
-	return buf.Bytes()
-}
-
-func compress(t testing.TB, plain []byte) []byte {
-	t.Helper()
-	var buf bytes.Buffer
-	w := gzip.NewWriter(&buf)
-	_, err := w.Write(plain)
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	return buf.Bytes()
-}
-
 func hash(content string) string {
 	sum := sha256.Sum256([]byte(content))
-	return strings.ToUpper(hex.EncodeToString(sum[:]))
-}
-
-// signed is a claims.jwt for some files, as wash writes it; change, if not nil,
-// spoils it before it is signed.
-func signed(t testing.TB, targets map[string]string, change func(payload map[string]any)) file {
-	t.Helper()
-	account, err := nkeys.CreateAccount()
-	require.NoError(t, err)
-	issuer, err := account.PublicKey()
-	require.NoError(t, err)
-	hashes := map[string]string{}
-	for name, content := range targets {
-		hashes[name] = hash(content)
-	}
-	payload := map[string]any{"jti": "x", "iat": 1, "iss": issuer, "sub": "V" + issuer[1:], "wascap_revision": 3,
-		"wascap": map[string]any{"name": "one", "capid": "", "vendor": "acme", "rev": 4, "ver": "1.2.3", "target_hashes": hashes,
-			"config_schema": map[string]any{"type": "object"}}}
-	if change != nil {
-		change(payload)
-	}
-	body, err := json.Marshal(payload)
-	require.NoError(t, err)
-	text := base64.RawURLEncoding.EncodeToString([]byte(`{"typ":"jwt","alg":"Ed25519"}`)) + "." + base64.RawURLEncoding.EncodeToString(body)
-	sig, err := account.Sign([]byte(text))
-	require.NoError(t, err)
-	return file{name: "claims.jwt", content: text + "." + base64.RawURLEncoding.EncodeToString(sig)}
+	return hex.EncodeToString(sum[:])
 }
 
 const script = "#!/bin/sh\necho hello\n"
@@ -100,8 +35,8 @@ const script = "#!/bin/sh\necho hello\n"
 var here = par.Here() + ".bin"
 
 func good(t testing.TB) []byte {
-	return pack(t, signed(t, map[string]string{par.Here(): script, "world.wasm": "world", "sparc-plan9": "x"}, nil),
-		file{name: "world.wasm", content: "world"}, file{name: "sparc-plan9.bin", content: "x"}, file{name: here, content: script})
+	return partest.Pack(t, partest.Signed(t, map[string]string{par.Here(): script, "world.wasm": "world", "sparc-plan9": "x"}, nil),
+		partest.File{Name: "world.wasm", Content: "world"}, partest.File{Name: "sparc-plan9.bin", Content: "x"}, partest.File{Name: here, Content: script})
 }
 
 func extract(t testing.TB, archive []byte, l par.Limits) (*par.Archive, string, error) {
@@ -122,12 +57,12 @@ func TestTargets(t *testing.T) {
 
 func TestArchive(t *testing.T) {
 	t.Parallel()
-	for name, archive := range map[string][]byte{"plain": good(t), "gzip": compress(t, good(t))} {
+	for name, archive := range map[string][]byte{"plain": good(t), "gzip": partest.Compress(t, good(t))} {
 		a, out, err := extract(t, archive, par.Limits{})
 		require.NoError(t, err, name)
 		require.Equal(t, script, out)
 		require.Equal(t, "world", string(a.World))
-		require.Equal(t, "sha256:"+strings.ToLower(hash(script)), a.Digest)
+		require.Equal(t, "sha256:"+hash(script), a.Digest)
 		require.EqualValues(t, len(script), a.Size)
 		require.Equal(t, "one acme 1.2.3", a.Claims.Name+" "+a.Claims.Vendor+" "+a.Claims.Version)
 		require.EqualValues(t, 4, a.Claims.Revision)
@@ -138,9 +73,9 @@ func TestArchive(t *testing.T) {
 // Claims may stand anywhere, and what is needless may be anything.
 func TestOrderAndCompany(t *testing.T) {
 	t.Parallel()
-	claim := signed(t, map[string]string{par.Here(): script}, nil)
-	a, out, err := extract(t, pack(t, file{name: "./", typ: tar.TypeDir}, file{name: "./" + here, content: script},
-		file{name: "README.md", content: "hi"}, file{name: "dir/" + here, content: "another"}, claim), par.Limits{})
+	claim := partest.Signed(t, map[string]string{par.Here(): script}, nil)
+	a, out, err := extract(t, partest.Pack(t, partest.File{Name: "./", Type: tar.TypeDir}, partest.File{Name: "./" + here, Content: script},
+		partest.File{Name: "README.md", Content: "hi"}, partest.File{Name: "dir/" + here, Content: "another"}, claim), par.Limits{})
 	require.NoError(t, err)
 	require.Equal(t, script, out)
 	require.Nil(t, a.World)
@@ -149,10 +84,10 @@ func TestOrderAndCompany(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	targets := map[string]string{par.Here(): script}
-	claim, binary := signed(t, targets, nil), file{name: here, content: script}
-	is := func(change func(p map[string]any)) file { return signed(t, targets, change) }
-	foreign := strings.Split(claim.content, ".")
-	foreign[2] = strings.Split(signed(t, targets, nil).content, ".")[2]
+	claim, binary := partest.Signed(t, targets, nil), partest.File{Name: here, Content: script}
+	is := func(change func(p map[string]any)) partest.File { return partest.Signed(t, targets, change) }
+	foreign := strings.Split(claim.Content, ".")
+	foreign[2] = strings.Split(partest.Signed(t, targets, nil).Content, ".")[2]
 	whole := good(t)
 	for name, tc := range map[string]struct {
 		archive []byte
@@ -162,33 +97,33 @@ func TestRefused(t *testing.T) {
 	}{
 		"empty":                  {archive: nil, want: "neither a tar"},
 		"text":                   {archive: []byte("hello"), want: "neither a tar"},
-		"gzip of text":           {archive: compress(t, []byte("hello")), want: "unexpected EOF"},
-		"half a gzip":            {archive: compress(t, whole)[:300], want: "unexpected EOF"},
-		"spoilt gzip":            {archive: spoil(compress(t, whole), 40), want: ""},
+		"gzip of text":           {archive: partest.Compress(t, []byte("hello")), want: "unexpected EOF"},
+		"half a gzip":            {archive: partest.Compress(t, whole)[:300], want: "unexpected EOF"},
+		"spoilt gzip":            {archive: spoil(partest.Compress(t, whole), 40), want: ""},
 		"half a tar":             {archive: whole[:len(whole)/2], want: ""},
 		"spoilt header":          {archive: spoil(whole, 3), want: "invalid tar header"},
-		"another binary":         {archive: pack(t, claim, file{name: here, content: script + "#"}), want: "made for another"},
-		"unknown to its claims":  {archive: pack(t, signed(t, map[string]string{"a-b": script}, nil), binary), want: "do not say what"},
-		"another world":          {archive: pack(t, signed(t, map[string]string{par.Here(): script, "world.wasm": "a"}, nil), file{name: "world.wasm", content: "b"}, binary), want: "made for another"},
-		"a world without a hash": {archive: pack(t, claim, file{name: "world.wasm", content: "b"}, binary), want: "do not say what"},
-		"no claims":              {archive: pack(t, binary), want: "no claims.jwt"},
-		"two claims":             {archive: pack(t, claim, claim, binary), want: "two claims.jwt"},
-		"two binaries":           {archive: pack(t, binary, binary, claim), want: "two binaries"},
-		"two worlds":             {archive: pack(t, file{name: "world.wasm"}, file{name: "world.wasm"}, claim, binary), want: "two world.wasm"},
-		"only for others":        {archive: pack(t, claim, file{name: "sparc-plan9.bin", content: "x"}), want: `it has some for "sparc-plan9"`, kind: lattice.ErrNotFound},
-		"nothing":                {archive: pack(t, claim), want: "no binaries"},
-		"an empty binary":        {archive: pack(t, claim, file{name: here}), want: "has 0 bytes"},
-		"a link":                 {archive: pack(t, claim, file{name: here, content: "/bin/sh", typ: tar.TypeSymlink}), want: "no binaries"},
+		"another binary":         {archive: partest.Pack(t, claim, partest.File{Name: here, Content: script + "#"}), want: "made for another"},
+		"unknown to its claims":  {archive: partest.Pack(t, partest.Signed(t, map[string]string{"a-b": script}, nil), binary), want: "do not say what"},
+		"another world":          {archive: partest.Pack(t, partest.Signed(t, map[string]string{par.Here(): script, "world.wasm": "a"}, nil), partest.File{Name: "world.wasm", Content: "b"}, binary), want: "made for another"},
+		"a world without a hash": {archive: partest.Pack(t, claim, partest.File{Name: "world.wasm", Content: "b"}, binary), want: "do not say what"},
+		"no claims":              {archive: partest.Pack(t, binary), want: "no claims.jwt"},
+		"two claims":             {archive: partest.Pack(t, claim, claim, binary), want: "two claims.jwt"},
+		"two binaries":           {archive: partest.Pack(t, binary, binary, claim), want: "two binaries"},
+		"two worlds":             {archive: partest.Pack(t, partest.File{Name: "world.wasm"}, partest.File{Name: "world.wasm"}, claim, binary), want: "two world.wasm"},
+		"only for others":        {archive: partest.Pack(t, claim, partest.File{Name: "sparc-plan9.bin", Content: "x"}), want: `it has some for "sparc-plan9"`, kind: lattice.ErrNotFound},
+		"nothing":                {archive: partest.Pack(t, claim), want: "no binaries"},
+		"an empty binary":        {archive: partest.Pack(t, claim, partest.File{Name: here}), want: "has 0 bytes"},
+		"a link":                 {archive: partest.Pack(t, claim, partest.File{Name: here, Content: "/bin/sh", Type: tar.TypeSymlink}), want: "no binaries"},
 		"too large":              {archive: whole, want: "want 1 to 3", limits: par.Limits{MaxBinary: 3}},
 		"too long":               {archive: whole, want: "too long", limits: par.Limits{MaxTotal: 2048}},
-		"a component's claims":   {archive: pack(t, is(func(p map[string]any) { p["sub"] = "M" + p["sub"].(string)[1:] }), binary), want: "of a component"},
-		"expired": {archive: pack(t, is(func(p map[string]any) { p["exp"] = 1700000000 }), binary), want: "expired on 2023",
+		"a component's claims":   {archive: partest.Pack(t, is(func(p map[string]any) { p["sub"] = "M" + p["sub"].(string)[1:] }), binary), want: "of a component"},
+		"expired": {archive: partest.Pack(t, is(func(p map[string]any) { p["exp"] = 1700000000 }), binary), want: "expired on 2023",
 			kind: claims.ErrExpired},
-		"not yet":           {archive: pack(t, is(func(p map[string]any) { p["nbf"] = time.Now().Unix() + 3600 }), binary), want: "not good before"},
-		"foreign signature": {archive: pack(t, file{name: "claims.jwt", content: strings.Join(foreign, ".")}, binary), want: "signature"},
-		"no token":          {archive: pack(t, file{name: "claims.jwt", content: "x"}, binary), want: "three parts"},
-		"a long token":      {archive: pack(t, file{name: "claims.jwt", content: strings.Repeat("x", 300<<10)}, binary), want: "the limit is 262144"},
-		"many entries":      {archive: pack(t, append(make([]file, 0, 300), many(300)...)...), want: "more than 256"},
+		"not yet":           {archive: partest.Pack(t, is(func(p map[string]any) { p["nbf"] = time.Now().Unix() + 3600 }), binary), want: "not good before"},
+		"foreign signature": {archive: partest.Pack(t, partest.File{Name: "claims.jwt", Content: strings.Join(foreign, ".")}, binary), want: "signature"},
+		"no token":          {archive: partest.Pack(t, partest.File{Name: "claims.jwt", Content: "x"}, binary), want: "three parts"},
+		"a long token":      {archive: partest.Pack(t, partest.File{Name: "claims.jwt", Content: strings.Repeat("x", 300<<10)}, binary), want: "the limit is 262144"},
+		"many entries":      {archive: partest.Pack(t, append(make([]partest.File, 0, 300), many(300)...)...), want: "more than 256"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -211,10 +146,10 @@ func spoil(b []byte, at int) []byte {
 	return b
 }
 
-func many(n int) []file {
-	list := make([]file, n)
+func many(n int) []partest.File {
+	list := make([]partest.File, n)
 	for i := range list {
-		list[i].name = "f"
+		list[i].Name = "f"
 	}
 	return list
 }
@@ -222,7 +157,7 @@ func many(n int) []file {
 // A small file that decompresses to much is not decompressed for long.
 func TestABombIsNotSetOff(t *testing.T) {
 	t.Parallel()
-	bomb := compress(t, pack(t, file{name: "zeros", content: strings.Repeat("\x00", 8<<20)}))
+	bomb := partest.Compress(t, partest.Pack(t, partest.File{Name: "zeros", Content: strings.Repeat("\x00", 8<<20)}))
 	require.Less(t, len(bomb), 64<<10)
 	_, _, err := extract(t, bomb, par.Limits{MaxTotal: 1 << 20})
 	require.ErrorIs(t, err, lattice.ErrInvalid)
@@ -245,7 +180,7 @@ func TestStore(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "bin")
 	s := par.NewStore(dir, 0, par.Limits{})
-	x, err := s.Put(t.Context(), bytes.NewReader(compress(t, good(t))))
+	x, err := s.Put(t.Context(), bytes.NewReader(partest.Compress(t, good(t))))
 	require.NoError(t, err)
 	require.NotNil(t, x.Claims)
 	content, err := os.ReadFile(x.Path)
@@ -278,7 +213,7 @@ func TestStore(t *testing.T) {
 	require.Equal(t, script, string(content))
 
 	// What failed leaves nothing.
-	_, err = s.Put(t.Context(), bytes.NewReader(pack(t, file{name: here, content: "\x7fELF another"})))
+	_, err = s.Put(t.Context(), bytes.NewReader(partest.Pack(t, partest.File{Name: here, Content: "\x7fELF another"})))
 	require.ErrorIs(t, err, lattice.ErrInvalid)
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -346,9 +281,9 @@ func TestTheStoreIsBounded(t *testing.T) {
 
 func FuzzPAR(f *testing.F) {
 	f.Add(good(f))
-	f.Add(compress(f, good(f)))
-	f.Add(pack(f, signed(f, nil, nil), file{name: here, content: script}))
-	f.Add(pack(f, file{name: here, content: "x", typ: tar.TypeSymlink}, file{name: "world.wasm", content: "x"}))
+	f.Add(partest.Compress(f, good(f)))
+	f.Add(partest.Pack(f, partest.Signed(f, nil, nil), partest.File{Name: here, Content: script}))
+	f.Add(partest.Pack(f, partest.File{Name: here, Content: "x", Type: tar.TypeSymlink}, partest.File{Name: "world.wasm", Content: "x"}))
 	limits := par.Limits{MaxBinary: 1 << 16, MaxTotal: 1 << 18}
 	f.Fuzz(func(t *testing.T, archive []byte) {
 		var out bytes.Buffer

@@ -39,9 +39,8 @@ func NewStore(dir string, maxSize int64, l Limits) *Store {
 // Executable is a program that may be run.
 type Executable struct {
 	// Path is where it is, with mode 0700. A later Put may remove it when the
-	// store is full: put it again before it is run again. On Unix, running it may
-	// fail with ETXTBSY at once after it was put, while another process is being
-	// started: try again.
+	// store is full. On Unix, running it may fail with ETXTBSY at once after it was
+	// put, while another process is being started: host/process tries again.
 	Path string
 	// Digest is the program's, as sha256:HEX, and Size how long it is, in bytes.
 	Digest string

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/lathhost/lath/lattice"
@@ -60,6 +61,18 @@ type Process struct {
 // The process leads a group of its own, so that no terminal's signal reaches it.
 // On Linux it is killed when this process ends, however it ends.
 func Start(cfg Config) (*Process, error) {
+	for wait := 5 * time.Millisecond; ; wait *= 2 {
+		p, err := start(cfg)
+		// A program that was just written may be open for writing in a child that
+		// another goroutine is making (golang.org/issue/22315): not for long.
+		if !errors.Is(err, syscall.ETXTBSY) || wait > time.Second {
+			return p, err
+		}
+		time.Sleep(wait)
+	}
+}
+
+func start(cfg Config) (*Process, error) {
 	p := &Process{done: make(chan struct{})}
 	stdout, stderr := newLines("stdout", cfg.Line), newLines("stderr", cfg.Line)
 	p.cmd = &exec.Cmd{Path: cfg.Path, Args: []string{cfg.Path}, Env: cfg.Env, Dir: cfg.Dir,

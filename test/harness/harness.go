@@ -145,7 +145,7 @@ func (l *Lattice) start(wire *Wire, edit func(*host.Config)) *Node {
 		log = zaptest.NewLogger(t, zaptest.Level(zap.InfoLevel))
 	}
 	n := &Node{Conn: l.connectTo(url), Wire: wire, l: l, done: make(chan error, 1)}
-	cfg := host.Config{Lattice: Name, Identity: id, Conn: n.Conn, Runtime: rt, Images: images, Log: log}
+	cfg := host.Config{Lattice: Name, Identity: id, Conn: n.Conn, Runtime: rt, Images: images, ProgramDir: filepath.Join(l.dir, "programs"), Log: log}
 	if edit != nil {
 		edit(&cfg)
 	}
