@@ -13,6 +13,7 @@ import (
 	"github.com/lathhost/lath/host/grant"
 	"github.com/lathhost/lath/host/oci"
 	"github.com/lathhost/lath/host/provider"
+	"github.com/lathhost/lath/host/provider/external"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/wrpc"
 )
@@ -58,6 +59,8 @@ type Config struct {
 	// ProviderDir is where built-in providers keep files, each in a folder of its
 	// own. Empty: those that need one do not start.
 	ProviderDir string
+	// ProviderTimes are those of providers which are processes.
+	ProviderTimes external.Times
 	// Labels are the host's own; hostcore.* are added.
 	Labels map[string]string
 	// Version is the host's semantic version.

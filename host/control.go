@@ -106,19 +106,44 @@ func (c *control) StartProvider(_ context.Context, req *ctl.StartProvider, ended
 	return h.startClaimed(&r, ended)
 }
 
+// stopAnswer is how long the answer to a command that stops something waits for
+// its end: v1's clients give up after 2 s.
+const stopAnswer = 1500 * time.Millisecond
+
 // StopProvider implements ctl.ProviderHandler. A provider that is not there is not
 // wanted any more either.
-func (c *control) StopProvider(ctx context.Context, req *ctl.StopProvider) error {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Drain)
-	defer cancel()
-	h := (*Host)(c)
-	if err := h.claimRunning(req.ProviderID); err != nil {
+func (c *control) StopProvider(ctx context.Context, req *ctl.StopProvider, ended ctl.Outcome) error {
+	h, id := (*Host)(c), req.ProviderID
+	if err := h.claimRunning(id); err != nil {
 		return err
 	}
-	defer h.unclaimProvider(req.ProviderID)
-	err := h.stopProvider(ctx, req.ProviderID)
-	h.want(ctx, func(w *wanted) { delete(w.providers, req.ProviderID) })
-	return err
+	unwant := func(ctx context.Context) { h.want(ctx, func(w *wanted) { delete(w.providers, id) }) }
+	if h.provider(id) == nil {
+		unwant(ctx)
+		h.unclaimProvider(id)
+		return errNotRunning
+	}
+	stopped := make(chan struct{})
+	err := h.background(nil, ended, func(ctx context.Context) error {
+		// Until then the id is taken: what asks this provider to end would end
+		// another of that id as well.
+		defer close(stopped)
+		defer h.unclaimProvider(id)
+		ctx, cancel := context.WithTimeout(ctx, h.cfg.Drain)
+		defer cancel()
+		err := h.stopProvider(ctx, id)
+		unwant(ctx)
+		return err
+	})
+	if err != nil {
+		h.unclaimProvider(id)
+		return err
+	}
+	select {
+	case <-stopped:
+	case <-time.After(stopAnswer):
+	}
+	return nil
 }
 
 // Links implements ctl.LinkHandler.

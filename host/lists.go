@@ -15,7 +15,7 @@ func (h *Host) told() ctl.Lists {
 	return ctl.Lists{
 		Links: h.store.Links, LinkStates: h.linkStates,
 		Configs: h.configSizes, Claims: (*control)(h).Claims, Ops: h.store,
-		Inventory: h.fullInventory, Stats: h.Stats,
+		Inventory: h.fullInventory, Stats: h.Stats, Providers: h.providerStatuses,
 	}
 }
 
@@ -66,4 +66,12 @@ func (h *Host) Stats() lattice.HostStats {
 		s.Components = append(s.Components, c.Stats())
 	}
 	return s
+}
+
+func (h *Host) providerStatuses() []lattice.ProviderStatus {
+	var all []lattice.ProviderStatus
+	for _, p := range h.listProviders() {
+		all = append(all, p.status())
+	}
+	return all
 }

@@ -22,8 +22,8 @@ func (h *Host) startProcess(ctx context.Context, p *runningProvider) error {
 	log := h.log.With(zap.String("provider", p.id))
 	p.output = newOutput(log, h.cfg.LogRate)
 	p.process, err = external.Start(ctx, external.Config{
-		ID: p.id, Ref: p.ref, Path: program.Path, Line: p.output.line, Log: log,
-		Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID, Conn: h.cfg.Conn, Publish: h.publish,
+		ID: p.id, Ref: p.ref, Path: program.Path, Line: p.output.line, Log: log, Times: h.cfg.ProviderTimes,
+		Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID, Conn: h.cfg.RPCConn, Publish: h.publish,
 		Data:   func(context.Context) (*wire.HostData, error) { return h.hostData(p), nil },
 		Links:  func(*wire.Keys) []wire.LinkDefinition { return h.definitions(p.id) },
 		Values: p.settings.values,
@@ -37,7 +37,7 @@ func (h *Host) startProcess(ctx context.Context, p *runningProvider) error {
 // hostData is what a provider is told when it starts, but for its links.
 func (h *Host) hostData(p *runningProvider) *wire.HostData {
 	return &wire.HostData{HostID: h.cfg.Identity.ID, Lattice: h.cfg.Lattice, ProviderID: p.id,
-		URL: h.cfg.Conn.ConnectedUrl(), UserJWT: h.cfg.Providers.JWT, UserSeed: h.cfg.Providers.Seed,
+		URL: h.cfg.RPCConn.ConnectedUrl(), UserJWT: h.cfg.Providers.JWT, UserSeed: h.cfg.Providers.Seed,
 		Config: p.settings.values(), RPCTimeoutMillis: uint64(h.cfg.LinkTime.Milliseconds()), //nolint:gosec // it is positive
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -26,6 +27,7 @@ type runningProvider struct {
 	id, ref     string
 	annotations map[string]string
 	settings    *settings
+	since       time.Time
 
 	// Of a process.
 	process *external.Provider // nil: built in
@@ -45,6 +47,16 @@ func (p *runningProvider) describe() lattice.ProviderDescription {
 		d.Name, d.Revision = p.claims.Name, p.claims.Revision
 	}
 	return d
+}
+
+// status is how the provider is.
+func (p *runningProvider) status() lattice.ProviderStatus {
+	s := lattice.ProviderStatus{ID: p.id, ImageRef: p.ref, State: lattice.ProviderRunning, Since: p.since}
+	if p.process != nil {
+		s = p.process.Status()
+	}
+	s.Annotations = lattice.StringMap(p.annotations)
+	return s
 }
 
 // provider returns the provider of that id that runs here, or nil.
@@ -84,7 +96,7 @@ func (h *Host) startProvider(ctx context.Context, req *ctl.StartProvider) error 
 }
 
 func (h *Host) start(ctx context.Context, req *ctl.StartProvider) error {
-	p := &runningProvider{id: req.ProviderID, ref: req.ProviderRef, annotations: req.Annotations}
+	p := &runningProvider{id: req.ProviderID, ref: req.ProviderRef, annotations: req.Annotations, since: time.Now()}
 	var err error
 	if p.settings, err = h.newSettings(ctx, req.Config); err == nil {
 		if _, builtin := provider.BuiltinName(p.ref); builtin {
@@ -214,6 +226,8 @@ func (h *Host) serveProvider(ctx context.Context, p *runningProvider) error {
 	return err
 }
 
+var errNotRunning = errors.New("provider with that ID is not running")
+
 // stopProvider ends a provider.
 func (h *Host) stopProvider(ctx context.Context, id string) error {
 	h.mu.Lock()
@@ -221,7 +235,7 @@ func (h *Host) stopProvider(ctx context.Context, id string) error {
 	delete(h.providers, id)
 	h.mu.Unlock()
 	if p == nil {
-		return errors.New("provider with that ID is not running")
+		return errNotRunning
 	}
 	h.router.Changed()
 	err := h.endProvider(ctx, p)

@@ -354,6 +354,13 @@ func InventorySubject(lattice, host string) string {
 	return lathBase(lattice) + ".ctl.inventory." + host
 }
 
+// ProviderListSubject is where one host tells how its providers are:
+//
+//	lath.v1.{lattice}.ctl.providers.{host}
+func ProviderListSubject(lattice, host string) string {
+	return lathBase(lattice) + ".ctl.providers." + host
+}
+
 // StatsSubject is where one host tells what it has counted of the components
 // that it runs:
 //

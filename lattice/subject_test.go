@@ -41,6 +41,7 @@ func TestNames(t *testing.T) {
 		"wasmbus.rpc.default.kv.config.update":                      lattice.ProviderConfig("default", "kv"),
 		"wasmbus.rpc.default.kv.default.shutdown":                   lattice.ProviderShutdown("default", "kv", "default"),
 		"lath.v1.default.wit.counter":                               lattice.WITSubject("default", "counter"),
+		"lath.v1.default.ctl.providers.NX":                          lattice.ProviderListSubject("default", "NX"),
 		"lath.v1.default.ctl.stats.NX":                              lattice.StatsSubject("default", "NX"),
 		"lath.v1.default.beat.NX":                                   lattice.BeatSubject("default", "NX"),
 		"LATTICEDATA_default":                                       lattice.LatticeBucket("default"),

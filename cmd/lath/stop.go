@@ -140,12 +140,10 @@ func (c *cli) stopComponent(ctx context.Context, s *session, wait time.Duration,
 	})
 }
 
-// stopProvider: the answer itself tells that it has ended.
 func (c *cli) stopProvider(ctx context.Context, s *session, wait time.Duration, p place) error {
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	defer c.waiting("stopping " + p.ID)()
-	return s.ctl.StopProvider(ctx, p.HostID, p.ID)
+	return c.await(ctx, s, wait, "stopping "+p.ID, func(ctx context.Context, client *ctl.Client) error {
+		return client.StopProvider(ctx, p.HostID, p.ID)
+	})
 }
 
 func (c *cli) stopHostCmd() *cobra.Command {

@@ -101,7 +101,8 @@ func (c *Client) StartProvider(ctx context.Context, host string, req StartProvid
 	return err
 }
 
-// StopProvider asks a host to end a provider and returns when it has ended.
+// StopProvider asks a host to end a provider, and returns when it has ended or when
+// it is taking its time.
 func (c *Client) StopProvider(ctx context.Context, host, provider string) error {
 	req := StopProvider{HostID: host, ProviderID: provider}
 	_, err := c.commandHost(ctx, lattice.KindProvider, "stop", host, req)

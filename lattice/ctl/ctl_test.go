@@ -151,11 +151,12 @@ func (h *fakeHost) StartProvider(_ context.Context, req *ctl.StartProvider, ende
 	return nil
 }
 
-func (h *fakeHost) StopProvider(_ context.Context, req *ctl.StopProvider) error {
+func (h *fakeHost) StopProvider(_ context.Context, req *ctl.StopProvider, ended ctl.Outcome) error {
 	h.record(*req)
 	if req.ProviderID == "absent" {
 		return errors.New("provider with that ID is not running")
 	}
+	h.leave(ended)
 	return nil
 }
 

@@ -210,7 +210,7 @@ func (h checkingHost) StartProvider(_ context.Context, req *StartProvider, _ Out
 	return nil
 }
 
-func (h checkingHost) StopProvider(_ context.Context, req *StopProvider) error {
+func (h checkingHost) StopProvider(_ context.Context, req *StopProvider, _ Outcome) error {
 	require.NoError(h.t, lattice.ValidID(req.ProviderID))
 	return nil
 }

@@ -57,8 +57,9 @@ type ProviderHandler interface {
 	// StartProvider accepts the command; its outcome is told by an event, and to
 	// ended.
 	StartProvider(ctx context.Context, req *StartProvider, ended Outcome) error
-	// StopProvider ends a provider and returns when it has ended.
-	StopProvider(ctx context.Context, req *StopProvider) error
+	// StopProvider ends a provider. It returns when it has ended or after a moment,
+	// since v1's clients wait for 2 s, and tells ended when it has.
+	StopProvider(ctx context.Context, req *StopProvider, ended Outcome) error
 	// BidForProvider reports whether the host would run a provider.
 	BidForProvider(ctx context.Context, req *ProviderAuction) bool
 }

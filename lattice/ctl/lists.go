@@ -42,6 +42,8 @@ type Lists struct {
 	// Inventory is what this host runs, and Stats what it has counted.
 	Inventory func() Inventory
 	Stats     func() lattice.HostStats
+	// Providers is how the providers of this host are.
+	Providers func() []lattice.ProviderStatus
 }
 
 // ConfigSize is a named config with the number of its settings.
@@ -91,6 +93,9 @@ func (l *Lists) questions(name, host string) []*questions {
 	}
 	if l.Inventory != nil {
 		all = append(all, &questions{what: "inventory", subject: lattice.InventorySubject(name, host), answer: l.inventoryPage})
+	}
+	if l.Providers != nil {
+		all = append(all, &questions{what: "providers", subject: lattice.ProviderListSubject(name, host), answer: l.providerPage})
 	}
 	if l.Stats != nil {
 		all = append(all, &questions{what: "stats", subject: lattice.StatsSubject(name, host), answer: l.statsPage})
@@ -205,6 +210,11 @@ func (l *Lists) opPage(ctx context.Context, q listQuery, room int) ([]byte, erro
 	return encodePage(room, []lattice.Op{op}, false, key)
 }
 
+func (l *Lists) providerPage(_ context.Context, q listQuery, room int) ([]byte, error) {
+	key := func(p lattice.ProviderStatus) string { return p.ID }
+	return encodePage(room, after(l.Providers(), q.After, key), false, key)
+}
+
 // listOf asks for a list, part by part, until it has all or most of it.
 func listOf[T any](ctx context.Context, c *Client, at CallError, q listQuery, most int, check func(T) error) ([]T, error) {
 	var all []T
@@ -274,4 +284,14 @@ func (c *Client) Configs(ctx context.Context) ([]ConfigSize, error) {
 func (c *Client) AllClaims(ctx context.Context) ([]map[string]string, error) {
 	at := c.aboutList("claims.list", lattice.ClaimsListSubject(c.cfg.Lattice))
 	return listOf(ctx, c, at, listQuery{}, maxListed, func(map[string]string) error { return nil })
+}
+
+// Providers asks a host how its providers are, ordered by id. The error matches
+// lattice.ErrNotFound where the host speaks no Lath.
+func (c *Client) Providers(ctx context.Context, host string) ([]lattice.ProviderStatus, error) {
+	if err := lattice.ValidHostID(host); err != nil {
+		return nil, fmt.Errorf("providers: %w", err)
+	}
+	at := CallError{Verb: "providers", ID: host, What: "host", Subject: lattice.ProviderListSubject(c.cfg.Lattice, host)}
+	return listOf(ctx, c, at, listQuery{}, maxListed, func(p lattice.ProviderStatus) error { return lattice.ValidID(p.ID) })
 }

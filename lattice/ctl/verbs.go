@@ -134,8 +134,8 @@ func stopProvider(ctx context.Context, s *Server, r *request) (answer, error) {
 	if err := decodeChecked("provider stop command", r.body, &req); err != nil {
 		return answer{}, err
 	}
-	return s.once(ctx, r, req.ProviderID, func() (answer, error) {
-		return answer{message: "successfully stopped provider"}, s.cfg.Handler.StopProvider(ctx, &req)
+	return s.begin(ctx, r, req.ProviderID, func(ended Outcome) (answer, error) {
+		return answer{message: "successfully stopped provider"}, s.cfg.Handler.StopProvider(ctx, &req, ended)
 	})
 }
 

@@ -2,20 +2,27 @@ package provider_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/lathhost/lath/lattice"
 	bind "github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
+	wire "github.com/lathhost/lath/lattice/provider"
 	memory "github.com/lathhost/lath/providers/keyvalue"
 	"github.com/lathhost/lath/providers/sdk"
 	"github.com/lathhost/lath/test/harness"
+	"github.com/lathhost/lath/wit"
 	"github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
 
@@ -47,6 +54,120 @@ func script(t *testing.T, behaviour string) string {
 // behaviours are the mains of providers.
 var behaviours = map[string]func(){
 	"keyvalue": func() { run(sdk.Provider{Contracts: contracts()}) },
+	"linked":   func() { run(linked()) },
+	// It ends before it has said anything.
+	"exits": func() { fmt.Fprintln(os.Stderr, "no database at db:5432"); os.Exit(9) },
+	// It ends soon after it has answered.
+	"loops": func() {
+		run(sdk.Provider{Init: func(context.Context, *sdk.Session) error {
+			time.AfterFunc(150*time.Millisecond, func() { os.Exit(4) })
+			return nil
+		}})
+	},
+	// It ends in the middle of a call.
+	"dies": func() {
+		run(sdk.Provider{Contracts: append(contracts()[:1], sdk.Export(keyvalue.AtomicsInterface, bind.ServeAtomics, keyvalue.Atomics(dying{})))})
+	},
+	// It never answers anything, and has a child that holds its output open.
+	"silent": func() {
+		signal.Ignore(syscall.SIGTERM)
+		fmt.Println("pid", os.Getpid())
+		select {}
+	},
+	"garbage": func() { answering(`hello`, nil) },
+	"unwell":  func() { answering(`{"healthy":false,"message":"disk full"}`, nil) },
+	"healing": func() {
+		answering(`{"healthy":true}`, []string{`{"healthy":true}`, `{"healthy":true}`, `{"healthy":false}`, `{"healthy":false}`})
+	},
+	"stubborn": func() { signal.Ignore(syscall.SIGTERM); answering(`{"healthy":true}`, nil) },
+	"noisy": func() {
+		go func() {
+			for {
+				fmt.Println(strings.Repeat("noise ", 1000))
+			}
+		}()
+		run(sdk.Provider{})
+	},
+}
+
+// answering answers health by some answers and then by the last one for ever, and
+// nothing else; it never ends by itself.
+func answering(last string, first []string) {
+	data, err := wire.ReadHostData(os.Stdin)
+	if err != nil {
+		panic(err)
+	}
+	nc, err := nats.Connect(data.URL)
+	if err != nil {
+		panic(err)
+	}
+	_, err = nc.Subscribe(lattice.ProviderHealth(data.Lattice, data.ProviderID), func(m *nats.Msg) {
+		answer := last
+		if len(first) > 0 {
+			answer, first = first[0], first[1:]
+		}
+		_ = m.Respond([]byte(answer))
+	})
+	if err != nil {
+		panic(err)
+	}
+	_, err = nc.Subscribe(lattice.ProviderShutdown(data.Lattice, data.ProviderID, "default"), func(m *nats.Msg) { _ = m.Respond(nil) })
+	if err != nil {
+		panic(err)
+	}
+	select {}
+}
+
+// dying ends its process when it is called for the key "die".
+type dying struct{}
+
+func (dying) Increment(_ context.Context, _, key string, _ uint64) (uint64, error) {
+	if key == "die" {
+		os.Exit(3)
+	}
+	return uint64(os.Getpid()), nil //nolint:gosec // it is positive
+}
+
+// linked tells its links, its configuration and who calls, by its log and by the
+// values of keys.
+func linked() sdk.Provider {
+	var s *sdk.Session
+	return sdk.Provider{
+		Init: func(_ context.Context, session *sdk.Session) error {
+			s = session
+			fmt.Println("init", s.Config())
+			return nil
+		},
+		LinkPut: func(_ context.Context, l sdk.Link) error {
+			fmt.Println("put", l.SourceID, l.Config)
+			if l.Config["refuse"] != "" {
+				return errors.New("as it is told")
+			}
+			return nil
+		},
+		LinkGone:      func(_ context.Context, l sdk.Link) { fmt.Println("gone", l.SourceID, l.Config) },
+		ConfigChanged: func(_ context.Context, values map[string]string) { fmt.Println("config", values) },
+		Shutdown:      func(context.Context) error { fmt.Println("shutdown"); return nil },
+		Contracts: []sdk.Contract{sdk.Export(keyvalue.StoreInterface, bind.ServeStore, keyvalue.Store(linkStore{func(ctx context.Context) string {
+			l, ok := s.Link(ctx, "wrpc:keyvalue")
+			return fmt.Sprint(ok, l.Config)
+		}}))},
+	}
+}
+
+// linkStore tells the caller's link as the value of every key.
+type linkStore struct {
+	tell func(ctx context.Context) string
+}
+
+func (s linkStore) Get(ctx context.Context, _, _ string) (wit.Option[[]byte], error) {
+	return wit.Some([]byte(s.tell(ctx))), nil
+}
+func (linkStore) Set(context.Context, string, string, []byte) error    { return nil }
+func (linkStore) Delete(context.Context, string, string) error         { return nil }
+func (linkStore) Exists(context.Context, string, string) (bool, error) { return false, nil }
+func (linkStore) ListKeys(context.Context, string, wit.Option[uint64]) (keyvalue.KeyResponse, error) {
+	return keyvalue.KeyResponse{}, nil
 }
 
 func contracts() []sdk.Contract {
@@ -73,4 +194,9 @@ func call(t *testing.T, l *harness.Lattice) string {
 	got, err := l.Call(t.Context(), nil, "count", increment)
 	require.NoError(t, err)
 	return got.WAVE
+}
+
+func timeout(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithTimeout(t.Context(), d)
 }

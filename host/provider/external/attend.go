@@ -77,7 +77,7 @@ func (p *Provider) attend(a *attendance) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer a.asking.Wait()
 	defer cancel()
-	probe, patience, schedule, settled := time.NewTicker(readyEvery), time.NewTimer(StartWait), time.NewTimer(healthFirst), time.NewTimer(0)
+	probe, patience, schedule, settled := time.NewTicker(readyEvery), time.NewTimer(p.cfg.Times.Start), time.NewTimer(p.cfg.Times.HealthFirst), time.NewTimer(0)
 	defer probe.Stop()
 	defer patience.Stop()
 	defer schedule.Stop()
@@ -87,7 +87,7 @@ func (p *Provider) attend(a *attendance) error {
 		case <-a.process.Done():
 			return a.end()
 		case stop := <-p.stop:
-			p.endErr = p.end(stop, a)
+			p.end(stop, a)
 			return nil
 		case <-p.changed:
 			if p.tell(a, false) {
@@ -105,7 +105,7 @@ func (p *Provider) attend(a *attendance) error {
 			p.listens(a) // it may be one that never answers
 		case <-schedule.C:
 			p.ask(ctx, a, false)
-			schedule.Reset(healthEvery)
+			schedule.Reset(p.cfg.Times.HealthEvery)
 		case got := <-a.answers:
 			a.asked = false
 			if got.err == nil {
@@ -133,16 +133,18 @@ func (p *Provider) listens(a *attendance) {
 func (a *attendance) end() error {
 	text := a.process.Ended()
 	if last := a.words.last(); last != "" {
-		text += ": " + last
+		text += "; its last words: " + last
 	}
 	return errors.New(text)
 }
 
 // end ends a process that is to.
-func (p *Provider) end(ctx context.Context, a *attendance) error {
+func (p *Provider) end(ctx context.Context, a *attendance) {
 	err := a.process.Stop(ctx, func(ctx context.Context) error { return p.remote.Shutdown(ctx, p.cfg.HostID) })
+	if err != nil {
+		p.cfg.Log.Warn("provider did not end when it was asked to", zap.Error(err))
+	}
 	p.cfg.Log.Info("provider process ended", zap.String("how", a.process.Ended()))
-	return err
 }
 
 // tell brings what the process knows of links and configuration up to date, and
@@ -230,7 +232,7 @@ func (p *Provider) ask(ctx context.Context, a *attendance, probe bool) {
 	}
 	a.asked = true
 	a.asking.Go(func() {
-		ctx, cancel := context.WithTimeout(ctx, healthWait)
+		ctx, cancel := context.WithTimeout(ctx, p.cfg.Times.Health)
 		defer cancel()
 		h, err := p.remote.Health(ctx)
 		a.answers <- answer{h, err, probe} // there is room: one question at a time

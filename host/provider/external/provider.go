@@ -16,19 +16,37 @@ import (
 	wire "github.com/lathhost/lath/lattice/provider"
 )
 
-// The times of a provider. What v1 has fixed is v1's.
+// Times are those of a provider; zero fields mean the defaults. What v1 has fixed
+// is v1's.
+type Times struct {
+	// Start is how long a start waits for the provider's first answers before it
+	// goes on without. Default [DefaultStart].
+	Start time.Duration
+	// HealthFirst and HealthEvery are when a process is asked how it is, after its
+	// start and then. Defaults 5 s and 30 s, as v1.
+	HealthFirst, HealthEvery time.Duration
+	// Health bounds its answer. Default 5 s.
+	Health time.Duration
+}
+
+// DefaultStart is the default of [Times] Start.
+const DefaultStart = 10 * time.Second
+
+func (t *Times) setDefaults() {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{{&t.Start, DefaultStart}, {&t.HealthFirst, 5 * time.Second}, {&t.HealthEvery, 30 * time.Second}, {&t.Health, 5 * time.Second}} {
+		if *d.field <= 0 {
+			*d.field = d.value
+		}
+	}
+}
+
 const (
-	// StartWait is how long a start waits for the provider's first answer before
-	// it goes on without.
-	StartWait = 10 * time.Second
-	// healthFirst and healthEvery are when a provider is asked how it is.
-	healthFirst = 5 * time.Second
-	healthEvery = 30 * time.Second
-	// healthWait bounds its answer.
-	healthWait = 5 * time.Second
-	// readyEvery is how often one that was just started is asked, and readyAfter
-	// how many answers show that it listens: wasmCloud's Go SDK answers before it
-	// has subscribed to its links.
+	// readyEvery is how often a process that was just started is asked, and
+	// readyAfter how many answers show that it listens: wasmCloud's Go SDK answers
+	// before it has subscribed to its links.
 	readyEvery = 50 * time.Millisecond
 	readyAfter = 2
 	// settleWait is how long the deletion of a link takes to be known to all that
@@ -37,7 +55,7 @@ const (
 )
 
 // Config says what to run and for whom. All fields are required but Dir, Limits,
-// Line and KeepTrying.
+// Line and Times.
 type Config struct {
 	ID, Ref string
 	// Path is the program, absolute.
@@ -46,9 +64,7 @@ type Config struct {
 	Dir    string
 	Limits process.Limits
 	Line   func(stream, line string)
-	// KeepTrying: a first process that ends at once is started again like a later
-	// one, instead of failing the start.
-	KeepTrying bool
+	Times  Times
 
 	Lattice, HostID string
 	// Conn is where the provider's subjects are.
@@ -87,10 +103,11 @@ type Provider struct {
 }
 
 // Start starts a provider and waits until it has answered that it is there, or
-// StartWait is over: a provider that answers no questions is v1's too. A process
+// Times.Start is over: a provider that answers no questions is v1's too. A process
 // that ends before is the error, with its last words. Stop the provider when it
 // is to end.
 func Start(ctx context.Context, cfg Config) (*Provider, error) {
+	cfg.Times.setDefaults()
 	keys, err := wire.NewKeys()
 	if err != nil {
 		return nil, err
@@ -195,15 +212,17 @@ func (p *Provider) run(ctx context.Context) {
 		if err == nil {
 			return // told to stop
 		}
-		if !p.settled && !p.cfg.KeepTrying {
+		if !p.settled {
 			p.settle(err)
 			return
 		}
-		p.settle(nil)
 		ctx = context.Background()
 		pause := backoff.Ended(time.Since(began))
 		if backoff.Ends() == 1 {
 			loop = time.Now()
+		}
+		if a != nil && a.health == well {
+			p.cfg.Publish(event.HealthFailed{HostID: p.cfg.HostID, ProviderID: p.cfg.ID})
 		}
 		p.crashed(err, &backoff, pause, time.Since(loop))
 		if p.pause(pause) {
@@ -216,7 +235,6 @@ func (p *Provider) run(ctx context.Context) {
 // crashed tells that the process has ended unasked.
 func (p *Provider) crashed(cause error, b *process.Backoff, pause, window time.Duration) {
 	next := time.Now().Add(pause)
-	was := p.Status()
 	p.set(func(s *lattice.ProviderStatus) {
 		s.State, s.Reason, s.Since, s.PID, s.Next = lattice.ProviderRestarting, cause.Error(), time.Now(), 0, &next
 		if b.Looping() {
@@ -225,9 +243,6 @@ func (p *Provider) crashed(cause error, b *process.Backoff, pause, window time.D
 	})
 	crashes, ms := uint64(b.Ends()), uint64(pause.Milliseconds()) //nolint:gosec // neither is negative
 	p.cfg.Log.Warn("provider ended and is started again", zap.Error(cause), zap.Duration("pause", pause), zap.Int("ends in a row", b.Ends()))
-	if was.State == lattice.ProviderRunning {
-		p.cfg.Publish(event.HealthFailed{HostID: p.cfg.HostID, ProviderID: p.cfg.ID})
-	}
 	p.cfg.Publish(event.ProviderCrashed{HostID: p.cfg.HostID, ProviderID: p.cfg.ID, ImageRef: p.cfg.Ref, Cause: cause.Error(),
 		Crashes: crashes, RestartMilliseconds: ms})
 	if b.Looping() {
