@@ -132,6 +132,19 @@ func PutString(inv *component.Invocation, at uint32, s string) {
 	putPair(inv, at, ptr, n)
 }
 
+// FlatString is [PutString] for values on the stack.
+func FlatString(inv *component.Invocation, s string) (ptr, units uint64) {
+	p, n := inv.LowerString(s)
+	return uint64(p), uint64(n)
+}
+
+// FlatBytes is [PutBytes] for values on the stack.
+func FlatBytes(inv *component.Invocation, b []byte) (ptr, n uint64) {
+	p := Alloc(inv, len(b), 1, 1)
+	copy(inv.Memory()[p:], b)
+	return uint64(p), uint64(len(b))
+}
+
 // PutBytes stores a list<u8> like [PutString].
 func PutBytes(inv *component.Invocation, at uint32, b []byte) {
 	ptr := Alloc(inv, len(b), 1, 1)

@@ -122,6 +122,19 @@ func (i *Instance) acquire(ctx context.Context, e *Export) error {
 	return nil
 }
 
+// startable returns why no call can begin.
+func (i *Instance) startable(ctx context.Context) error {
+	switch {
+	case i.dead != nil:
+		return &trap.Error{Code: trap.Poisoned, Err: i.dead, Msg: i.dead.Error(), Component: i.tmpl.name}
+	case ctx.Err() != nil:
+		t := over(ctx)
+		t.Component = i.tmpl.name
+		return t
+	}
+	return nil
+}
+
 // abort ends a call that failed: the instance is dead.
 func (i *Instance) abort(err error, e *Export) error {
 	i.detach(true)

@@ -36,6 +36,8 @@ type Instance struct {
 	hostCtx   *hostContext
 	meter     *engine.Meter // of all cores together
 	inv       Invocation
+	out       Outcall
+	held      bool // one call after another begins: see Hold
 	imported  ImportCall
 	frames    [2]frame // of a call and its post-return
 	deeper    []*frame
@@ -102,7 +104,7 @@ func (t *Template) newInstance(ctx context.Context, wanted bool) (*Instance, err
 	defer t.making.done.Done()
 	i := &Instance{tmpl: t, comps: make([]compInst, len(t.plan.Instances)), cores: make([]*engine.Module, 0, len(t.plan.Cores)),
 		funcs: make([]coreFunc, len(t.refs.list)), guests: make([]abi.Guest, len(t.guests.list)), since: time.Now()}
-	i.ctx.inst, i.inv.inst, i.watch.onDone = i, i, i.contextDone
+	i.ctx.inst, i.inv.inst, i.out.inv.inst, i.watch.onDone = i, i, i, i.contextDone
 	i.ctx.Symbols = (*symbols)(t)
 	i.budget, i.slots = memory.NewBudget(t.limits.Memory, t.rt.budget), t.limits.Handles
 	if wanted {

@@ -1,6 +1,7 @@
 package component
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -9,15 +10,24 @@ import (
 	"github.com/lathhost/lath/wit"
 )
 
-// Invocation is one call from a guest into the host. Generated guest glue is
-// written against it. Every method that finds the guest at fault traps it, by
-// a panic that the runtime recovers.
+// Invocation is one call from a guest into the host, or the other way round.
+// Generated bindings are written against it. Every method that finds the guest
+// at fault traps it, by a panic that the runtime recovers.
 type Invocation struct {
 	inst  *Instance
 	comp  *compInst
-	fn    *canonFunc
+	fn    *canonFunc // of a call from the guest
+	out   *Export    // of a call into it
+	enc   abi.Encoding
 	guest *abi.Guest
 	lent  subtask
+}
+
+func (inv *Invocation) name() string {
+	if inv.out != nil {
+		return inv.out.name()
+	}
+	return inv.fn.name()
 }
 
 // Context carries the call's deadline, its values and the instance's
@@ -42,10 +52,21 @@ func (inv *Invocation) Region(ptr, n, size, align uint32) []byte {
 	if err == nil {
 		// Glue may make Go values of it, so it counts like what is copied.
 		if inv.guest.Budget -= int64(len(b)); inv.guest.Budget < 0 {
-			err = trap.New(trap.Limit, "the arguments take more than %d bytes", inv.inst.tmpl.limits.LiftBytes)
+			err = trap.New(trap.Limit, "the values take more than %d bytes", inv.inst.tmpl.limits.LiftBytes)
 		}
 	}
 	inv.check(err)
+	return b
+}
+
+// Bytes returns the n bytes at ptr, after checking that they are inside memory:
+// of a call from the guest those in its memory, which go stale like
+// [Invocation.Memory]'s, else a copy.
+func (inv *Invocation) Bytes(ptr, n uint32) []byte {
+	b := inv.Region(ptr, n, 1, 1)
+	if inv.out != nil {
+		return bytes.Clone(b)
+	}
 	return b
 }
 
@@ -58,16 +79,16 @@ func (inv *Invocation) Realloc(align, size uint32) (ptr uint32) {
 }
 
 // LiftString copies the string at ptr out of memory, in the encoding that the
-// guest's import declared; units is its length as the guest gave it.
+// guest declared for the function; units is its length as the guest gave it.
 func (inv *Invocation) LiftString(ptr, units uint32) string {
-	s, err := abi.LiftString(inv.guest, inv.fn.def.Options.Encoding, ptr, units)
+	s, err := abi.LiftString(inv.guest, inv.enc, ptr, units)
 	inv.check(err)
 	return s
 }
 
 // LowerString stores s in the guest's memory and encoding.
 func (inv *Invocation) LowerString(s string) (ptr, units uint32) {
-	ptr, units, err := abi.LowerString(inv.guest, inv.fn.def.Options.Encoding, s)
+	ptr, units, err := abi.LowerString(inv.guest, inv.enc, s)
 	inv.check(err)
 	return ptr, units
 }
@@ -78,14 +99,16 @@ func (inv *Invocation) Trap(err error) {
 	switch ctx := inv.Context(); {
 	case t != nil:
 		c := *t
-		c.Msg = inv.fn.name() + ": " + t.Msg
+		c.Msg = inv.name() + ": " + t.Msg
 		t = &c
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
-		t = trap.New(trap.Deadline, "%s: %w", inv.fn.name(), err)
+		t = trap.New(trap.Deadline, "%s: %w", inv.name(), err)
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		t = trap.New(trap.Cancelled, "%s: %w", inv.fn.name(), err)
+		t = trap.New(trap.Cancelled, "%s: %w", inv.name(), err)
+	case inv.out != nil:
+		t = trap.New(trap.Host, "%s: %w", inv.name(), err)
 	default:
-		t = trap.New(trap.Import, "%s: %w", inv.fn.name(), err)
+		t = trap.New(trap.Import, "%s: %w", inv.name(), err)
 	}
 	panic(t)
 }

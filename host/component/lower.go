@@ -112,7 +112,7 @@ func callHost(c *canonFunc, i *Instance, stack []uint64) error {
 	}
 	inv, comp, g := &i.inv, &i.comps[c.def.Instance], i.guest(c.guest)
 	if inv.fn != c { // a guest often calls one function again
-		inv.fn, inv.guest, inv.comp = c, g, comp
+		inv.fn, inv.guest, inv.comp, inv.enc = c, g, comp, c.def.Options.Encoding
 	}
 	g.Budget = int64(i.tmpl.limits.LiftBytes)
 	call := comp.call

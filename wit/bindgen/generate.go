@@ -17,6 +17,9 @@ type Target struct {
 	File string
 	// Glue asks for guest glue.
 	Glue bool
+	// Callers are the interfaces of which the host's Go code calls a guest's; they
+	// need Glue.
+	Callers []string
 	// Stubs are the interfaces to write wRPC stubs of.
 	Stubs []string
 }
@@ -26,10 +29,10 @@ var Targets = []Target{
 	{Dir: "wasi/io", Glue: true},
 	{Dir: "wasi/clocks", Glue: true},
 	{Dir: "wasi/random", Glue: true},
-	{Dir: "wasi/cli", Glue: true},
+	{Dir: "wasi/cli", Glue: true, Callers: []string{"run"}},
 	{Dir: "wasi/filesystem", Glue: true},
 	{Dir: "wasi/sockets", Glue: true},
-	{Dir: "wasi/http", Glue: true},
+	{Dir: "wasi/http", Glue: true, Callers: []string{"incoming-handler"}},
 	{Dir: "wasi/keyvalue", Glue: true},
 	{Dir: "wasi/config", Glue: true},
 	{Dir: "wasi/logging", Glue: true},
@@ -40,7 +43,7 @@ var Targets = []Target{
 	{Dir: "wrpc/keyvalue", Stubs: []string{"store", "atomics", "batch", "watcher"}},
 	// For tests of generated code: examples/types has every value type, shapes
 	// has what that lacks.
-	{Dir: "example/types", File: "examples/types/wit/world.wit", Glue: true, Stubs: []string{"values"}},
+	{Dir: "example/types", File: "examples/types/wit/world.wit", Glue: true, Callers: []string{"values", "failures"}, Stubs: []string{"values"}},
 	{Dir: "lath/shapes", Glue: true, Stubs: []string{"outcomes"}},
 }
 
@@ -89,7 +92,11 @@ func Generate(root string, targets []Target) (map[string][]byte, error) {
 func (p *Package) generate(t Target) ([]*file, error) {
 	files := p.contract(t.file())
 	if t.Glue {
-		files = append(files, p.glue(t.file())...)
+		callers, err := p.callers(t.Callers)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, p.glue(t.file(), callers)...)
 	}
 	if len(t.Stubs) > 0 {
 		stubs, err := p.stubs(t.file(), t.Stubs)

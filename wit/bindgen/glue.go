@@ -9,8 +9,9 @@ import (
 )
 
 // glue writes the guest glue of a package: one file per interface with a
-// function for each of its functions, and one with what they share.
-func (p *Package) glue(from string) []*file {
+// function for each of its functions, and one with what they share. Of some
+// interfaces there are callers, too.
+func (p *Package) glue(from string, callers []*iface) []*file {
 	dir := "host/bind/" + p.Dir() + "/"
 	q := qualifier{own: p, self: "contract."}
 	doc := newFile(dir+"doc.gen.go", from, p.goName(), q)
@@ -24,6 +25,11 @@ func (p *Package) glue(from string) []*file {
 		w.file = newFile(dir+i.file(), from, p.goName(), q)
 		w.iface(i)
 		files = append(files, w.file)
+		if slices.Contains(callers, i) {
+			w.file = newFile(dir+strings.TrimSuffix(i.file(), ".gen.go")+"_caller.gen.go", from, p.goName(), q)
+			w.caller(i)
+			files = append(files, w.file)
+		}
 	}
 	if values.body.Len() > 0 {
 		files = append(files, values)

@@ -120,10 +120,10 @@ func (w *glueWriter) resource(t *typ) string {
 }
 
 // liftList writes an expression that lifts a list from "pointer, length". A
-// list<u8> is a view of the guest's memory.
+// list<u8> of a call from the guest is a view of its memory.
 func (w *glueWriter) liftList(t *typ, where string) string {
 	if t.elem.w.Kind == wit.KindU8 {
-		return "inv.Region(" + where + ", 1, 1)"
+		return "inv.Bytes(" + where + ")"
 	}
 	name := "load" + t.ident(w.pkg)
 	if w.first(name) {

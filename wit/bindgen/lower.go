@@ -82,8 +82,8 @@ func (b *storeBody) store(t *typ, off uint32, v string) {
 			b.stale("bind.PutBytes(inv, %s, %s)", b.place(off), v)
 			return
 		}
-		b.w.storeListFunc(t)
-		b.stale("store%s(inv, %s, %s)", t.ident(b.w.pkg), b.place(off), v)
+		b.w.allocListFunc(t)
+		b.stale("bind.PutList(inv, %s, alloc%s(inv, %s), len(%s))", b.place(off), t.ident(b.w.pkg), v, v)
 	case wit.KindRecord, wit.KindTuple, wit.KindVariant, wit.KindOption, wit.KindResult:
 		b.w.storeFunc(t)
 		if t.w.Props.Has(wit.HasPointer | wit.HasHandle) {
@@ -146,23 +146,28 @@ func (b *storeBody) inner() *storeBody {
 	return &c
 }
 
-func (w *glueWriter) storeListFunc(t *typ) {
-	name := "store" + t.ident(w.pkg)
+// allocListFunc writes the function that stores the elements of a list.
+func (w *glueWriter) allocListFunc(t *typ) {
+	name := "alloc" + t.ident(w.pkg)
 	if !w.first(name) {
 		return
 	}
 	elem := t.elem.w
-	w.storeFuncBody(name, t, func(out *file) {
-		out.p("ptr := bind.Alloc(inv, len(v), %d, %d)", elem.Size, elem.Align)
-		b := &storeBody{w: w, out: out, at: "to"}
+	var out file
+	out.q = w.values.q
+	w.onValues(func() string {
+		out.p("func %s(inv *component.Invocation, v %s) (ptr uint32) {", name, t.goType(w.q))
+		out.p("ptr = bind.Alloc(inv, len(v), %d, %d)", elem.Size, elem.Align)
+		b := &storeBody{w: w, out: &out, at: "to"}
 		if !elem.Props.Has(wit.HasPointer|wit.HasHandle) && !t.elem.compound() {
 			b.memory()
 		}
 		out.p("for i, e := range v {\nto := ptr + uint32(i)*%d", elem.Size)
 		b.inner().store(t.elem, 0, "e")
-		out.p("}")
-		out.p("bind.PutList(inv, at, ptr, len(v))")
+		out.p("}\nreturn ptr\n}\n")
+		return ""
 	})
+	w.values.body.Write(out.body.Bytes())
 }
 
 func (t *typ) compound() bool {

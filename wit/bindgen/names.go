@@ -51,7 +51,7 @@ var renamed = map[string]string{"len": "length", "type": "typ", "error": "failur
 
 // taken are the names that generated functions use for themselves.
 var taken = map[string]bool{
-	"ctx": true, "inv": true, "stack": true, "owned": true, "err": true, "impl": true, "self": true,
+	"ctx": true, "inv": true, "call": true, "stack": true, "owned": true, "err": true, "impl": true, "self": true,
 	"at": true, "m": true, "v": true, "e": true, "ok": true, "c": true, "b": true, "r": true,
 	"bind": true, "wit": true, "wire": true, "component": true, "contract": true, "context": true,
 	"binary": true, "math": true, "string": true, "bool": true, "byte": true, "rune": true,
@@ -62,7 +62,7 @@ var taken = map[string]bool{
 
 // shadowed are the names that only the bodies of generated functions use, so
 // that a contract can have them.
-var shadowed = map[string]bool{"v": true, "e": true, "err": true, "m": true, "b": true, "c": true, "r": true, "w": true, "at": true, "ok": true}
+var shadowed = map[string]bool{"v": true, "e": true, "err": true, "m": true, "b": true, "c": true, "r": true, "w": true, "at": true, "ok": true, "call": true}
 
 // contractParam is the name of a parameter in a contract, where nothing but its
 // types can hide.

@@ -211,3 +211,13 @@ var OutgoingHandlerInterface = &wit.Interface{
 		{Name: "handle", Params: []wit.Param{{Name: "request", Type: wit.NewOwn(OutgoingRequestResource)}, {Name: "options", Type: must.Type(wit.NewOption(wit.NewOwn(RequestOptionsResource)))}}, Result: must.Type(wit.NewResult(wit.NewOwn(FutureIncomingResponseResource), typeErrorCode))},
 	},
 }
+
+// IncomingHandlerInterface is wasi:http/incoming-handler@0.2.12 in the type
+// model.
+var IncomingHandlerInterface = &wit.Interface{
+	Name: "wasi:http/incoming-handler@0.2.12",
+	Docs: "Answering requests. A component that serves HTTP exports it.",
+	Funcs: []*wit.Func{
+		{Name: "handle", Params: []wit.Param{{Name: "request", Type: wit.NewOwn(IncomingRequestResource)}, {Name: "response-out", Type: wit.NewOwn(ResponseOutparamResource)}}},
+	},
+}

@@ -86,7 +86,7 @@ func failuresCallBadList(impl contract.Failures, inv *component.Invocation, stac
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListU64(inv, at, v)
+	bind.PutList(inv, at, allocListU64(inv, v), len(v))
 }
 
 func failuresCallBadAlignment(impl contract.Failures, inv *component.Invocation, stack []uint64) {
@@ -95,7 +95,7 @@ func failuresCallBadAlignment(impl contract.Failures, inv *component.Invocation,
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListU64(inv, at, v)
+	bind.PutList(inv, at, allocListU64(inv, v), len(v))
 }
 
 func failuresCallBadChar(impl contract.Failures, inv *component.Invocation, stack []uint64) {

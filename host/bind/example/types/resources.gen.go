@@ -103,7 +103,7 @@ func resourcesCallMake(impl contract.Resources, inv *component.Invocation, stack
 		inv.Trap(err)
 	}
 	oweListOwnCell(inv, v)
-	storeListOwnCell(inv, at, v)
+	bind.PutList(inv, at, allocListOwnCell(inv, v), len(v))
 }
 
 func resourcesCallTotal(impl contract.Resources, inv *component.Invocation, stack []uint64) {

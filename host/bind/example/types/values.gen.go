@@ -35,14 +35,14 @@ func loadListBool(inv *component.Invocation, ptr, n uint32) []bool {
 	return v
 }
 
-func storeListBool(inv *component.Invocation, at uint32, v []bool) {
-	ptr := bind.Alloc(inv, len(v), 1, 1)
+func allocListBool(inv *component.Invocation, v []bool) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 1, 1)
 	m := inv.Memory()
 	for i, e := range v {
 		to := ptr + uint32(i)*1
 		m[to] = bind.Bit(e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func loadListU16(inv *component.Invocation, ptr, n uint32) []uint16 {
@@ -55,14 +55,14 @@ func loadListU16(inv *component.Invocation, ptr, n uint32) []uint16 {
 	return v
 }
 
-func storeListU16(inv *component.Invocation, at uint32, v []uint16) {
-	ptr := bind.Alloc(inv, len(v), 2, 2)
+func allocListU16(inv *component.Invocation, v []uint16) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 2, 2)
 	m := inv.Memory()
 	for i, e := range v {
 		to := ptr + uint32(i)*2
 		binary.LittleEndian.PutUint16(m[to:], e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func loadListS64(inv *component.Invocation, ptr, n uint32) []int64 {
@@ -75,14 +75,14 @@ func loadListS64(inv *component.Invocation, ptr, n uint32) []int64 {
 	return v
 }
 
-func storeListS64(inv *component.Invocation, at uint32, v []int64) {
-	ptr := bind.Alloc(inv, len(v), 8, 8)
+func allocListS64(inv *component.Invocation, v []int64) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 8, 8)
 	m := inv.Memory()
 	for i, e := range v {
 		to := ptr + uint32(i)*8
 		binary.LittleEndian.PutUint64(m[to:], uint64(e))
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func loadListF64(inv *component.Invocation, ptr, n uint32) []float64 {
@@ -95,14 +95,14 @@ func loadListF64(inv *component.Invocation, ptr, n uint32) []float64 {
 	return v
 }
 
-func storeListF64(inv *component.Invocation, at uint32, v []float64) {
-	ptr := bind.Alloc(inv, len(v), 8, 8)
+func allocListF64(inv *component.Invocation, v []float64) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 8, 8)
 	m := inv.Memory()
 	for i, e := range v {
 		to := ptr + uint32(i)*8
 		binary.LittleEndian.PutUint64(m[to:], math.Float64bits(e))
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func loadListChar(inv *component.Invocation, ptr, n uint32) []rune {
@@ -115,14 +115,14 @@ func loadListChar(inv *component.Invocation, ptr, n uint32) []rune {
 	return v
 }
 
-func storeListChar(inv *component.Invocation, at uint32, v []rune) {
-	ptr := bind.Alloc(inv, len(v), 4, 4)
+func allocListChar(inv *component.Invocation, v []rune) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 4, 4)
 	m := inv.Memory()
 	for i, e := range v {
 		to := ptr + uint32(i)*4
 		binary.LittleEndian.PutUint32(m[to:], bind.Scalar(inv, e))
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func loadListString(inv *component.Invocation, ptr, n uint32) []string {
@@ -135,13 +135,13 @@ func loadListString(inv *component.Invocation, ptr, n uint32) []string {
 	return v
 }
 
-func storeListString(inv *component.Invocation, at uint32, v []string) {
-	ptr := bind.Alloc(inv, len(v), 8, 4)
+func allocListString(inv *component.Invocation, v []string) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 8, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*8
 		bind.PutString(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func loadPoint(inv *component.Invocation, m []byte) contract.Point {
@@ -198,19 +198,19 @@ func storeOptionU64(inv *component.Invocation, at uint32, v wit.Option[uint64]) 
 func storePerson(inv *component.Invocation, at uint32, v contract.Person) {
 	bind.PutString(inv, at, v.Name)
 	storePoint(inv, at+8, v.At)
-	storeListString(inv, at+16, v.Tags)
+	bind.PutList(inv, at+16, allocListString(inv, v.Tags), len(v.Tags))
 	storeOptionU64(inv, at+24, v.Born)
 	m := inv.Memory()
 	m[at+40] = uint8(bind.Index(inv, uint32(v.Mood), 3))
 }
 
-func storeListPerson(inv *component.Invocation, at uint32, v []contract.Person) {
-	ptr := bind.Alloc(inv, len(v), 48, 8)
+func allocListPerson(inv *component.Invocation, v []contract.Person) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 48, 8)
 	for i, e := range v {
 		to := ptr + uint32(i)*48
 		storePerson(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func loadU32X2(inv *component.Invocation, m []byte) [2]uint32 {
@@ -270,13 +270,13 @@ func storeShape(inv *component.Invocation, at uint32, v contract.Shape) {
 	}
 }
 
-func storeListShape(inv *component.Invocation, at uint32, v []contract.Shape) {
-	ptr := bind.Alloc(inv, len(v), 16, 8)
+func allocListShape(inv *component.Invocation, v []contract.Shape) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 16, 8)
 	for i, e := range v {
 		to := ptr + uint32(i)*16
 		storeShape(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func loadOptionU16(inv *component.Invocation, m []byte) wit.Option[uint16] {
@@ -317,22 +317,22 @@ func storeOptionU16(inv *component.Invocation, at uint32, v wit.Option[uint16]) 
 	binary.LittleEndian.PutUint16(m[at+2:], v.Value)
 }
 
-func storeListOptionU16(inv *component.Invocation, at uint32, v []wit.Option[uint16]) {
-	ptr := bind.Alloc(inv, len(v), 4, 2)
+func allocListOptionU16(inv *component.Invocation, v []wit.Option[uint16]) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 4, 2)
 	for i, e := range v {
 		to := ptr + uint32(i)*4
 		storeOptionU16(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
-func storeListListOptionU16(inv *component.Invocation, at uint32, v [][]wit.Option[uint16]) {
-	ptr := bind.Alloc(inv, len(v), 8, 4)
+func allocListListOptionU16(inv *component.Invocation, v [][]wit.Option[uint16]) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 8, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*8
-		storeListOptionU16(inv, to, e)
+		bind.PutList(inv, to, allocListOptionU16(inv, e), len(e))
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func liftPoint(inv *component.Invocation, s []uint64) contract.Point {
@@ -514,7 +514,7 @@ func loadMany(inv *component.Invocation, m []byte) contract.Many {
 		K: bind.Char(inv, binary.LittleEndian.Uint32(m[48:])),
 		L: m[52] != 0,
 		M: inv.LiftString(binary.LittleEndian.Uint32(m[56:]), binary.LittleEndian.Uint32(m[60:])),
-		N: inv.Region(binary.LittleEndian.Uint32(m[64:]), binary.LittleEndian.Uint32(m[68:]), 1, 1),
+		N: inv.Bytes(binary.LittleEndian.Uint32(m[64:]), binary.LittleEndian.Uint32(m[68:])),
 		O: contract.Color(bind.Case(inv, uint32(m[72]), 3)),
 		P: contract.Access(m[73] & 0x7),
 	}
@@ -551,6 +551,159 @@ func loadListU64(inv *component.Invocation, ptr, n uint32) []uint64 {
 	return v
 }
 
+func flatWrapper(inv *component.Invocation, s []uint64, v contract.Wrapper) {
+	s[0] = math.Float64bits(v.Value)
+}
+
+func flatResultNoneNone(inv *component.Invocation, s []uint64, v wit.Result[struct{}, struct{}]) {
+	clear(s[:1]) // words that a case does not use are 0
+	if v.IsErr {
+		s[0] = 1
+		return
+	}
+}
+
+func flatPoint(inv *component.Invocation, s []uint64, v contract.Point) {
+	s[0] = uint64(uint32(v.X))
+	s[1] = uint64(uint32(v.Y))
+}
+
+func flatOptionU64(inv *component.Invocation, s []uint64, v wit.Option[uint64]) {
+	clear(s[:2]) // words that a case does not use are 0
+	if v.OK {
+		s[0] = 1
+		s[1] = v.Value
+	}
+}
+
+func flatPerson(inv *component.Invocation, s []uint64, v contract.Person) {
+	s[0], s[1] = bind.FlatString(inv, v.Name)
+	flatPoint(inv, s[2:], v.At)
+	s[4], s[5] = uint64(allocListString(inv, v.Tags)), uint64(len(v.Tags))
+	flatOptionU64(inv, s[6:], v.Born)
+	s[8] = uint64(bind.Index(inv, uint32(v.Mood), 3))
+}
+
+func flatTupleU8StringF64(inv *component.Invocation, s []uint64, v contract.TupleU8StringF64) {
+	s[0] = uint64(v.F0)
+	s[1], s[2] = bind.FlatString(inv, v.F1)
+	s[3] = math.Float64bits(v.F2)
+}
+
+func loadTupleU8StringF64(inv *component.Invocation, m []byte) contract.TupleU8StringF64 {
+	return contract.TupleU8StringF64{
+		F0: m[0],
+		F1: inv.LiftString(binary.LittleEndian.Uint32(m[4:]), binary.LittleEndian.Uint32(m[8:])),
+		F2: math.Float64frombits(binary.LittleEndian.Uint64(m[16:])),
+	}
+}
+
+func flatU32X2(inv *component.Invocation, s []uint64, v [2]uint32) {
+	s[0] = uint64(v[0])
+	s[1] = uint64(v[1])
+}
+
+func flatShape(inv *component.Invocation, s []uint64, v contract.Shape) {
+	clear(s[:3]) // words that a case does not use are 0
+	s[0] = uint64(bind.Index(inv, uint32(v.Tag), 6))
+	switch v.Tag {
+	case contract.ShapeCircle:
+		s[1] = uint64(math.Float32bits(v.Circle))
+	case contract.ShapeBox:
+		flatU32X2(inv, s[1:], v.Box)
+	case contract.ShapeLabel:
+		s[1], s[2] = bind.FlatString(inv, v.Label)
+	case contract.ShapeArea:
+		s[1] = math.Float64bits(v.Area)
+	case contract.ShapeID:
+		s[1] = v.ID
+	}
+}
+
+func flatOptionString(inv *component.Invocation, s []uint64, v wit.Option[string]) {
+	clear(s[:3]) // words that a case does not use are 0
+	if v.OK {
+		s[0] = 1
+		s[1], s[2] = bind.FlatString(inv, v.Value)
+	}
+}
+
+func loadOptionString(inv *component.Invocation, m []byte) wit.Option[string] {
+	if bind.Case(inv, uint32(m[0]), 2) == 0 {
+		return wit.Option[string]{}
+	}
+	return wit.Option[string]{Value: inv.LiftString(binary.LittleEndian.Uint32(m[4:]), binary.LittleEndian.Uint32(m[8:])), OK: true}
+}
+
+func flatOptionU32(inv *component.Invocation, s []uint64, v wit.Option[uint32]) {
+	clear(s[:2]) // words that a case does not use are 0
+	if v.OK {
+		s[0] = 1
+		s[1] = uint64(v.Value)
+	}
+}
+
+func flatOptionOptionU32(inv *component.Invocation, s []uint64, v wit.Option[wit.Option[uint32]]) {
+	clear(s[:3]) // words that a case does not use are 0
+	if v.OK {
+		s[0] = 1
+		flatOptionU32(inv, s[1:], v.Value)
+	}
+}
+
+func loadOptionU32(inv *component.Invocation, m []byte) wit.Option[uint32] {
+	if bind.Case(inv, uint32(m[0]), 2) == 0 {
+		return wit.Option[uint32]{}
+	}
+	return wit.Option[uint32]{Value: binary.LittleEndian.Uint32(m[4:]), OK: true}
+}
+
+func loadOptionOptionU32(inv *component.Invocation, m []byte) wit.Option[wit.Option[uint32]] {
+	if bind.Case(inv, uint32(m[0]), 2) == 0 {
+		return wit.Option[wit.Option[uint32]]{}
+	}
+	return wit.Option[wit.Option[uint32]]{Value: loadOptionU32(inv, m[4:]), OK: true}
+}
+
+func flatResultU32String(inv *component.Invocation, s []uint64, v wit.Result[uint32, string]) {
+	clear(s[:3]) // words that a case does not use are 0
+	if v.IsErr {
+		s[0] = 1
+		s[1], s[2] = bind.FlatString(inv, v.Err)
+		return
+	}
+	s[1] = uint64(v.Value)
+}
+
+func flatResultNoneColor(inv *component.Invocation, s []uint64, v wit.Result[struct{}, contract.Color]) {
+	clear(s[:2]) // words that a case does not use are 0
+	if v.IsErr {
+		s[0] = 1
+		s[1] = uint64(bind.Index(inv, uint32(v.Err), 3))
+		return
+	}
+}
+
+func flatResultF64F32(inv *component.Invocation, s []uint64, v wit.Result[float64, float32]) {
+	clear(s[:2]) // words that a case does not use are 0
+	if v.IsErr {
+		s[0] = 1
+		s[1] = uint64(math.Float32bits(v.Err))
+		return
+	}
+	s[1] = math.Float64bits(v.Value)
+}
+
+func allocListU64(inv *component.Invocation, v []uint64) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 8, 8)
+	m := inv.Memory()
+	for i, e := range v {
+		to := ptr + uint32(i)*8
+		binary.LittleEndian.PutUint64(m[to:], e)
+	}
+	return ptr
+}
+
 func failCellCheckedError(inv *component.Invocation, at, payload uint32, err error) {
 	e, ok := contract.CellCheckedErrorFrom(err)
 	if !ok {
@@ -567,13 +720,13 @@ func oweListOwnCell(inv *component.Invocation, v []contract.Cell) {
 	}
 }
 
-func storeListOwnCell(inv *component.Invocation, at uint32, v []contract.Cell) {
-	ptr := bind.Alloc(inv, len(v), 4, 4)
+func allocListOwnCell(inv *component.Invocation, v []contract.Cell) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 4, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*4
 		bind.PutOwn(inv, to, contract.CellResource, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func loadListBorrowCell(inv *component.Invocation, ptr, n uint32) []contract.Cell {
@@ -602,14 +755,4 @@ func storeOptionOwnCell(inv *component.Invocation, at uint32, v wit.Option[contr
 	m := inv.Memory()
 	m[at] = 1
 	bind.PutOwn(inv, at+4, contract.CellResource, v.Value)
-}
-
-func storeListU64(inv *component.Invocation, at uint32, v []uint64) {
-	ptr := bind.Alloc(inv, len(v), 8, 8)
-	m := inv.Memory()
-	for i, e := range v {
-		to := ptr + uint32(i)*8
-		binary.LittleEndian.PutUint64(m[to:], e)
-	}
-	bind.PutList(inv, at, ptr, len(v))
 }

@@ -226,7 +226,7 @@ func valuesCallEchoString(impl contract.Values, inv *component.Invocation, stack
 }
 
 func valuesCallEchoBytes(impl contract.Values, inv *component.Invocation, stack []uint64) {
-	vArg := inv.Region(uint32(stack[0]), uint32(stack[1]), 1, 1)
+	vArg := inv.Bytes(uint32(stack[0]), uint32(stack[1]))
 	at := bind.Place(inv, stack[2], 8, 4)
 	v, err := impl.EchoBytes(inv.Context(), vArg)
 	if err != nil {
@@ -242,7 +242,7 @@ func valuesCallEchoBools(impl contract.Values, inv *component.Invocation, stack 
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListBool(inv, at, v)
+	bind.PutList(inv, at, allocListBool(inv, v), len(v))
 }
 
 func valuesCallEchoU16s(impl contract.Values, inv *component.Invocation, stack []uint64) {
@@ -252,7 +252,7 @@ func valuesCallEchoU16s(impl contract.Values, inv *component.Invocation, stack [
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListU16(inv, at, v)
+	bind.PutList(inv, at, allocListU16(inv, v), len(v))
 }
 
 func valuesCallEchoS64s(impl contract.Values, inv *component.Invocation, stack []uint64) {
@@ -262,7 +262,7 @@ func valuesCallEchoS64s(impl contract.Values, inv *component.Invocation, stack [
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListS64(inv, at, v)
+	bind.PutList(inv, at, allocListS64(inv, v), len(v))
 }
 
 func valuesCallEchoF64s(impl contract.Values, inv *component.Invocation, stack []uint64) {
@@ -272,7 +272,7 @@ func valuesCallEchoF64s(impl contract.Values, inv *component.Invocation, stack [
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListF64(inv, at, v)
+	bind.PutList(inv, at, allocListF64(inv, v), len(v))
 }
 
 func valuesCallEchoChars(impl contract.Values, inv *component.Invocation, stack []uint64) {
@@ -282,7 +282,7 @@ func valuesCallEchoChars(impl contract.Values, inv *component.Invocation, stack 
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListChar(inv, at, v)
+	bind.PutList(inv, at, allocListChar(inv, v), len(v))
 }
 
 func valuesCallEchoStrings(impl contract.Values, inv *component.Invocation, stack []uint64) {
@@ -292,7 +292,7 @@ func valuesCallEchoStrings(impl contract.Values, inv *component.Invocation, stac
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListString(inv, at, v)
+	bind.PutList(inv, at, allocListString(inv, v), len(v))
 }
 
 func valuesCallEchoPeople(impl contract.Values, inv *component.Invocation, stack []uint64) {
@@ -302,7 +302,7 @@ func valuesCallEchoPeople(impl contract.Values, inv *component.Invocation, stack
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListPerson(inv, at, v)
+	bind.PutList(inv, at, allocListPerson(inv, v), len(v))
 }
 
 func valuesCallEchoShapes(impl contract.Values, inv *component.Invocation, stack []uint64) {
@@ -312,7 +312,7 @@ func valuesCallEchoShapes(impl contract.Values, inv *component.Invocation, stack
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListShape(inv, at, v)
+	bind.PutList(inv, at, allocListShape(inv, v), len(v))
 }
 
 func valuesCallEchoNested(impl contract.Values, inv *component.Invocation, stack []uint64) {
@@ -322,7 +322,7 @@ func valuesCallEchoNested(impl contract.Values, inv *component.Invocation, stack
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListListOptionU16(inv, at, v)
+	bind.PutList(inv, at, allocListListOptionU16(inv, v), len(v))
 }
 
 func valuesCallEchoPoint(impl contract.Values, inv *component.Invocation, stack []uint64) {
@@ -448,7 +448,7 @@ func valuesCallSpread(impl contract.Values, inv *component.Invocation, stack []u
 	k := bind.Char(inv, binary.LittleEndian.Uint32(m[48:]))
 	l := m[52] != 0
 	mArg := inv.LiftString(binary.LittleEndian.Uint32(m[56:]), binary.LittleEndian.Uint32(m[60:]))
-	n := inv.Region(binary.LittleEndian.Uint32(m[64:]), binary.LittleEndian.Uint32(m[68:]), 1, 1)
+	n := inv.Bytes(binary.LittleEndian.Uint32(m[64:]), binary.LittleEndian.Uint32(m[68:]))
 	o := contract.Color(bind.Case(inv, uint32(m[72]), 3))
 	p := contract.Access(m[73] & 0x7)
 	at := bind.Place(inv, stack[1], 80, 8)

@@ -118,7 +118,7 @@ func outcomesCallWithList(impl contract.Outcomes, inv *component.Invocation, sta
 		return
 	}
 	inv.Memory()[at] = 0
-	storeListEntry(inv, at+4, v)
+	bind.PutList(inv, at+4, allocListEntry(inv, v), len(v))
 }
 
 func outcomesCallWithNothing(impl contract.Outcomes, inv *component.Invocation, stack []uint64) {

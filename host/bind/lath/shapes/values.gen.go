@@ -34,7 +34,7 @@ func liftTrouble(inv *component.Invocation, s []uint64) contract.Trouble {
 	case contract.TroubleTagValue:
 		v.TagValue = uint8(s[1])
 	case contract.TroubleError:
-		v.ErrorValue = inv.Region(uint32(s[1]), uint32(s[2]), 1, 1)
+		v.ErrorValue = inv.Bytes(uint32(s[1]), uint32(s[2]))
 	case contract.TroublePair:
 		v.Pair = liftTupleU16String(inv, s[1:])
 	case contract.TroubleInternalError:
@@ -114,20 +114,20 @@ func liftReport(inv *component.Invocation, s []uint64) contract.Report {
 	}
 }
 
-func storeListString(inv *component.Invocation, at uint32, v []string) {
-	ptr := bind.Alloc(inv, len(v), 8, 4)
+func allocListString(inv *component.Invocation, v []string) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 8, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*8
 		bind.PutString(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func storeReport(inv *component.Invocation, at uint32, v contract.Report) {
 	m := inv.Memory()
 	binary.LittleEndian.PutUint32(m[at:], uint32(v.Code))
 	bind.PutString(inv, at+4, v.ErrorValue)
-	storeListString(inv, at+12, v.Lines)
+	bind.PutList(inv, at+12, allocListString(inv, v.Lines), len(v.Lines))
 }
 
 func failReport(inv *component.Invocation, at, payload uint32, err error) {
@@ -187,13 +187,13 @@ func storeEntry(inv *component.Invocation, at uint32, v contract.Entry) {
 	binary.LittleEndian.PutUint32(m[at+4:], bind.Scalar(inv, v.F1))
 }
 
-func storeListEntry(inv *component.Invocation, at uint32, v []contract.Entry) {
-	ptr := bind.Alloc(inv, len(v), 8, 4)
+func allocListEntry(inv *component.Invocation, v []contract.Entry) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 8, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*8
 		storeEntry(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func failWithListError(inv *component.Invocation, at, payload uint32, err error) {
@@ -202,7 +202,7 @@ func failWithListError(inv *component.Invocation, at, payload uint32, err error)
 		inv.Trap(err)
 	}
 	inv.Memory()[at] = 1
-	storeListEntry(inv, payload, e.Value)
+	bind.PutList(inv, payload, allocListEntry(inv, e.Value), len(e.Value))
 }
 
 func failAny(inv *component.Invocation, at, payload uint32, err error) {
@@ -271,21 +271,21 @@ func failNestedError(inv *component.Invocation, at, payload uint32, err error) {
 	storeResultNoneNone(inv, payload, e.Value)
 }
 
-func storeListF32(inv *component.Invocation, at uint32, v []float32) {
-	ptr := bind.Alloc(inv, len(v), 4, 4)
+func allocListF32(inv *component.Invocation, v []float32) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 4, 4)
 	m := inv.Memory()
 	for i, e := range v {
 		to := ptr + uint32(i)*4
 		binary.LittleEndian.PutUint32(m[to:], math.Float32bits(e))
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func storeResultU64ListF32(inv *component.Invocation, at uint32, v wit.Result[uint64, []float32]) {
 	if v.IsErr {
 		m := inv.Memory()
 		m[at] = 1
-		storeListF32(inv, at+8, v.Err)
+		bind.PutList(inv, at+8, allocListF32(inv, v.Err), len(v.Err))
 		return
 	}
 	m := inv.Memory()
@@ -374,13 +374,13 @@ func oweGift(inv *component.Invocation, v contract.Gift) {
 	}
 }
 
-func storeListOwnThing(inv *component.Invocation, at uint32, v []contract.Thing) {
-	ptr := bind.Alloc(inv, len(v), 4, 4)
+func allocListOwnThing(inv *component.Invocation, v []contract.Thing) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 4, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*4
 		bind.PutOwn(inv, to, contract.ThingResource, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func storeGift(inv *component.Invocation, at uint32, v contract.Gift) {
@@ -390,7 +390,7 @@ func storeGift(inv *component.Invocation, at uint32, v contract.Gift) {
 	case contract.GiftOne:
 		bind.PutOwn(inv, at+4, contract.ThingResource, v.One)
 	case contract.GiftMany:
-		storeListOwnThing(inv, at+4, v.Many)
+		bind.PutList(inv, at+4, allocListOwnThing(inv, v.Many), len(v.Many))
 	}
 }
 

@@ -43,17 +43,17 @@ func storeObjectMetadata(inv *component.Invocation, at uint32, v contract.Object
 	binary.LittleEndian.PutUint64(m[at+24:], v.Size)
 }
 
-func storeListString(inv *component.Invocation, at uint32, v []contract.ObjectName) {
-	ptr := bind.Alloc(inv, len(v), 8, 4)
+func allocListString(inv *component.Invocation, v []contract.ObjectName) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 8, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*8
 		bind.PutString(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func storeTupleListStringBool(inv *component.Invocation, at uint32, v contract.TupleListStringBool) {
-	storeListString(inv, at, v.F0)
+	bind.PutList(inv, at, allocListString(inv, v.F0), len(v.F0))
 	m := inv.Memory()
 	m[at+8] = bind.Bit(v.F1)
 }

@@ -28,7 +28,7 @@ func environmentCallGetEnvironment(impl contract.Environment, inv *component.Inv
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListStringX2(inv, at, v)
+	bind.PutList(inv, at, allocListStringX2(inv, v), len(v))
 }
 
 func environmentCallGetArguments(impl contract.Environment, inv *component.Invocation, stack []uint64) {
@@ -37,7 +37,7 @@ func environmentCallGetArguments(impl contract.Environment, inv *component.Invoc
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListString(inv, at, v)
+	bind.PutList(inv, at, allocListString(inv, v), len(v))
 }
 
 func environmentCallInitialCwd(impl contract.Environment, inv *component.Invocation, stack []uint64) {

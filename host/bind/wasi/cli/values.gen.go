@@ -14,22 +14,22 @@ func storeStringX2(inv *component.Invocation, at uint32, v [2]string) {
 	bind.PutString(inv, at+8, v[1])
 }
 
-func storeListStringX2(inv *component.Invocation, at uint32, v [][2]string) {
-	ptr := bind.Alloc(inv, len(v), 16, 4)
+func allocListStringX2(inv *component.Invocation, v [][2]string) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 16, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*16
 		storeStringX2(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
-func storeListString(inv *component.Invocation, at uint32, v []string) {
-	ptr := bind.Alloc(inv, len(v), 8, 4)
+func allocListString(inv *component.Invocation, v []string) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 8, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*8
 		bind.PutString(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func storeOptionString(inv *component.Invocation, at uint32, v wit.Option[string]) {

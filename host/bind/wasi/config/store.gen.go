@@ -41,5 +41,5 @@ func storeCallGetAll(impl contract.Store, inv *component.Invocation, stack []uin
 		return
 	}
 	inv.Memory()[at] = 0
-	storeListStringX2(inv, at+4, v)
+	bind.PutList(inv, at+4, allocListStringX2(inv, v), len(v))
 }

@@ -45,11 +45,11 @@ func storeStringX2(inv *component.Invocation, at uint32, v [2]string) {
 	bind.PutString(inv, at+8, v[1])
 }
 
-func storeListStringX2(inv *component.Invocation, at uint32, v [][2]string) {
-	ptr := bind.Alloc(inv, len(v), 16, 4)
+func allocListStringX2(inv *component.Invocation, v [][2]string) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 16, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*16
 		storeStringX2(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }

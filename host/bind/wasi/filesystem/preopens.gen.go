@@ -27,5 +27,5 @@ func preopensCallGetDirectories(impl contract.Preopens, inv *component.Invocatio
 		inv.Trap(err)
 	}
 	oweListTupleDescriptorString(inv, v)
-	storeListTupleDescriptorString(inv, at, v)
+	bind.PutList(inv, at, allocListTupleDescriptorString(inv, v), len(v))
 }

@@ -183,7 +183,7 @@ func descriptorRead(inv *component.Invocation, stack []uint64) {
 
 func descriptorWrite(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Descriptor](inv, contract.DescriptorResource, uint32(stack[0]))
-	buffer := inv.Region(uint32(stack[1]), uint32(stack[2]), 1, 1)
+	buffer := inv.Bytes(uint32(stack[1]), uint32(stack[2]))
 	offset := stack[3]
 	at := bind.Place(inv, stack[4], 16, 8)
 	v, err := self.Write(inv.Context(), buffer, offset)

@@ -120,11 +120,11 @@ func storeTupleDescriptorString(inv *component.Invocation, at uint32, v contract
 	bind.PutString(inv, at+4, v.F1)
 }
 
-func storeListTupleDescriptorString(inv *component.Invocation, at uint32, v []contract.TupleDescriptorString) {
-	ptr := bind.Alloc(inv, len(v), 12, 4)
+func allocListTupleDescriptorString(inv *component.Invocation, v []contract.TupleDescriptorString) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 12, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*12
 		storeTupleDescriptorString(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }

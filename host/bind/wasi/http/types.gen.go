@@ -101,7 +101,7 @@ func fieldsGet(inv *component.Invocation, stack []uint64) {
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListBytes(inv, at, v)
+	bind.PutList(inv, at, allocListBytes(inv, v), len(v))
 }
 
 func fieldsHas(inv *component.Invocation, stack []uint64) {
@@ -142,7 +142,7 @@ func fieldsDelete(inv *component.Invocation, stack []uint64) {
 func fieldsAppend(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Fields](inv, contract.FieldsResource, uint32(stack[0]))
 	name := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
-	value := inv.Region(uint32(stack[3]), uint32(stack[4]), 1, 1)
+	value := inv.Bytes(uint32(stack[3]), uint32(stack[4]))
 	at := bind.Place(inv, stack[5], 2, 1)
 	err := self.Append(inv.Context(), name, value)
 	if err != nil {
@@ -159,7 +159,7 @@ func fieldsEntries(inv *component.Invocation, stack []uint64) {
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListTupleStringBytes(inv, at, v)
+	bind.PutList(inv, at, allocListTupleStringBytes(inv, v), len(v))
 }
 
 func fieldsClone(inv *component.Invocation, stack []uint64) {

@@ -15,7 +15,7 @@ import (
 func loadTupleStringBytes(inv *component.Invocation, m []byte) contract.TupleStringBytes {
 	return contract.TupleStringBytes{
 		F0: inv.LiftString(binary.LittleEndian.Uint32(m), binary.LittleEndian.Uint32(m[4:])),
-		F1: inv.Region(binary.LittleEndian.Uint32(m[8:]), binary.LittleEndian.Uint32(m[12:]), 1, 1),
+		F1: inv.Bytes(binary.LittleEndian.Uint32(m[8:]), binary.LittleEndian.Uint32(m[12:])),
 	}
 }
 
@@ -43,20 +43,20 @@ func failHeaderError(inv *component.Invocation, at, payload uint32, err error) {
 	storeHeaderError(inv, payload, e)
 }
 
-func storeListBytes(inv *component.Invocation, at uint32, v []contract.FieldValue) {
-	ptr := bind.Alloc(inv, len(v), 8, 4)
+func allocListBytes(inv *component.Invocation, v []contract.FieldValue) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 8, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*8
 		bind.PutBytes(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func loadListBytes(inv *component.Invocation, ptr, n uint32) []contract.FieldValue {
 	m := inv.Region(ptr, n, 8, 4)
 	v := make([]contract.FieldValue, n)
 	for i := range v {
-		v[i] = inv.Region(binary.LittleEndian.Uint32(m), binary.LittleEndian.Uint32(m[4:]), 1, 1)
+		v[i] = inv.Bytes(binary.LittleEndian.Uint32(m), binary.LittleEndian.Uint32(m[4:]))
 		m = m[8:]
 	}
 	return v
@@ -67,13 +67,13 @@ func storeTupleStringBytes(inv *component.Invocation, at uint32, v contract.Tupl
 	bind.PutBytes(inv, at+8, v.F1)
 }
 
-func storeListTupleStringBytes(inv *component.Invocation, at uint32, v []contract.TupleStringBytes) {
-	ptr := bind.Alloc(inv, len(v), 16, 4)
+func allocListTupleStringBytes(inv *component.Invocation, v []contract.TupleStringBytes) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 16, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*16
 		storeTupleStringBytes(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func storeMethod(inv *component.Invocation, at uint32, v contract.Method) {

@@ -48,5 +48,5 @@ func pollCallPoll(impl contract.Poll, inv *component.Invocation, stack []uint64)
 	if err != nil {
 		inv.Trap(err)
 	}
-	storeListU32(inv, at, v)
+	bind.PutList(inv, at, allocListU32(inv, v), len(v))
 }

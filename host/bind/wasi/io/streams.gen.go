@@ -116,7 +116,7 @@ func outputStreamCheckWrite(inv *component.Invocation, stack []uint64) {
 
 func outputStreamWrite(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutputStream](inv, contract.OutputStreamResource, uint32(stack[0]))
-	contents := inv.Region(uint32(stack[1]), uint32(stack[2]), 1, 1)
+	contents := inv.Bytes(uint32(stack[1]), uint32(stack[2]))
 	at := bind.Place(inv, stack[3], 12, 4)
 	err := self.Write(inv.Context(), contents)
 	if err != nil {
@@ -128,7 +128,7 @@ func outputStreamWrite(inv *component.Invocation, stack []uint64) {
 
 func outputStreamBlockingWriteAndFlush(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.OutputStream](inv, contract.OutputStreamResource, uint32(stack[0]))
-	contents := inv.Region(uint32(stack[1]), uint32(stack[2]), 1, 1)
+	contents := inv.Bytes(uint32(stack[1]), uint32(stack[2]))
 	at := bind.Place(inv, stack[3], 12, 4)
 	err := self.BlockingWriteAndFlush(inv.Context(), contents)
 	if err != nil {

@@ -20,14 +20,14 @@ func loadListBorrowPollable(inv *component.Invocation, ptr, n uint32) []contract
 	return v
 }
 
-func storeListU32(inv *component.Invocation, at uint32, v []uint32) {
-	ptr := bind.Alloc(inv, len(v), 4, 4)
+func allocListU32(inv *component.Invocation, v []uint32) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 4, 4)
 	m := inv.Memory()
 	for i, e := range v {
 		to := ptr + uint32(i)*4
 		binary.LittleEndian.PutUint32(m[to:], e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func storeStreamError(inv *component.Invocation, at uint32, v contract.StreamError) {

@@ -32,7 +32,7 @@ func batchCallGetMany(impl contract.Batch, inv *component.Invocation, stack []ui
 		return
 	}
 	inv.Memory()[at] = 0
-	storeListOptionTupleStringBytes(inv, at+4, v)
+	bind.PutList(inv, at+4, allocListOptionTupleStringBytes(inv, v), len(v))
 }
 
 func batchCallSetMany(impl contract.Batch, inv *component.Invocation, stack []uint64) {

@@ -55,7 +55,7 @@ func bucketGet(inv *component.Invocation, stack []uint64) {
 func bucketSet(inv *component.Invocation, stack []uint64) {
 	self := bind.Borrow[contract.Bucket](inv, contract.BucketResource, uint32(stack[0]))
 	key := inv.LiftString(uint32(stack[1]), uint32(stack[2]))
-	value := inv.Region(uint32(stack[3]), uint32(stack[4]), 1, 1)
+	value := inv.Bytes(uint32(stack[3]), uint32(stack[4]))
 	at := bind.Place(inv, stack[5], 16, 4)
 	err := self.Set(inv.Context(), key, value)
 	if err != nil {

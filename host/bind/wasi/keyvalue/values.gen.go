@@ -47,13 +47,13 @@ func liftOptionU64(inv *component.Invocation, s []uint64) wit.Option[uint64] {
 	return wit.Option[uint64]{Value: s[1], OK: true}
 }
 
-func storeListString(inv *component.Invocation, at uint32, v []string) {
-	ptr := bind.Alloc(inv, len(v), 8, 4)
+func allocListString(inv *component.Invocation, v []string) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 8, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*8
 		bind.PutString(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func storeOptionU64(inv *component.Invocation, at uint32, v wit.Option[uint64]) {
@@ -68,7 +68,7 @@ func storeOptionU64(inv *component.Invocation, at uint32, v wit.Option[uint64]) 
 }
 
 func storeKeyResponse(inv *component.Invocation, at uint32, v contract.KeyResponse) {
-	storeListString(inv, at, v.Keys)
+	bind.PutList(inv, at, allocListString(inv, v.Keys), len(v.Keys))
 	storeOptionU64(inv, at+8, v.Cursor)
 }
 
@@ -98,19 +98,19 @@ func storeOptionTupleStringBytes(inv *component.Invocation, at uint32, v wit.Opt
 	storeTupleStringBytes(inv, at+4, v.Value)
 }
 
-func storeListOptionTupleStringBytes(inv *component.Invocation, at uint32, v []wit.Option[contract.TupleStringBytes]) {
-	ptr := bind.Alloc(inv, len(v), 20, 4)
+func allocListOptionTupleStringBytes(inv *component.Invocation, v []wit.Option[contract.TupleStringBytes]) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 20, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*20
 		storeOptionTupleStringBytes(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func loadTupleStringBytes(inv *component.Invocation, m []byte) contract.TupleStringBytes {
 	return contract.TupleStringBytes{
 		F0: inv.LiftString(binary.LittleEndian.Uint32(m), binary.LittleEndian.Uint32(m[4:])),
-		F1: inv.Region(binary.LittleEndian.Uint32(m[8:]), binary.LittleEndian.Uint32(m[12:]), 1, 1),
+		F1: inv.Bytes(binary.LittleEndian.Uint32(m[8:]), binary.LittleEndian.Uint32(m[12:])),
 	}
 }
 

@@ -207,7 +207,7 @@ func incomingDatagramStreamReceive(inv *component.Invocation, stack []uint64) {
 		return
 	}
 	inv.Memory()[at] = 0
-	storeListIncomingDatagram(inv, at+4, v)
+	bind.PutList(inv, at+4, allocListIncomingDatagram(inv, v), len(v))
 }
 
 func incomingDatagramStreamSubscribe(inv *component.Invocation, stack []uint64) {

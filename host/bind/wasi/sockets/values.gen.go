@@ -182,13 +182,13 @@ func storeIncomingDatagram(inv *component.Invocation, at uint32, v contract.Inco
 	storeIPSocketAddress(inv, at+8, v.RemoteAddress)
 }
 
-func storeListIncomingDatagram(inv *component.Invocation, at uint32, v []contract.IncomingDatagram) {
-	ptr := bind.Alloc(inv, len(v), 40, 4)
+func allocListIncomingDatagram(inv *component.Invocation, v []contract.IncomingDatagram) (ptr uint32) {
+	ptr = bind.Alloc(inv, len(v), 40, 4)
 	for i, e := range v {
 		to := ptr + uint32(i)*40
 		storeIncomingDatagram(inv, to, e)
 	}
-	bind.PutList(inv, at, ptr, len(v))
+	return ptr
 }
 
 func loadU8X4(inv *component.Invocation, m []byte) contract.IPv4Address {
@@ -249,7 +249,7 @@ func loadOptionIPSocketAddress(inv *component.Invocation, m []byte) wit.Option[c
 
 func loadOutgoingDatagram(inv *component.Invocation, m []byte) contract.OutgoingDatagram {
 	return contract.OutgoingDatagram{
-		Data:          inv.Region(binary.LittleEndian.Uint32(m), binary.LittleEndian.Uint32(m[4:]), 1, 1),
+		Data:          inv.Bytes(binary.LittleEndian.Uint32(m), binary.LittleEndian.Uint32(m[4:])),
 		RemoteAddress: loadOptionIPSocketAddress(inv, m[8:]),
 	}
 }

@@ -23,7 +23,7 @@ func Consumer(impl contract.Consumer) component.HostInterface {
 
 func consumerCallRequest(impl contract.Consumer, inv *component.Invocation, stack []uint64) {
 	subject := inv.LiftString(uint32(stack[0]), uint32(stack[1]))
-	body := inv.Region(uint32(stack[2]), uint32(stack[3]), 1, 1)
+	body := inv.Bytes(uint32(stack[2]), uint32(stack[3]))
 	timeoutMs := uint32(stack[4])
 	at := bind.Place(inv, stack[5], 32, 4)
 	v, err := impl.Request(inv.Context(), subject, body, timeoutMs)

@@ -19,7 +19,7 @@ func liftOptionString(inv *component.Invocation, s []uint64) wit.Option[string] 
 func liftBrokerMessage(inv *component.Invocation, s []uint64) contract.BrokerMessage {
 	return contract.BrokerMessage{
 		Subject: inv.LiftString(uint32(s[0]), uint32(s[1])),
-		Body:    inv.Region(uint32(s[2]), uint32(s[3]), 1, 1),
+		Body:    inv.Bytes(uint32(s[2]), uint32(s[3])),
 		ReplyTo: liftOptionString(inv, s[4:]),
 	}
 }
