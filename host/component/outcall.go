@@ -62,7 +62,9 @@ type Outcall struct {
 	// where the result has more than [wit.MaxFlatResults], it points to it.
 	Stack [maxCoreValues]uint64
 
-	inv Invocation
+	inv  Invocation
+	lift *liftedFunc
+	core *coreFunc
 }
 
 // Outcall begins a call of an export of the instance's template, unless one runs.
@@ -78,7 +80,9 @@ func (i *Instance) Outcall(ctx context.Context, e *Export) (*Outcall, error) {
 		}
 	}
 	comp := o.inv.comp
-	if err := comp.enter(nil); err != nil {
+	if comp.parent == nil && comp.mayEnter {
+		comp.mayEnter = false // what enter does there
+	} else if err := comp.enter(nil); err != nil {
 		return nil, i.abortOut(err)
 	}
 	comp.thread = thread{}
@@ -94,7 +98,8 @@ func (i *Instance) beginOut(ctx context.Context, e *Export) error {
 	} else if err := i.usable(ctx, e); err != nil {
 		return err
 	}
-	inv := &i.out.inv
+	o, inv := &i.out, &i.out.inv
+	o.lift, o.core = e.lift, &i.funcs[e.lift.core]
 	inv.out, inv.comp, inv.enc, inv.guest = e, &i.comps[e.lift.inst], e.enc, i.guest(e.lift.guest)
 	return nil
 }
@@ -105,9 +110,17 @@ func (o *Outcall) Values() *Invocation { return &o.inv }
 
 // Do calls the function.
 func (o *Outcall) Do() error {
-	i, lift := o.inv.inst, o.inv.out.lift
-	if err := i.callCore(lift.core, o.Stack[:]); err != nil {
-		return i.abortOut(err)
+	i, f := o.inv.inst, o.core
+	if f.fn == nil {
+		if err := i.callCore(o.lift.core, o.Stack[:]); err != nil {
+			return i.abortOut(err)
+		}
+	} else { // callCore, where no call waits for this one
+		i.nesting, f.busy = 1, true
+		if err := f.fn.Call(&i.ctx, o.Stack[:]); err != nil {
+			return i.abortOut(err)
+		}
+		i.nesting, f.busy = 0, false
 	}
 	o.inv.guest.Budget = int64(i.tmpl.limits.LiftBytes)
 	return nil
@@ -116,13 +129,17 @@ func (o *Outcall) Do() error {
 // End ends the call, after which the guest may free its results. Stack must be as
 // Do left it.
 func (o *Outcall) End() error {
-	i, lift := o.inv.inst, o.inv.out.lift
-	if lift.postReturn >= 0 {
-		if err := i.postReturn(lift, o.Stack[0]); err != nil {
+	i := o.inv.inst
+	if o.lift.postReturn >= 0 {
+		if err := i.postReturn(o.lift, o.Stack[0]); err != nil {
 			return i.abortOut(err)
 		}
 	}
-	o.inv.comp.leave(nil)
+	if comp := o.inv.comp; comp.parent == nil {
+		comp.mayEnter = true // what leave does there
+	} else {
+		comp.leave(nil)
+	}
 	if !i.held {
 		i.end()
 	}

@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
+	httpbind "github.com/lathhost/lath/host/bind/wasi/http"
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/component/trap"
 	wasihttp "github.com/lathhost/lath/host/wasi/http"
-	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wasi/http"
 )
 
@@ -68,8 +68,8 @@ func (o Options) withDefaults() Options {
 
 // Handler answers requests by a component. It is safe for concurrent use.
 type Handler struct {
-	export *component.Export
-	opts   Options
+	exports httpbind.IncomingHandlerExports
+	opts    Options
 
 	mu     sync.Mutex
 	closed bool
@@ -82,17 +82,14 @@ type Handler struct {
 // wasi:http/incoming-handler and have its wasi:http from [wasi.Interfaces].
 // Close it before the template.
 func NewHandler(tmpl *component.Template, opts Options) (*Handler, error) {
-	e := tmpl.Export(Interface, Func)
-	if e == nil {
+	if tmpl.Export(Interface, Func) == nil {
 		return nil, fmt.Errorf("component %s serves no HTTP: it does not export %s", tmpl.Name(), Interface)
 	}
-	want := []*wit.Resource{contract.IncomingRequestResource, contract.ResponseOutparamResource}
-	for i, t := range e.Type.ParamTypes() {
-		if len(e.Type.Params) != len(want) || t.Kind != wit.KindOwn || t.Resource != want[i] {
-			return nil, fmt.Errorf("component %s: %s has other types than the host's", tmpl.Name(), Interface)
-		}
+	exports, err := httpbind.NewIncomingHandlerExports(tmpl)
+	if err != nil {
+		return nil, err
 	}
-	h := &Handler{export: e, opts: opts.withDefaults()}
+	h := &Handler{exports: exports, opts: opts.withDefaults()}
 	if h.opts.Runner == nil {
 		h.opts.Runner = &slots{tmpl: tmpl, taken: make(chan struct{}, h.opts.Calls)}
 	}
@@ -238,7 +235,7 @@ func (h *Handler) start(call *wasihttp.Call, r *http.Request, most time.Duration
 		defer cancel()
 		defer stopClosed()
 		defer g.unwatch()
-		err := h.opts.Runner.Run(ctx, most, h.export, func(ctx context.Context, i *component.Instance) error {
+		err := h.opts.Runner.Run(ctx, most, h.exports[0], func(ctx context.Context, i *component.Instance) error {
 			return h.call(ctx, i, call)
 		}, func(err error) {
 			g.err = err
@@ -300,15 +297,7 @@ func (h *Handler) afterGone(request context.Context, cancel func()) (stop func()
 
 // call has an instance answer.
 func (h *Handler) call(ctx context.Context, i *component.Instance, call *wasihttp.Call) error {
-	params, err := i.AppendOwn(nil, contract.IncomingRequestResource, call.Request())
-	if err != nil {
-		return err
-	}
-	if params, err = i.AppendOwn(params, contract.ResponseOutparamResource, call.Outparam()); err != nil {
-		return err
-	}
-	_, err = i.Call(ctx, h.export, params, nil)
-	return err
+	return h.exports.On(i).Handle(ctx, call.Request(), call.Outparam())
 }
 
 // headerBytes counts what the guest may keep of a request.
