@@ -26,7 +26,7 @@ const maxElsewhere = 3
 
 // lostGrace is how much longer a call is waited for that nobody has accepted and
 // that may have gone to a host that fell silent, or stands in line at another.
-const lostGrace = time.Second
+const lostGrace = 750 * time.Millisecond
 
 // ErrUnreachable is the cause of a call that was lost because the host that had
 // it, or may have had it, is not heard any more.

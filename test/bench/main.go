@@ -17,11 +17,13 @@ import (
 // options are the command line.
 type options struct {
 	rounds int
-	slice  time.Duration
-	json   string
-	keep   string
-	rows   *regexp.Regexp
-	peers  bool
+	// failovers is how often hosts are ended in each way.
+	failovers int
+	slice     time.Duration
+	json      string
+	keep      string
+	rows      *regexp.Regexp
+	peers     bool
 }
 
 func main() {
@@ -50,6 +52,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(stderr)
 	flags.IntVar(&o.rounds, "rounds", 15, "rounds, each of which measures every row once")
 	flags.DurationVar(&o.slice, "time", 25*time.Millisecond, "time for one row, or its floor, in one round")
+	flags.IntVar(&o.failovers, "failovers", 10, "how often a host is killed, and how often stopped, under load")
 	flags.StringVar(&o.json, "json", "", "write the table with every sample to this `file`")
 	flags.StringVar(&o.keep, "results", "", "write RESULTS.md and its plot to this `folder`")
 	flags.BoolVar(&o.peers, "peers", true, "compare with other runtimes, too, which takes a minute to build once")
@@ -58,8 +61,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return err
 	})
 	err := flags.Parse(args)
-	if err == nil && (o.rounds < 1 || o.slice <= 0 || flags.NArg() > 0) {
-		err = errors.New("want at least one round, some time, and no arguments")
+	if err == nil && (o.rounds < 1 || o.failovers < 1 || o.slice <= 0 || flags.NArg() > 0) {
+		err = errors.New("want at least one round and failover, some time, and no arguments")
 		fmt.Fprintln(stderr, err)
 	}
 	if err != nil && !errors.Is(err, flag.ErrHelp) {

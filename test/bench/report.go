@@ -249,6 +249,8 @@ func (b bar) texts() (value, of, limit, verdict string) {
 	switch b.Unit {
 	case unitBytes:
 		value, limit = size(b.Value), "≤ "+size(b.Bar)
+	case unitCalls:
+		value, limit = number(b.Value), "≤ "+number(b.Bar)
 	case unitPerSec:
 		value, limit = number(b.Value)+" /s", "≥ "+number(b.Bar)+" /s"
 	}

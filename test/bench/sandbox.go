@@ -63,6 +63,7 @@ type bar struct {
 const (
 	unitBytes  = "B"
 	unitPerSec = "/s" // the bar is the least that it should be
+	unitCalls  = "calls"
 )
 
 func (b bar) holds() bool {
@@ -104,8 +105,8 @@ func (b *bed) sandbox(ctx context.Context, o options) ([]bar, *crowd, error) {
 		return nil, nil, err
 	}
 	b.later(client.Close)
-	s := sandbox{b: b, client: client, match: o.rows, rounds: o.rounds, slice: neighbourSlices * o.slice, templates: map[string]*component.Template{}}
-	for _, part := range []func(context.Context) error{s.stops, s.throughput, s.crowd, s.cold, s.density, s.thousand, s.fleet, s.overruns, s.neighbours} {
+	s := sandbox{b: b, client: client, match: o.rows, rounds: o.rounds, failovers: o.failovers, slice: neighbourSlices * o.slice, templates: map[string]*component.Template{}}
+	for _, part := range []func(context.Context) error{s.stops, s.throughput, s.crowd, s.cold, s.density, s.thousand, s.fleet, s.failover, s.overruns, s.neighbours} {
 		if err := part(ctx); err != nil {
 			return nil, nil, err
 		}
@@ -118,6 +119,7 @@ type sandbox struct {
 	client    *wrpc.Client
 	match     *regexp.Regexp
 	rounds    int
+	failovers int
 	slice     time.Duration
 	templates map[string]*component.Template
 	bars      []bar

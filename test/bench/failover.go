@@ -1,0 +1,381 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lathhost/lath/examples"
+	"github.com/lathhost/lath/host/oci"
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/beat"
+	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/wrpc"
+)
+
+const (
+	failoverGroup = "one of two host processes ends under load: until the last failed call has ended, p99"
+	updateGroup   = "a component is updated on two hosts under load: failed calls"
+	failoverBar   = 5 * time.Second
+	updates       = 10
+
+	// failoverLattices run beside each other, since a round is mostly waiting.
+	failoverLattices = 4
+	failoverCallers  = 4
+	failoverPause    = 5 * time.Millisecond // of a caller between two calls
+	failoverWait     = time.Minute          // bounds every wait for a host
+	calmAfter        = 1500 * time.Millisecond
+)
+
+// failover measures what callers see of hosts that end without a word: two real
+// processes in each of some lattices, one of which is killed, or stopped by a
+// signal, while its component is called.
+func (s *sandbox) failover(ctx context.Context) error {
+	names := []string{"SIGKILL", "SIGSTOP", "update"}
+	if !slices.ContainsFunc(names[:2], func(n string) bool { return s.wants(failoverGroup, n) }) && !s.wants(updateGroup, names[2]) {
+		return nil
+	}
+	program, err := buildLath(ctx, s.b)
+	if err != nil {
+		return err
+	}
+	count := failoverLattices
+	if s.failovers < count {
+		count = s.failovers
+	}
+	var mu sync.Mutex
+	times, failed := map[string][]float64{}, map[string]int{}
+	rounds := atomic.Int64{}
+	var g errgroup.Group
+	for i := range count {
+		g.Go(func() error {
+			d, err := newDuel(ctx, s.b, program, fmt.Sprintf("failover%d", i))
+			if err != nil {
+				return errors.Join(err, d.close())
+			}
+			for err == nil && rounds.Add(1) <= int64(s.failovers) {
+				for _, name := range names[:2] {
+					var took time.Duration
+					var n int
+					if took, n, err = d.round(ctx, name); err != nil {
+						err = fmt.Errorf("%s: %w", name, err)
+						break
+					}
+					mu.Lock()
+					times[name] = append(times[name], float64(took))
+					failed[name] += n
+					mu.Unlock()
+				}
+			}
+			if err == nil && i == 0 {
+				failed[names[2]], err = d.updates(ctx)
+			}
+			return errors.Join(err, d.close())
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("failover: %w", err)
+	}
+	for _, name := range names[:2] {
+		all := slices.Sorted(slices.Values(times[name]))
+		s.bars = append(s.bars, bar{Group: failoverGroup, Name: name, Value: all[(len(all)*99+99)/100-1], Bar: float64(failoverBar),
+			Note: fmt.Sprintf("%d times: p50 %s, most %s; %d calls failed", len(all), duration(all[(len(all)-1)/2]), duration(all[len(all)-1]), failed[name])})
+	}
+	s.bars = append(s.bars, bar{Group: updateGroup, Name: fmt.Sprintf("%d updates", 2*updates), Value: float64(failed[names[2]]), Unit: unitCalls})
+	return nil
+}
+
+// buildLath builds the command, which is measured as its users run it.
+func buildLath(ctx context.Context, b *bed) (program string, err error) {
+	dir, err := os.MkdirTemp("", "lath-bench-")
+	if err != nil {
+		return "", err
+	}
+	b.later(func() error { return os.RemoveAll(dir) })
+	program = filepath.Join(dir, "lath")
+	_, err = output(ctx, "", []string{"CGO_ENABLED=0"}, "go", "build", "-o", program, "github.com/lathhost/lath/cmd/lath")
+	return program, err
+}
+
+// duel is a lattice of two host processes that run the same component, and its
+// caller, who steers as hosts do.
+type duel struct {
+	name, program, url, dir string
+	images                  [2]string
+	conn                    *lattice.Conn
+	control                 *ctl.Client
+	client                  *wrpc.Client
+	peers                   *beat.Listener
+	caller                  *wrpc.Caller
+	hosts                   [2]*process
+	turn                    int
+}
+
+// process is a host that runs by itself.
+type process struct {
+	seed, id, state string
+	cmd             *exec.Cmd
+}
+
+func newDuel(ctx context.Context, b *bed, program, name string) (d *duel, err error) {
+	d = &duel{name: name, program: program, url: b.url}
+	if d.dir, err = os.MkdirTemp("", "lath-bench-"); err != nil {
+		return d, err
+	}
+	if d.conn, err = lattice.Connect(ctx, lattice.ConnConfig{URL: b.url, Name: name}); err != nil {
+		return d, err
+	}
+	if d.control, err = ctl.NewClient(ctl.ClientConfig{Conn: d.conn, Lattice: name}); err != nil {
+		return d, err
+	}
+	if d.client, err = wrpc.NewClient(d.conn, wrpc.ClientConfig{}); err != nil {
+		return d, err
+	}
+	d.peers, err = beat.Listen(ctx, beat.ListenerConfig{Conn: d.conn, Lattice: name,
+		OnLost: func(p beat.Peer) { d.client.Lost(name, p.ID, p.Inbox, p.IDs()) }})
+	if err != nil {
+		return d, err
+	}
+	d.caller = wrpc.NewCaller(d.client, name, d.peers)
+	wasm, err := examples.Component("types")
+	if err != nil {
+		return d, err
+	}
+	for i := range d.images { // the same twice, so that there is something to update to
+		path := filepath.Join(d.dir, fmt.Sprintf("types%d.wasm", i))
+		if err := os.WriteFile(path, wasm, 0o600); err != nil {
+			return d, err
+		}
+		if d.images[i], err = oci.FileReference(path); err != nil {
+			return d, err
+		}
+	}
+	for i := range d.hosts {
+		id, err := lattice.NewIdentity("")
+		if err != nil {
+			return d, err
+		}
+		d.hosts[i] = &process{seed: id.Seed(), id: id.ID, state: filepath.Join(d.dir, fmt.Sprint("state", i))}
+		if err := d.start(ctx, d.hosts[i]); err != nil {
+			return d, err
+		}
+		if err := d.await(ctx, "starts", func() bool { return d.state(d.hosts[i]) == beat.Ready.String() }); err != nil {
+			return d, err
+		}
+		if err := d.scale(ctx, d.hosts[i], 0); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+func (d *duel) close() error {
+	var errs []error
+	for _, p := range d.hosts {
+		if p != nil && p.cmd != nil {
+			_ = p.cmd.Process.Kill() // also one that is stopped
+			_ = p.cmd.Wait()         // "signal: killed"
+		}
+	}
+	if d.peers != nil {
+		errs = append(errs, d.peers.Close())
+	}
+	if d.client != nil {
+		errs = append(errs, d.client.Close())
+	}
+	if d.conn != nil {
+		d.conn.Close()
+	}
+	return errors.Join(append(errs, os.RemoveAll(d.dir))...)
+}
+
+func (d *duel) start(ctx context.Context, p *process) error {
+	p.cmd = exec.CommandContext(ctx, d.program, "host", "--nats-url", d.url, "--lattice", d.name, "--state-dir", p.state,
+		"--cache-dir", filepath.Join(d.dir, "cache"), "--allow-file-load", "--restore", "--log-level", "error")
+	p.cmd.Env = append(os.Environ(), "LATH_HOST_SEED="+p.seed)
+	p.cmd.Stderr = os.Stderr
+	return p.cmd.Start()
+}
+
+// scale starts the component, or updates it to another image.
+func (d *duel) scale(ctx context.Context, p *process, image int) error {
+	_, err := d.control.ScaleComponent(ctx, p.id, ctl.ScaleComponent{ComponentID: typesID, ComponentRef: d.images[image], MaxInstances: 16, AllowUpdate: true})
+	if err != nil {
+		return err
+	}
+	return d.await(ctx, "runs "+d.images[image], func() bool {
+		inv, err := d.control.Inventory(ctx, p.id)
+		return err == nil && len(inv.Components) == 1 && inv.Components[0].ImageRef == d.images[image] && d.runs(p)
+	})
+}
+
+// state is what the caller thinks of a host; "" if it has not heard it.
+func (d *duel) state(p *process) string {
+	for _, peer := range d.peers.Peers() {
+		if peer.ID == p.id {
+			return peer.State.String()
+		}
+	}
+	return ""
+}
+
+// runs reports whether a host answers and has said that it runs the component.
+func (d *duel) runs(p *process) bool {
+	for _, peer := range d.peers.Peers() {
+		if peer.ID == p.id {
+			return peer.State == beat.Ready && slices.Contains(peer.IDs(), typesID)
+		}
+	}
+	return false
+}
+
+func (d *duel) await(ctx context.Context, what string, check func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, failoverWait)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !check() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("a host of %s does not do what was waited for: it %s: %w", d.name, what, ctx.Err())
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// round ends one of the hosts by a signal under load, measures, and brings it back.
+func (d *duel) round(ctx context.Context, signal string) (took time.Duration, failed int, err error) {
+	p := d.hosts[d.turn%2]
+	d.turn++
+	l := d.load(ctx)
+	defer l.end()
+	if err := l.calm(ctx); err != nil {
+		return 0, 0, err
+	}
+	ended := time.Now()
+	if signal == "SIGKILL" {
+		err = p.cmd.Process.Kill()
+	} else {
+		err = suspend(p.cmd.Process)
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := d.await(ctx, "is unreachable", func() bool { return d.state(p) == beat.Unreachable.String() }); err != nil {
+		return 0, 0, err
+	}
+	if err := l.calm(ctx); err != nil {
+		return 0, 0, err
+	}
+	l.end()
+	if failed = len(l.failures); failed > 0 {
+		took = l.failures[failed-1].Sub(ended)
+	}
+	if l.wrong != nil {
+		return 0, 0, l.wrong
+	}
+	if signal == "SIGKILL" {
+		_ = p.cmd.Wait() // "signal: killed"
+		err = d.start(ctx, p)
+	} else {
+		err = resume(p.cmd.Process)
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	return took, failed, d.await(ctx, "comes back", func() bool { return d.runs(p) })
+}
+
+// updates counts the calls that fail while both hosts are updated.
+func (d *duel) updates(ctx context.Context) (failed int, err error) {
+	l := d.load(ctx)
+	defer l.end()
+	for i := range updates {
+		for _, p := range d.hosts {
+			if err := d.scale(ctx, p, (i+1)%2); err != nil {
+				return 0, err
+			}
+		}
+	}
+	l.end()
+	return len(l.failures), l.wrong
+}
+
+// pressure is those who call the component all the time.
+type pressure struct {
+	stop context.CancelFunc
+	done sync.WaitGroup
+
+	mu       sync.Mutex
+	failures []time.Time // when each ended, in that order
+	wrong    error       // an answer that is none
+	last     time.Time   // of the last failure, or the beginning
+}
+
+func (d *duel) load(ctx context.Context) *pressure {
+	ctx, stop := context.WithCancel(ctx)
+	l := &pressure{stop: stop, last: time.Now()}
+	p := payloads[0]
+	target := wrpc.Target{Instance: valuesInterface, Func: lattice.FunctionName(p.fn)}
+	for range failoverCallers {
+		l.done.Go(func() {
+			tick := time.NewTicker(failoverPause)
+			defer tick.Stop()
+			for ctx.Err() == nil {
+				out, _, err := d.caller.Call(context.WithoutCancel(ctx), typesID, target, wrpc.Meta{SourceID: "bench"}, p.params)
+				l.note(err, err == nil && string(out) != string(p.params))
+				<-tick.C
+			}
+		})
+	}
+	return l
+}
+
+func (l *pressure) note(err error, wrong bool) {
+	if err == nil && !wrong {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wrong || !errors.Is(err, wrpc.ErrUnreachable) {
+		l.wrong = errors.Join(l.wrong, errWrong, err)
+	}
+	l.last = time.Now()
+	l.failures = append(l.failures, l.last)
+}
+
+// calm waits until no call has failed for a while.
+func (l *pressure) calm(ctx context.Context) error {
+	began := time.Now()
+	for {
+		l.mu.Lock()
+		since := time.Since(l.last)
+		l.mu.Unlock()
+		if since >= calmAfter {
+			return nil
+		}
+		if time.Since(began) > failoverWait {
+			return fmt.Errorf("calls go on failing: %w", l.wrong)
+		}
+		select {
+		case <-time.After(calmAfter - since):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (l *pressure) end() {
+	l.stop()
+	l.done.Wait()
+}
