@@ -201,15 +201,16 @@ func (s *Store) sweepOps() {
 	}
 	s.ops.swept = time.Now()
 	s.mirrors.Go(func() {
-		if err := s.dropOps(s.background); err != nil && s.background.Err() == nil {
+		if err := s.dropOps(s.background, OpKept, OpOpen); err != nil && s.background.Err() == nil {
 			s.opts.Log.Warn("old commands are not taken away", zap.Error(err))
 		}
 	})
 }
 
-// dropOps takes away the commands that are due. Their age is what the server's
+// dropOps takes away the commands whose last change is that long ago: of those
+// that have ended, and of those that have not. Their age is what the server's
 // clock says of them and of the bucket's last change: hosts' clocks differ.
-func (s *Store) dropOps(ctx context.Context) error {
+func (s *Store) dropOps(ctx context.Context, ended, open time.Duration) error {
 	listing, cancel := s.request(ctx)
 	defer cancel()
 	ids, err := s.opIDs(listing)
@@ -229,9 +230,9 @@ func (s *Store) dropOps(ctx context.Context) error {
 		if err != nil {
 			return s.explain(ctx, err)
 		}
-		kept := OpKept
+		kept := ended
 		if op, err := lattice.DecodeOp(kve.Value()); err == nil && op.State == lattice.OpAccepted {
-			kept = OpOpen
+			kept = open
 		}
 		if now.Sub(kve.Created()) < kept {
 			continue
