@@ -268,10 +268,11 @@ const EventTypePrefix = "com.wasmcloud.lattice."
 //	wasmbus.evt.{lattice}.{name}
 func EventSubject(lattice, name string) string { return "wasmbus.evt." + lattice + "." + name }
 
-// AllEvents returns the subject that matches every event of a lattice:
+// AllEvents returns the subject that matches every event of a lattice, as narrow
+// as permissions are given:
 //
-//	wasmbus.evt.{lattice}.>
-func AllEvents(lattice string) string { return EventSubject(lattice, ">") }
+//	wasmbus.evt.{lattice}.*
+func AllEvents(lattice string) string { return EventSubject(lattice, "*") }
 
 func providerSubject(lattice, id, verb string) string {
 	return "wasmbus.rpc." + lattice + "." + id + "." + verb
@@ -398,8 +399,8 @@ func LathEventSubject(lattice, name string) string { return lathBase(lattice) + 
 // AllLathEvents returns the subject that matches every event of a lattice that v1
 // does not have:
 //
-//	lath.v1.{lattice}.evt.>
-func AllLathEvents(lattice string) string { return LathEventSubject(lattice, ">") }
+//	lath.v1.{lattice}.evt.*
+func AllLathEvents(lattice string) string { return LathEventSubject(lattice, "*") }
 
 // LatticeBucket returns the bucket of component specs and claims:
 //

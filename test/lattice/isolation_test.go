@@ -218,6 +218,7 @@ func TestPermissionTemplates(t *testing.T) {
 	app.may(t, false, "subscribe", "default.>", "default.front.>", "wasmbus.evt.default.*", "_INBOX.default.>", "_INBOX.default.operator.>", "wasmbus.rpc.default.>", "$KV.CONFIGDATA_default.>")
 	// An operator does not hear calls, nor take any.
 	operator := u.connect(t, l.URL, "LATH_OPERATOR", "_INBOX.default.operator")
+	operator.may(t, true, "subscribe", lattice.AllEvents(harness.Name), lattice.AllLathEvents(harness.Name))
 	operator.may(t, false, "subscribe", "default.>", "default.front.wrpc.0.0.1.a:b/c.d", "_INBOX.default.>", "wasmbus.ctl.v1.default.>", "wasmbus.rpc.default.>", "wasmbus.evt.stage.*")
 	operator.may(t, false, "publish", "wasmbus.ctl.v1.stage.host.ping", "$KV.CONFIGDATA_stage.x", "wasmbus.evt.default.host_stopped")
 	// Nor the other lattice.
