@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"context"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/host/oci"
+	"github.com/lathhost/lath/host/par"
+	"github.com/lathhost/lath/host/par/partest"
 	"github.com/lathhost/lath/lattice"
 	bind "github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
 	"github.com/lathhost/lath/lattice/ctl"
@@ -92,4 +95,26 @@ func TestLathRunsWasmCloudsProvider(t *testing.T) {
 	})
 	_, err = events.Wait(ctx, func(e event.Event) bool { d, is := e.Data.(event.ProviderStopped); return is && d.ProviderID == "kv" })
 	require.NoError(t, err)
+}
+
+// TestLathRunsAnArchiveOfWasmCloudsProvider: the same, out of a provider archive.
+func TestLathRunsAnArchiveOfWasmCloudsProvider(t *testing.T) {
+	t.Parallel()
+	peers := build(t)
+	l := harness.New(t)
+	n := l.Host(nil)
+	program, err := os.ReadFile(peers.provider)
+	require.NoError(t, err)
+	ref := l.File("kv.par.gz", partest.Compress(t, partest.Pack(t, partest.Signed(t, map[string]string{par.Here(): string(program)}, nil),
+		partest.File{Name: par.Here() + ".bin", Content: string(program)})))
+	require.NoError(t, n.Provide(ctl.StartProvider{ProviderID: "kv", ProviderRef: ref}))
+	require.NoError(t, n.Start("count", "counter", 8))
+	require.NoError(t, l.Link("count", "kv", "wasi:keyvalue/store"))
+	store := bind.NewStoreClient(l.Calls.Bind("default.kv", func(context.Context) wrpc.Meta { return wrpc.Meta{SourceID: "test"} }))
+	require.NoError(t, store.Set(testContext(t), "default", "visits", []byte("41")))
+	l.Eventually("it has its link, and answers", func() bool {
+		got, err := l.Call(t.Context(), n, "count", `example:counter/counter.get("visits")`)
+		return err == nil && got.WAVE == "ok(some(41))"
+	})
+	require.NoError(t, l.Control.StopProvider(t.Context(), n.ID, "kv"))
 }
