@@ -82,20 +82,18 @@ func (c *cli) runGuest(ctx context.Context, f *runFlags, name string, args []str
 	if err := p.load(ctx, a.Bytes, call); err != nil {
 		return err
 	}
-	data, took, err := p.call(ctx)
+	if call == nil {
+		return p.run(ctx)
+	}
+	data, took, err := p.invoke(ctx)
 	if err != nil {
 		return p.ended(err)
 	}
 	out, err := answer(p.fn, data, took)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case call != nil:
-		return c.show(out)
-	case out.WAVE == "err":
-		return &guestEnd{exitFailed}
 	}
-	return nil
+	return c.show(out)
 }
 
 // ownEnv is a variable of this process.

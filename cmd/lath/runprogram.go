@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	bindcli "github.com/lathhost/lath/host/bind/wasi/cli"
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/component/core"
 	"github.com/lathhost/lath/host/component/trap"
@@ -114,9 +115,40 @@ func (p *program) id() string {
 	return filepath.Base(name)
 }
 
-// call runs the function on an instance of its own. What the guest has written
-// is written when it returns.
-func (p *program) call(ctx context.Context) (results []byte, took time.Duration, err error) {
+// run runs the program.
+func (p *program) run(ctx context.Context) error {
+	exports, err := bindcli.NewRunExports(p.tmpl)
+	if err != nil {
+		return err
+	}
+	var failed error
+	if err := p.on(ctx, func(ctx context.Context, i *component.Instance) error {
+		if failed = exports.On(i).Run(ctx); trap.As(failed) != nil {
+			return failed
+		}
+		return nil
+	}); err != nil {
+		return p.ended(err)
+	}
+	if failed != nil {
+		return &guestEnd{exitFailed}
+	}
+	return nil
+}
+
+// invoke calls the function that a flag names.
+func (p *program) invoke(ctx context.Context) (results []byte, took time.Duration, err error) {
+	start := time.Now()
+	err = p.on(ctx, func(ctx context.Context, i *component.Instance) (err error) {
+		results, err = i.Call(ctx, p.tmpl.Export(p.fn.instance, p.fn.Name), p.params, nil)
+		return err
+	})
+	return results, time.Since(start), err
+}
+
+// on makes a call on an instance of its own. What the guest has written is
+// written when it returns.
+func (p *program) on(ctx context.Context, call func(context.Context, *component.Instance) error) error {
 	if p.flags.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, p.flags.timeout)
@@ -124,9 +156,11 @@ func (p *program) call(ctx context.Context) (results []byte, took time.Duration,
 	}
 	ctx, end := wasi.WithRun(ctx)
 	defer end()
-	start := time.Now()
-	results, err = p.tmpl.Call(ctx, p.tmpl.Export(p.fn.instance, p.fn.Name), p.params, nil)
-	return results, time.Since(start), err
+	i, err := p.tmpl.Take(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(call(ctx, i), i.Release())
 }
 
 // ended says how a guest ended that did not return.

@@ -16,7 +16,9 @@
 // The package knows nothing of NATS, links or OCI. It meets the world by two
 // seams: [HostInterface], for what the host implements itself through
 // generated glue, and [Callee], for imported functions that somebody else
-// carries out.
+// carries out. The other way, Go code calls a guest by the wire's encoding
+// ([Instance.Call]) or, where it knows the contract, by generated callers
+// ([Instance.Outcall]).
 //
 // Below it: binary decodes, validate checks, link flattens, core rewrites core
 // modules, engine (the only importer of wazero) compiles and runs them, memory

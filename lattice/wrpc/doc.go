@@ -20,7 +20,9 @@
 //
 // An empty message is the end of its subject and nothing else, so nothing is
 // ever written as an empty message in between. Between Lath peers, C and S also
-// take credit.params.<path>, credit.results.<path> and cancel.
+// take credit.params.<path>, credit.results.<path> and cancel; and a callee that
+// has all parameters of plain values with the invocation is sent no end of them:
+// one that misses some says so in its handshake.
 //
 // # Where a call enters
 //

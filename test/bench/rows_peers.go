@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
+	typesbind "github.com/lathhost/lath/host/bind/example/types"
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/component/core"
 	"github.com/lathhost/lath/host/component/engine"
@@ -218,29 +220,48 @@ func pooledCall(t *component.Template, e *component.Export, params, want []byte)
 
 func (b *bed) versusCalls(ctx context.Context, v *versus) error {
 	v.group = callGroup
-	t, err := b.guest(ctx, "callee", component.LinkConfig{})
+	i, err := b.take(ctx, b.types)
 	if err != nil {
 		return err
 	}
-	i, err := b.take(ctx, t)
+	exports, err := typesbind.NewValuesExports(b.types)
 	if err != nil {
 		return err
 	}
-	in := call(i, t.Export("bench:guest/data", "take-number"), binary.AppendUvarint(nil, number32), binary.AppendUvarint(nil, number32))
+	in := echoes(exports.On(i))
+	held := func(ctx context.Context, n int) error {
+		if err := i.Hold(ctx); err != nil {
+			return err
+		}
+		defer i.Unhold()
+		return in(ctx, n)
+	}
 	caller, err := b.caller32(ctx)
 	if err != nil {
 		return err
 	}
 	out := caller.times("host-numbers", echoSum)
 	l := &limit{ratio: 1.5, noAllocs: true}
-	v.add("host → guest", withoutDeadline(in), "wazero: host → guest, u32", l)
-	v.add("host → guest, with a deadline", in, "wazero: host → guest, u32", nil)
+	v.add("host → guest, held", held, "wazero: host → guest, u32", l)
+	v.add("host → guest, each call by itself", in, "wazero: host → guest, u32", nil)
 	v.add("guest → host", out, "wazero: guest → host, u32", l)
-	v.add("host → guest", withoutDeadline(in), "wasmtime: host → guest, u32, from C", nil)
+	v.add("host → guest, held", held, "wasmtime: host → guest, u32, from C", nil)
 	v.add("guest → host", out, "wasmtime: guest → host, u32, to C", nil)
-	v.add("host → guest", withoutDeadline(in), "wasmtime: host → guest, u32, from Go", nil)
+	v.add("host → guest, held", held, "wasmtime: host → guest, u32, from Go", nil)
 	v.add("guest → host", out, "wasmtime: guest → host, u32, to Go", nil)
 	return nil
+}
+
+// echoes calls a guest by generated bindings.
+func echoes(v typesbind.ValuesCaller) func(context.Context, int) error {
+	return func(ctx context.Context, n int) error {
+		for range n {
+			if got, err := v.EchoU32(ctx, number32); err != nil || got != number32 {
+				return errors.Join(fmt.Errorf("%w: %d", errWrong, got), err)
+			}
+		}
+		return nil
+	}
 }
 
 // versusWazy compares components: types.wasm, which is written in C.

@@ -10,7 +10,8 @@
 //   - memories and tables are capped;
 //   - loops, calls and long runs of code pay into a budget, and a guest that
 //     has used it up leaves native code, so that the Go runtime can stop it
-//     for garbage collection and the host can stop it for good (checks.go);
+//     for garbage collection and the host can stop it for good (checks.go,
+//     loops.go);
 //   - bulk memory instructions work in chunks, with checks between them;
 //   - ref.func becomes a look-up in a hidden table, because the engine leaks
 //     memory for each time that it is executed;
