@@ -161,7 +161,7 @@ func (c *control) PutLink(ctx context.Context, l lattice.Link) error {
 		h.publish(event.LinkSetFailed{Link: l, Error: err.Error()})
 		return err
 	}
-	h.refreshLinks()
+	h.refreshLinks(l.SourceID)
 	h.announceLink(l)
 	h.publish(event.LinkSet{Link: l})
 	return nil
@@ -174,7 +174,7 @@ func (c *control) DeleteLink(ctx context.Context, key lattice.LinkKey) (bool, er
 	if err != nil {
 		return known, err
 	}
-	h.refreshLinks()
+	h.refreshLinks(key.SourceID)
 	e := event.LinkDeleted{SourceID: key.SourceID, Name: key.Name, WITNamespace: key.WITNamespace, WITPackage: key.WITPackage}
 	for _, l := range removed {
 		h.announceLinkGone(l)

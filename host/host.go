@@ -40,6 +40,7 @@ type Host struct {
 	lists   *ctl.ListServer
 	unsure  *questions
 	wanted  wanted
+	changed *state.Watcher // of links
 	peers   *beat.Listener
 	caller  *wrpc.Caller
 	pulse   *beat.Beater
@@ -54,8 +55,8 @@ type Host struct {
 	providers  map[string]*runningProvider
 	starting   map[string]struct{} // ids of providers that are being started or stopped
 
-	linksTurn sync.Mutex // held while the router is given the links
-	links     []lattice.Link
+	linksTurn sync.Mutex                // held while the router is given the links
+	links     map[string][]lattice.Link // by source
 }
 
 // New checks the configuration. It does no I/O.
@@ -173,7 +174,8 @@ func (h *Host) open(ctx context.Context) error {
 	}
 	h.router = link.NewRouter(h.cfg.Lattice, (*local)(h), h.caller)
 	h.router.SetTimeout(h.cfg.LinkTime)
-	h.refreshLinks()
+	h.changed = h.store.Watch() // before they are read, so that no change is missed
+	h.readLinks()
 	h.lists, err = ctl.ServeLists(h.cfg.Conn, h.cfg.Lattice, h.cfg.Identity.ID, h.told())
 	return err
 }
@@ -272,18 +274,15 @@ func (h *Host) publish(data event.Data) {
 
 // watchLinks keeps the router's links equal to the lattice's.
 func (h *Host) watchLinks(ctx context.Context) {
-	w := h.store.Watch()
-	defer w.Close()
+	defer h.changed.Close()
 	for {
-		changes, err := w.Next(ctx)
+		sources, err := h.changed.Next(ctx)
 		if err != nil {
 			return // ctx or the store ended
 		}
-		h.refreshLinks()
+		h.log.Debug("links may have changed", zap.Strings("sources", sources))
+		h.refreshLinks(sources...)
 		h.informProviders()
-		for _, c := range changes {
-			h.log.Debug("links changed", zap.String("source", c.ID), zap.Int("links", len(c.After)))
-		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -79,23 +80,51 @@ func (h *Host) checkLink(ctx context.Context, l lattice.Link) error {
 	return nil
 }
 
-// refreshLinks makes the router's links equal to the stored ones. Whoever comes
-// last has read them last, so that no older links overwrite newer ones.
-func (h *Host) refreshLinks() {
+// readLinks makes the router's links equal to the stored ones.
+func (h *Host) readLinks() {
 	h.linksTurn.Lock()
 	defer h.linksTurn.Unlock()
-	h.links = h.store.Links()
-	h.router.SetLinks(h.links)
+	all := h.store.Links()
+	h.links = map[string][]lattice.Link{}
+	for _, l := range all {
+		h.links[l.SourceID] = append(h.links[l.SourceID], l)
+	}
+	h.router.SetLinks(all)
+	h.linksRead()
+}
+
+// refreshLinks does so for some sources. Whoever comes last has read them last, so
+// that no older links overwrite newer ones.
+func (h *Host) refreshLinks(sources ...string) {
+	h.linksTurn.Lock()
+	defer h.linksTurn.Unlock()
+	changed := make(map[string][]lattice.Link, len(sources))
+	for _, id := range sources {
+		changed[id] = h.store.LinksFrom(id)
+		if h.links[id] = changed[id]; len(changed[id]) == 0 {
+			delete(h.links, id)
+		}
+	}
+	h.router.ChangeLinks(changed)
+	h.linksRead()
+}
+
+// linksRead tells who follows links that some have changed.
+func (h *Host) linksRead() {
 	h.unsure.add(h.router.Targets(false)...)
 	h.tellCallers()
 }
 
-// Links returns the links that calls on this host follow now. A link that was
-// put through another host gets here a moment later.
+// Links returns the links that calls on this host follow now, ordered by source. A
+// link that was put through another host gets here a moment later.
 func (h *Host) Links() []lattice.Link {
 	h.linksTurn.Lock()
 	defer h.linksTurn.Unlock()
-	return slices.Clone(h.links)
+	var all []lattice.Link
+	for _, id := range slices.Sorted(maps.Keys(h.links)) {
+		all = append(all, h.links[id]...)
+	}
+	return all
 }
 
 // reportLinks logs the links of a component or provider that just started and

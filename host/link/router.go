@@ -39,19 +39,16 @@ type Router struct {
 	timeout time.Duration
 
 	mu      sync.Mutex
-	links   map[place]lattice.Link
-	remote  map[string]*wit.World // what is known of targets on other hosts
+	links   map[string]map[string]lattice.Link // by source and interface without version
+	remote  map[string]*wit.World              // what is known of targets on other hosts
 	imports []*Import
 }
-
-// place is where a link starts: an interface that a component imports, by its
-// name without version.
-type place struct{ source, iface string }
 
 // NewRouter makes a router without links. caller carries the calls that leave
 // the host.
 func NewRouter(latticeName string, local Local, caller *wrpc.Caller) *Router {
-	return &Router{lattice: latticeName, local: local, caller: caller, timeout: wrpc.DefaultTimeout, remote: map[string]*wit.World{}}
+	return &Router{lattice: latticeName, local: local, caller: caller, timeout: wrpc.DefaultTimeout,
+		links: map[string]map[string]lattice.Link{}, remote: map[string]*wit.World{}}
 }
 
 // SetTimeout bounds each call, on either route, where its caller has no less
@@ -61,21 +58,48 @@ func (r *Router) SetTimeout(d time.Duration) { r.timeout = d }
 
 // SetLinks replaces the links and resolves every import anew.
 func (r *Router) SetLinks(links []lattice.Link) {
+	bySource := map[string][]lattice.Link{}
+	for _, l := range links {
+		bySource[l.SourceID] = append(bySource[l.SourceID], l)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.links = make(map[place]lattice.Link, len(links))
+	clear(r.links)
+	for source, links := range bySource {
+		r.set(source, links)
+	}
+	r.resolveAll()
+}
+
+// ChangeLinks replaces the links of some sources, none of which means that there
+// are none, and resolves their imports anew. It costs what has changed, however many
+// links there are.
+func (r *Router) ChangeLinks(bySource map[string][]lattice.Link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for source, links := range bySource {
+		r.set(source, links)
+	}
+	r.resolveSome(func(i *Import) bool { _, changed := bySource[i.source]; return changed })
+}
+
+// set replaces the links of a source.
+func (r *Router) set(source string, links []lattice.Link) {
+	byInterface := make(map[string]lattice.Link, len(links))
 	for _, l := range links {
 		if l.Name != lattice.DefaultLinkName {
 			continue
 		}
 		for _, name := range l.Interfaces {
-			at := place{l.SourceID, l.Interface(name)}
-			if _, taken := r.links[at]; !taken {
-				r.links[at] = l
+			at := l.Interface(name)
+			if _, taken := byInterface[at]; !taken {
+				byInterface[at] = l
 			}
 		}
 	}
-	r.resolveAll()
+	if r.links[source] = byInterface; len(byInterface) == 0 {
+		delete(r.links, source)
+	}
 }
 
 // Changed resolves every import anew, after a component or provider of this
@@ -121,12 +145,16 @@ func (r *Router) Targets(all bool) []string {
 	return slices.Compact(ids)
 }
 
-func (r *Router) resolveAll() {
+func (r *Router) resolveAll() { r.resolveSome(func(*Import) bool { return true }) }
+
+// resolveSome resolves imports anew, and forgets targets that none leads to any more.
+func (r *Router) resolveSome(is func(*Import) bool) {
 	used := map[string]bool{}
 	for _, i := range r.imports {
-		route := r.resolve(i)
-		used[route.Target] = true
-		i.route.Store(route)
+		if is(i) {
+			i.route.Store(r.resolve(i))
+		}
+		used[i.route.Load().Target] = true
 	}
 	maps.DeleteFunc(r.remote, func(target string, _ *wit.World) bool { return !used[target] })
 }
@@ -180,7 +208,7 @@ type Route struct {
 func (i *Import) Route() *Route { return i.route.Load() }
 
 func (r *Router) resolve(i *Import) *Route {
-	l, ok := r.links[place{i.source, i.key}]
+	l, ok := r.links[i.source][i.key]
 	if !ok {
 		return &Route{LinkName: lattice.DefaultLinkName, Err: i.noLink()}
 	}

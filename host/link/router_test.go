@@ -100,6 +100,13 @@ func TestRouterFollowsChanges(t *testing.T) {
 	require.Error(t, imp.Route().Err, "a link of another name is not followed")
 	r.SetLinks([]lattice.Link{named, stockLink("a", "d")})
 	require.Equal(t, "d", imp.Route().Target)
+	r.ChangeLinks(map[string][]lattice.Link{"other": {stockLink("other", "y")}})
+	require.Equal(t, "d", imp.Route().Target, "others' links are none of its")
+	r.ChangeLinks(map[string][]lattice.Link{"a": {stockLink("a", "e")}})
+	require.Equal(t, "e", imp.Route().Target)
+	r.ChangeLinks(map[string][]lattice.Link{"a": nil})
+	require.Error(t, imp.Route().Err, "it has none any more")
+	r.SetLinks([]lattice.Link{named, stockLink("a", "d")})
 	imp.Release()
 	r.SetLinks(nil)
 	require.Equal(t, "d", imp.Route().Target, "a released import is left alone")
@@ -210,6 +217,26 @@ func TestOutgoing(t *testing.T) {
 	in.Path = make([]string, wrpc.MaxPath)
 	_, _, err = imp.Outgoing(wrpc.ContextWithMeta(t.Context(), in), route, "take")
 	require.EqualError(t, err, `component "a", link "default" to "b", acme:shop/stock@1.2.0.take: refused: the chain of calls is longer than 32 components`)
+}
+
+// One source's links change among many.
+func BenchmarkRouterChangeLinks(b *testing.B) {
+	r := link.NewRouter("default", &local{}, nil)
+	iface := world(b, shopText, "import stock;").Imports[0].Interface
+	var links []lattice.Link
+	for i := range 2000 {
+		id := fmt.Sprintf("c%d", i)
+		links = append(links, stockLink(id, "t"))
+		if i%4 == 0 {
+			r.Import(id, iface)
+		}
+	}
+	r.SetLinks(links)
+	changed := map[string][]lattice.Link{"c0": {stockLink("c0", "u")}}
+	b.ReportAllocs()
+	for b.Loop() {
+		r.ChangeLinks(changed)
+	}
 }
 
 func BenchmarkRouterSetLinks(b *testing.B) {

@@ -21,6 +21,8 @@ const (
 	maxRetry = 5 * time.Second
 	// listTimeout bounds the silence between two entries of a listing.
 	listTimeout = 10 * time.Second
+	// drainTimeout bounds the end of a watch.
+	drainTimeout = 5 * time.Second
 )
 
 // errResync ends a session that did its work: something says that the cache may
@@ -91,11 +93,9 @@ func (m *mirror[T]) session(ctx context.Context, connected <-chan nats.Status, l
 	}
 	defer func() {
 		cancel()
-		// It fails on a closed connection, which has ended the watch too. The
-		// watch's goroutine may be waiting to hand over an entry.
+		// It fails on a closed connection, which has ended the watch too.
 		_ = w.Stop()
-		for range w.Updates() {
-		}
+		drain(w)
 	}()
 	l := listing[T]{epoch: epoch, asOf: last, entries: map[string]entry[T]{}, unreadable: map[string]uint64{}}
 	seen, err := m.list(ctx, w, l)
@@ -105,6 +105,24 @@ func (m *mirror[T]) session(ctx context.Context, connected <-chan nats.Status, l
 	m.cache.replace(l)
 	listed()
 	return m.follow(ctx, w, connected, position{epoch: epoch, seq: max(seen, last)})
+}
+
+// drain takes what a watch that was stopped still has to hand over. nats.go ends it by
+// a handler that it sets after it has subscribed: a subscription that ends in between
+// never says so, and must not stop the mirror for good.
+func drain(w jetstream.KeyWatcher) {
+	limit := time.NewTimer(drainTimeout)
+	defer limit.Stop()
+	for {
+		select {
+		case _, ok := <-w.Updates():
+			if !ok {
+				return
+			}
+		case <-limit.C:
+			return
+		}
+	}
 }
 
 // position is how far a bucket is: when it was made and its last revision.

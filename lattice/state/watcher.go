@@ -5,24 +5,17 @@ import (
 	"maps"
 	"slices"
 	"sync"
-
-	"github.com/lathhost/lath/lattice"
 )
 
-// Change is what became of the links that start from one id.
-type Change struct {
-	ID string
-	// Before is what the watcher was last told of this id, and After what holds
-	// now; changes in between are left out. Both may be empty, not both at once.
-	Before, After []lattice.Link
-}
-
-// Watcher tells one reader of all changes of links. It starts from nothing: its
-// first changes are all links that there are. Changes that are not read yet are
-// merged by id, so that a slow reader sees less often but never less.
+// Watcher tells one reader whose links have changed. It starts with all ids that
+// there are. Ids that are not read yet are told once, however often they change, so
+// that a slow reader sees less often but never less.
+//
+// What an id has now is the reader's to ask, by [Store.LinksFrom]. It may be what the
+// reader knows already: also then it is told, since it may have read something else
+// in between.
 type Watcher struct {
 	cache *specs
-	told  map[string][]lattice.Link // only touched by Next
 
 	mu      sync.Mutex
 	changed map[string]struct{}
@@ -35,7 +28,6 @@ type Watcher struct {
 func (s *Store) Watch() *Watcher {
 	w := &Watcher{
 		cache:   s.specs,
-		told:    make(map[string][]lattice.Link),
 		changed: make(map[string]struct{}),
 		wake:    make(chan struct{}, 1),
 		ended:   make(chan struct{}),
@@ -53,44 +45,22 @@ func (s *Store) Watch() *Watcher {
 	return w
 }
 
-// Next waits for changes and returns them, ordered by id. It returns ctx's error
-// when ctx ends, and ErrClosed after Close of the watcher or the store. Only one
-// goroutine may call it.
-func (w *Watcher) Next(ctx context.Context) ([]Change, error) {
-	for {
-		select {
-		case <-w.ended:
-			return nil, ErrClosed
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-w.wake:
-		}
-		if changes := w.collect(); len(changes) > 0 {
-			return changes, nil
-		}
+// Next waits for changes and returns the ids whose links they are, in order. It
+// returns ctx's error when ctx ends, and ErrClosed after Close of the watcher or the
+// store. Only one goroutine may call it.
+func (w *Watcher) Next(ctx context.Context) ([]string, error) {
+	select {
+	case <-w.ended:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-w.wake:
 	}
-}
-
-// collect turns the marked ids into changes.
-func (w *Watcher) collect() []Change {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	ids := slices.Sorted(maps.Keys(w.changed))
 	clear(w.changed)
-	w.mu.Unlock()
-	var out []Change
-	for _, id := range ids {
-		before, after := w.told[id], w.cache.linksFrom(id)
-		if sameLinks(before, after) {
-			continue
-		}
-		if len(after) == 0 {
-			delete(w.told, id)
-		} else {
-			w.told[id] = after
-		}
-		out = append(out, Change{ID: id, Before: cloneLinks(before), After: cloneLinks(after)})
-	}
-	return out
+	return ids, nil
 }
 
 // mark notes that an id may have changed. It never waits.
