@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -253,7 +254,25 @@ func (s *session) errNotServed(ctx context.Context, f *callFlags, target string)
 	case f.host != "":
 		return fmt.Errorf("%s does not run on host %s, but on %s", target, f.host, strings.Join(hosts, ", "))
 	}
+	if url := s.elsewhere(ctx, hosts); url != "" {
+		return fmt.Errorf("%s runs on %s, whose calls go by another NATS server: name it with --rpc-nats-url %s", target, strings.Join(hosts, ", "), url)
+	}
 	return fmt.Errorf("%s runs on %s, but does not serve that function", target, strings.Join(hosts, ", "))
+}
+
+// elsewhere is the server for the calls of one of these hosts, where they do not go
+// by the one for commands.
+func (s *session) elsewhere(ctx context.Context, names []string) string {
+	hosts, err := s.hosts(ctx)
+	if err != nil {
+		return "" // this is only for an error that is told in any case
+	}
+	for _, h := range hosts {
+		if slices.Contains(names, h.FriendlyName) && h.RPCHost != h.CtlHost {
+			return h.RPCHost
+		}
+	}
+	return ""
 }
 
 // withCaret shows where in a text an error is.
