@@ -443,6 +443,19 @@ func ParseOpKey(key string) (id string, ok bool) { return strings.CutPrefix(key,
 //	KV_{bucket}
 func BucketStream(bucket string) string { return "KV_" + bucket }
 
+// LastMessageSubject returns the subject on which the leader of a stream is asked
+// for one of its messages, in the JetStream domain that is named, or in the
+// connection's own:
+//
+//	$JS.API.STREAM.MSG.GET.{stream}
+//	$JS.{domain}.API.STREAM.MSG.GET.{stream}
+func LastMessageSubject(domain, stream string) string {
+	if domain != "" {
+		domain += "."
+	}
+	return "$JS." + domain + "API.STREAM.MSG.GET." + stream
+}
+
 // BucketSubject returns the subject that stores a key of a bucket, in the
 // JetStream domain that is named, or in the connection's own:
 //

@@ -120,18 +120,19 @@ func (s *Store) LoadConfig(ctx context.Context, name string) (map[string]string,
 	}
 	ctx, cancel := s.request(ctx)
 	defer cancel()
-	kve, err := s.configBucket.Get(ctx, name)
+	bucket := lattice.ConfigBucket(s.lattice)
+	is, err := s.last(ctx, bucket, name)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, fmt.Errorf("config %s: %w", name, lattice.ErrNotFound)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read config %s: %w", name, s.explain(ctx, err))
 	}
-	values, err := s.decodeConfig(name, kve.Value())
+	values, err := s.decodeConfig(name, is.value)
 	if err != nil {
-		return nil, fmt.Errorf("key %s in bucket %s (repair or delete it there): %w", kve.Key(), kve.Bucket(), err)
+		return nil, fmt.Errorf("key %s in bucket %s (repair or delete it there): %w", name, bucket, err)
 	}
-	s.configs.apply(name, values, kve.Revision())
+	s.configs.apply(name, values, is.rev)
 	return *values, nil
 }
 

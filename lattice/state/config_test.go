@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/natsserver"
 	"github.com/lathhost/lath/lattice/state"
 )
 
@@ -137,4 +139,24 @@ func TestClaims(t *testing.T) {
 		"subject": "MONE", "version": "1.0", "call_alias": "", "tags": "x,y"}, one.Flat())
 	require.NotContains(t, two.Flat(), "tags")
 	require.Empty(t, s.Links(), "claims are no specs")
+}
+
+// A value of nearly max_payload is read back, though JetStream's answer, which has it
+// in base64, is larger than any message that a client may send.
+func TestConfigOfMaxPayload(t *testing.T) {
+	t.Parallel()
+	srv, err := natsserver.Start(t.Context(), natsserver.Config{StoreDir: t.TempDir(), Port: natsserver.RandomPort, MaxPayload: 64 << 10})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, srv.Shutdown(context.Background())) })
+	nc, err := lattice.Connect(t.Context(), lattice.ConnConfig{URL: srv.URL()})
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	s, err := state.Open(t.Context(), nc, testLattice, state.Options{})
+	require.NoError(t, err)
+	defer s.Close()
+	want := map[string]string{"k": strings.Repeat("x", 62<<10)}
+	require.NoError(t, s.PutConfig(t.Context(), "c", want))
+	got, err := s.LoadConfig(t.Context(), "c")
+	require.NoError(t, err)
+	require.Equal(t, want, got)
 }

@@ -237,11 +237,11 @@ func (s *Store) importEntry(ctx context.Context, k entryKey, value []byte) (adde
 	if !isConflict(err) {
 		return false, s.explain(ctx, err)
 	}
-	now, err := kv.Get(ctx, k.key)
+	now, err := s.last(ctx, exported(s.lattice)[k.bucket], k.key)
 	switch {
 	case err != nil:
 		return false, s.explain(ctx, err)
-	case !bytes.Equal(now.Value(), value):
+	case !bytes.Equal(now.value, value):
 		return false, fmt.Errorf("%w: someone has stored something else meanwhile", lattice.ErrConflict)
 	}
 	return false, nil

@@ -102,19 +102,20 @@ func (s *Store) Op(ctx context.Context, id string) (lattice.Op, error) {
 	}
 	ctx, cancel := s.request(ctx)
 	defer cancel()
-	kve, err := s.lathBucket.Get(ctx, lattice.OpKey(id))
+	bucket, key := lattice.LathBucket(s.lattice), lattice.OpKey(id)
+	is, err := s.last(ctx, bucket, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return lattice.Op{}, fmt.Errorf("command %s: %w: no host has accepted it, or it ended more than %s ago", id, lattice.ErrNotFound, OpKept)
 	}
 	if err != nil {
 		return lattice.Op{}, fmt.Errorf("read command %s: %w", id, s.explain(ctx, err))
 	}
-	op, err := lattice.DecodeOp(kve.Value())
+	op, err := lattice.DecodeOp(is.value)
 	if err == nil && op.ID != id {
 		err = fmt.Errorf("%w: it is of command %s", lattice.ErrInvalid, op.ID)
 	}
 	if err != nil {
-		return lattice.Op{}, fmt.Errorf("key %s in bucket %s (delete it there): %w", kve.Key(), kve.Bucket(), err)
+		return lattice.Op{}, fmt.Errorf("key %s in bucket %s (delete it there): %w", key, bucket, err)
 	}
 	return op, nil
 }

@@ -40,7 +40,8 @@ type WantedProvider struct {
 func (s *Store) Want(ctx context.Context, host string) (*Want, error) {
 	ctx, cancel := s.request(ctx)
 	defer cancel()
-	kve, err := s.lathBucket.Get(ctx, lattice.WantKey(host))
+	bucket, key := lattice.LathBucket(s.lattice), lattice.WantKey(host)
+	is, err := s.last(ctx, bucket, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return &Want{}, nil
 	}
@@ -48,8 +49,8 @@ func (s *Store) Want(ctx context.Context, host string) (*Want, error) {
 		return nil, fmt.Errorf("read what host %s is to run: %w", host, s.explain(ctx, err))
 	}
 	w := &Want{}
-	if err := lattice.DecodeJSON(kve.Value(), s.opts.MaxSpecSize, w); err != nil {
-		return nil, fmt.Errorf("key %s in bucket %s (delete it there to begin with nothing): %w", kve.Key(), kve.Bucket(), err)
+	if err := lattice.DecodeJSON(is.value, s.opts.MaxSpecSize, w); err != nil {
+		return nil, fmt.Errorf("key %s in bucket %s (delete it there to begin with nothing): %w", key, bucket, err)
 	}
 	return w, nil
 }

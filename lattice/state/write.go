@@ -128,18 +128,19 @@ func (s *Store) change(ctx context.Context, id string, f func(*Spec) (*Spec, err
 func (s *Store) load(ctx context.Context, id string) (*Spec, uint64, error) {
 	ctx, cancel := s.request(ctx)
 	defer cancel()
-	kve, err := s.specBucket.Get(ctx, lattice.SpecKey(id))
+	bucket, key := lattice.LatticeBucket(s.lattice), lattice.SpecKey(id)
+	is, err := s.last(ctx, bucket, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, 0, nil
 	}
 	if err != nil {
 		return nil, 0, s.explain(ctx, err)
 	}
-	spec, err := decodeSpec(id, kve.Value(), s.opts.MaxSpecSize)
+	spec, err := decodeSpec(id, is.value, s.opts.MaxSpecSize)
 	if err != nil {
-		return nil, 0, fmt.Errorf("key %s in bucket %s (repair or delete it there): %w", kve.Key(), kve.Bucket(), err)
+		return nil, 0, fmt.Errorf("key %s in bucket %s (repair or delete it there): %w", key, bucket, err)
 	}
-	return spec, kve.Revision(), nil
+	return spec, is.rev, nil
 }
 
 // save writes a spec on condition that the bucket's revision is rev, and returns

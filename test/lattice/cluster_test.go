@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,5 +91,33 @@ func TestClusterLosesAServer(t *testing.T) {
 		c.Start(i)
 		put(fmt.Sprint("after-", i))
 		check()
+	}
+}
+
+// What one host has stored, another one sees when it acts on it at once, whichever
+// servers of the cluster they ask.
+func TestClusterIsNotReadBehind(t *testing.T) {
+	t.Parallel()
+	l, c := harness.NewCluster(t, 3)
+	for i := range 3 {
+		l.URL = c.ServerURL(i)
+		l.Host(nil)
+	}
+	for i := range 100 {
+		name := fmt.Sprint("c", i)
+		link := lattice.Link{SourceID: name, Target: "nobody", WITNamespace: "a", WITPackage: "b", Interfaces: []string{"c"}, TargetConfig: []string{name}}
+		require.NoError(t, l.Control.PutConfig(t.Context(), name, map[string]string{"k": "v"}))
+		require.NoError(t, l.Control.PutLink(t.Context(), link), "the config is there")
+		require.NoError(t, l.Control.DeleteLink(t.Context(), link.Key()))
+	}
+	js, err := jetstream.New(l.Conn)
+	require.NoError(t, err)
+	kv, err := js.KeyValue(t.Context(), lattice.LatticeBucket(harness.Name))
+	require.NoError(t, err)
+	for i := range 100 {
+		eventually(t, "a deleted link is gone", func() bool {
+			e, err := kv.Get(t.Context(), lattice.SpecKey(fmt.Sprint("c", i)))
+			return err == nil && !strings.Contains(string(e.Value()), "nobody")
+		})
 	}
 }
