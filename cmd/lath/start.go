@@ -227,8 +227,13 @@ func (c *cli) startProviderCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "provider [ID] REFERENCE", Short: "Start a capability provider",
 		Long: `Start a capability provider on a host and wait until it runs. Built-in ones are
-called ` + provider.Scheme + `NAME: ` + builtinNames() + `.`,
-		Example: "  lath start provider keyvalue " + provider.Scheme + "keyvalue-memory",
+called ` + provider.Scheme + `NAME: ` + builtinNames() + `.
+
+Any other reference names an image, in a registry or, where the host allows it, in a
+file: wasmCloud's provider archive, or a program as it is. In a registry a program
+is the only layer of a manifest, of type ` + oci.MediaProvider + `
+or application/octet-stream, or of one for each platform in an index.`,
+		Example: "  lath start provider keyvalue " + provider.Scheme + "keyvalue-memory\n  lath start provider kv ghcr.io/you/kv:0.1.0",
 		Args:    nargs(1, 2),
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.startProvider(cmd, &f, args) },
 	}

@@ -188,6 +188,9 @@ func OfComponent(wasm []byte, now time.Time) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.IsProvider() {
+		return nil, fmt.Errorf("claims: %w: they are of a provider (%s), not of a component", lattice.ErrInvalid, t.Subject)
+	}
 	if t.format < hashedSince {
 		return t, nil
 	}
