@@ -24,6 +24,7 @@ var children = map[string]func(ctx context.Context, args []string, in io.Reader,
 	"stops":    stopsChild,
 	"idle":     idleChild,
 	"thousand": thousandChild,
+	"web":      webChild,
 }
 
 // runChild runs the child that the environment names; ok is false where it names

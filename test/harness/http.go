@@ -39,16 +39,20 @@ func (l *Lattice) HTTPServers() *HTTPServers {
 
 // Offer adds the provider to those of a host.
 func (s *HTTPServers) Offer(c *host.Config) {
-	c.Builtins = append(c.Builtins, provider.Builtin{Name: "http-server", Start: s.start})
+	c.Builtins = append(c.Builtins, HTTPServer(func(id string, server *httpserver.Server) { s.started <- &httpServer{id, server} }))
 }
 
-func (s *HTTPServers) start(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	server, err := httpserver.New(httpserver.Config{Values: cfg.Values, ReadFile: cfg.ReadFile, Log: cfg.Log})
-	if err != nil {
-		return nil, err
-	}
-	s.started <- &httpServer{cfg.ID, server}
-	return &provider.Capabilities{Caller: &httpServer{cfg.ID, server}, Close: server.Close}, nil
+// HTTPServer is the built-in provider "http-server"; started is told of each that
+// is started.
+func HTTPServer(started func(id string, s *httpserver.Server)) provider.Builtin {
+	return provider.Builtin{Name: "http-server", Start: func(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+		server, err := httpserver.New(httpserver.Config{Values: cfg.Values, ReadFile: cfg.ReadFile, Log: cfg.Log})
+		if err != nil {
+			return nil, err
+		}
+		started(cfg.ID, server)
+		return &provider.Capabilities{Caller: &httpServer{cfg.ID, server}, Close: server.Close}, nil
+	}}
 }
 
 // Imports implements provider.Caller.
