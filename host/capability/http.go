@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -115,7 +114,7 @@ func (h *HTTP) remote(w http.ResponseWriter, r *http.Request, most time.Duration
 		serve.Refuse(w, httpStatus(err))
 		return
 	}
-	defer resp.Body.Close() //nolint:errcheck // always nil
+	defer resp.Body.Close()
 	began = true
 	if err := forward(w, resp); err != nil {
 		h.failed(r, err)
@@ -123,9 +122,6 @@ func (h *HTTP) remote(w http.ResponseWriter, r *http.Request, most time.Duration
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 }
-
-// copyBytes is how much of a response is written at a time.
-const copyBytes = 32 << 10
 
 // forward sends a response as it comes.
 func forward(w http.ResponseWriter, resp *http.Response) error {
@@ -135,20 +131,24 @@ func forward(w http.ResponseWriter, resp *http.Response) error {
 		header["Content-Type"] = nil // or the server would guess
 	}
 	w.WriteHeader(resp.StatusCode)
-	out := newPrompt(w)
-	defer out.stop()
-	buf := make([]byte, copyBytes)
+	out := wasihttp.NewPrompt(w)
+	defer out.Stop()
+	buf, free := wasihttp.Buffer()
+	defer free()
 	for {
 		n, err := resp.Body.Read(buf)
 		if n > 0 {
-			if err := out.write(buf[:n]); err != nil {
+			if _, err := out.Write(buf[:n]); err != nil {
 				return err
 			}
 		}
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-			out.stop()
+			out.Stop()
+			if len(resp.Trailer) > 0 {
+				_ = http.NewResponseController(w).Flush() // they follow a body in chunks
+			}
 			for name, values := range resp.Trailer {
 				header[http.TrailerPrefix+name] = values
 			}
@@ -157,53 +157,6 @@ func forward(w http.ResponseWriter, resp *http.Response) error {
 			return err
 		}
 	}
-}
-
-// promptly is how long what is written may wait for more to go with it: most
-// responses are whole by then, and need no flush at all.
-const promptly = time.Millisecond
-
-// prompt is a response that is sent soon after it was written.
-type prompt struct {
-	w     http.ResponseWriter
-	timer *time.Timer
-
-	mu      sync.Mutex // held while w is used
-	stopped bool
-}
-
-// newPrompt makes one of a response that has begun.
-func newPrompt(w http.ResponseWriter) *prompt {
-	p := &prompt{w: w}
-	p.timer = time.AfterFunc(promptly, p.flush)
-	return p
-}
-
-func (p *prompt) write(b []byte) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.timer.Reset(promptly)
-	if _, err := p.w.Write(b); err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
-		return err
-	}
-	return nil
-}
-
-// flush sends what was written. A failure shows at the next write.
-func (p *prompt) flush() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.stopped {
-		_ = http.NewResponseController(p.w).Flush()
-	}
-}
-
-// stop ends all use of the response from here. It may be called again.
-func (p *prompt) stop() {
-	p.timer.Stop()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stopped = true
 }
 
 // failed logs a request that got no response, or half of one.

@@ -51,6 +51,15 @@ func (w *Workload) ServeHTTP(rw http.ResponseWriter, r *http.Request, most time.
 	return w.web.Serve(rw, r, most)
 }
 
+// closeHTTP ends what serves HTTP, after the last request.
+func (w *Workload) closeHTTP() {
+	for _, h := range []*serve.Handler{w.web, w.webOverNATS} {
+		if h != nil {
+			h.Close()
+		}
+	}
+}
+
 // webRunner makes calls of the workload for its HTTP handlers.
 type webRunner struct {
 	w        *Workload

@@ -95,6 +95,7 @@ func Start(ctx context.Context, cfg Config) (*Workload, error) {
 		return nil, fmt.Errorf("serve component %q: %w", cfg.ID, err)
 	}
 	if w.serving, err = cfg.Server.Serve(ctx, w.exports()...); err != nil {
+		w.closeHTTP()
 		return nil, fmt.Errorf("serve component %q: %w", cfg.ID, err)
 	}
 	w.beginSteering()
@@ -323,6 +324,7 @@ func (w *Workload) Stop(ctx context.Context) error {
 		err = errors.Join(err, w.admit.drain(context.Background()))
 		err = fmt.Errorf("component %q: %w", w.cfg.ID, err)
 	}
+	w.closeHTTP()
 	w.meter.unwatch(w.cfg.Template)
 	return errors.Join(err, w.cfg.Template.Close(context.WithoutCancel(ctx)))
 }

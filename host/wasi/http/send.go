@@ -11,9 +11,6 @@ import (
 	contract "github.com/lathhost/lath/wit/wasi/http"
 )
 
-// sendBytes is how much of a response is written at a time.
-const sendBytes = 32 << 10
-
 // send writes a response, header first, while its guest writes the body.
 func (c *Call) send(r *outgoingResponse) error {
 	length, err := contentLength(r.headers)
@@ -37,39 +34,46 @@ func (c *Call) send(r *outgoingResponse) error {
 	// there to be written that would fail.
 	defer context.AfterFunc(c.r.Context(), func() { r.body.pipe.CloseRead(nil) })()
 	c.w.WriteHeader(int(r.status))
-	if !r.body.whole() || r.body.sent() != nil {
-		c.flush() // else the server finds out the length of a small body
-	}
-	return c.sendBody(r.body)
+	out := NewPrompt(c.w) // which leaves the server the time to find out the length of a small body
+	defer out.Stop()
+	return c.sendBody(r.body, out)
 }
 
-// sendBody copies the body to the client. What the guest has written goes at
-// once; a client that reads slowly makes the guest wait.
-func (c *Call) sendBody(b *outgoingBody) error {
-	buf := make([]byte, sendBytes)
+// sendBody copies the body to the client. What the guest has written goes soon; a
+// client that reads slowly makes the guest wait.
+func (c *Call) sendBody(b *outgoingBody, out *Prompt) error {
+	buf, free := Buffer()
+	defer free()
 	for {
 		n, err := b.pipe.Read(buf)
 		if n > 0 {
-			if _, err := c.w.Write(buf[:n]); err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
+			if _, err := out.Write(buf[:n]); err != nil {
 				return errors.Join(ErrClientGone, err)
-			}
-			if left, ended := b.pipe.Buffered(); left == 0 && !ended {
-				c.flush()
 			}
 		}
 		switch {
 		case err == nil:
 		case errors.Is(err, goio.EOF):
-			for name, values := range b.sent() {
-				if !unsuited(name) {
-					c.w.Header()[http.TrailerPrefix+name] = values
-				}
-			}
+			out.Stop()
+			c.trailers(b.sent())
 			return nil
 		case c.r.Context().Err() != nil:
 			return errors.Join(ErrClientGone, c.r.Context().Err())
 		default:
 			return errors.Join(ErrAborted, err)
+		}
+	}
+}
+
+// trailers adds trailers to a response whose body has been written. In HTTP/1, they
+// need a body in chunks: one that was sent already, or that is sent now.
+func (c *Call) trailers(sent http.Header) {
+	if len(sent) > 0 {
+		c.flush()
+	}
+	for name, values := range sent {
+		if !unsuited(name) {
+			c.w.Header()[http.TrailerPrefix+name] = values
 		}
 	}
 }

@@ -70,6 +70,7 @@ func (o Options) withDefaults() Options {
 type Handler struct {
 	exports httpbind.IncomingHandlerExports
 	opts    Options
+	workers workers
 
 	mu     sync.Mutex
 	closed bool
@@ -89,7 +90,7 @@ func NewHandler(tmpl *component.Template, opts Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{exports: exports, opts: opts.withDefaults()}
+	h := &Handler{exports: exports, opts: opts.withDefaults(), workers: workers{tasks: make(chan func())}}
 	if h.opts.Runner == nil {
 		h.opts.Runner = &slots{tmpl: tmpl, taken: make(chan struct{}, h.opts.Calls)}
 	}
@@ -105,6 +106,7 @@ func (h *Handler) Close() {
 	h.mu.Unlock()
 	h.stop()
 	h.guests.Wait()
+	h.workers.all.Wait()
 }
 
 // admit takes a place for a call.
@@ -229,7 +231,7 @@ func (h *Handler) start(call *wasihttp.Call, r *http.Request, most time.Duration
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	stopClosed := context.AfterFunc(h.ctx, cancel)
 	g := &guest{over: make(chan struct{}), served: make(chan struct{}), left: make(chan struct{}), unwatch: h.afterGone(r.Context(), cancel)}
-	go func() {
+	h.workers.do(h.ctx, func() {
 		defer close(g.left)
 		defer leave()
 		defer cancel()
@@ -245,7 +247,7 @@ func (h *Handler) start(call *wasihttp.Call, r *http.Request, most time.Duration
 		if err != nil {
 			h.opts.Failed(r, err)
 		}
-	}()
+	})
 	return g
 }
 
