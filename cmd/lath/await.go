@@ -34,6 +34,8 @@ func (c *cli) await(ctx context.Context, s *session, wait time.Duration, what st
 		return fmt.Errorf("the host took the command, but keeps no outcomes (it speaks v1 alone); see what became of it by: lath get inventory")
 	case errors.Is(err, lattice.ErrTimeout):
 		return fmt.Errorf("no outcome after %s; the host may still be at it, see: lath get ops %s: %w", wait, accepted, lattice.ErrTimeout)
+	case errors.Is(err, ctl.ErrHostGone):
+		return fmt.Errorf("%w: it may have been carried out; see: lath get hosts, lath get inventory", err)
 	case err != nil:
 		return fmt.Errorf("%w; the host took the command, see: lath get ops %s", err, accepted)
 	case op.State == lattice.OpFailed:

@@ -131,7 +131,7 @@ func workOf(all []lattice.Inventory, kind string) []work {
 func (c *cli) getLinksCmd() *cobra.Command {
 	return getter(c, &cobra.Command{Use: "links", Short: "Show the links and their states", Example: "  lath get links", Aliases: []string{"link"}}, 0,
 		func(ctx context.Context, s *session, _ []string) ([]lattice.LinkStatus, error) {
-			return s.linkStatuses(ctx)
+			return s.linkStatuses(ctx, "")
 		},
 		func(s *session, all []lattice.LinkStatus) view {
 			v := view{header: []any{"SOURCE", "TARGET", "INTERFACES", "NAME", "STATE"},

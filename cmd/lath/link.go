@@ -125,7 +125,7 @@ func (s *session) linkStatus(ctx context.Context, l lattice.Link) (*lattice.Link
 	ctx, cancel := context.WithTimeout(ctx, linkSettle)
 	defer cancel()
 	for {
-		all, err := s.linkStatuses(ctx)
+		all, err := s.linkStatuses(ctx, l.SourceID)
 		if err != nil {
 			return nil, err
 		}
@@ -142,10 +142,10 @@ func (s *session) linkStatus(ctx context.Context, l lattice.Link) (*lattice.Link
 	}
 }
 
-// linkStatuses returns all links. Those that only hosts which do not speak
-// Lath know have no state.
-func (s *session) linkStatuses(ctx context.Context) ([]lattice.LinkStatus, error) {
-	all, err := s.ctl.LinkStatuses(ctx)
+// linkStatuses returns the links of a source, or all. Those that only hosts which
+// do not speak Lath know have no state.
+func (s *session) linkStatuses(ctx context.Context, source string) ([]lattice.LinkStatus, error) {
+	all, err := s.ctl.LinkStatusesFrom(ctx, source)
 	if !errors.Is(err, lattice.ErrNotFound) {
 		return all, err
 	}
@@ -154,9 +154,21 @@ func (s *session) linkStatuses(ctx context.Context) ([]lattice.LinkStatus, error
 		return nil, s.noHost(err)
 	}
 	for _, l := range links {
-		all = append(all, lattice.LinkStatus{Link: l, Reason: "its host cannot say"})
+		if source == "" || l.SourceID == source {
+			all = append(all, lattice.LinkStatus{Link: l, Reason: "its host cannot say"})
+		}
 	}
 	return all, nil
+}
+
+// linksFrom returns the links of a source, also where only hosts of v1 are, which
+// tell all links at once.
+func (s *session) linksFrom(ctx context.Context, source string) ([]lattice.Link, error) {
+	all, err := s.ctl.LinksFrom(ctx, source)
+	if errors.Is(err, lattice.ErrNotFound) {
+		return s.ctl.Links(ctx)
+	}
+	return all, err
 }
 
 // noHost explains the error of a question that no host answers.
@@ -207,7 +219,7 @@ func (c *cli) deleteLink(cmd *cobra.Command, f *latticeFlags, key lattice.LinkKe
 		return err
 	}
 	defer s.close()
-	links, err := s.ctl.Links(cmd.Context())
+	links, err := s.linksFrom(cmd.Context(), key.SourceID)
 	if err == nil {
 		err = s.ctl.DeleteLink(cmd.Context(), key)
 	}

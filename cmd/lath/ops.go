@@ -106,7 +106,9 @@ func (c *cli) getOp(cmd *cobra.Command, f *getFlags, id string) error {
 	op, err := s.ctl.Op(ctx, id)
 	if err == nil && f.watch && op.State == lattice.OpAccepted {
 		done := c.waiting(op.Verb + " " + op.Thing)
-		op, err = s.ctl.WaitOp(ctx, id)
+		if op, err = s.ctl.WaitOp(ctx, id); errors.Is(err, ctl.ErrHostGone) {
+			err = nil // which is what there is to show
+		}
 		done()
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return nil

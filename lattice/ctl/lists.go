@@ -251,7 +251,13 @@ func (c *Client) aboutList(verb, subject string) CallError {
 // hosts finds it, ordered by source. The error matches lattice.ErrNotFound where no
 // host speaks Lath.
 func (c *Client) LinkStatuses(ctx context.Context) ([]lattice.LinkStatus, error) {
-	return c.listLinks(ctx, listQuery{States: true})
+	return c.LinkStatusesFrom(ctx, "")
+}
+
+// LinkStatusesFrom is [Client.LinkStatuses] of the links of one source, or with an
+// empty one of all.
+func (c *Client) LinkStatusesFrom(ctx context.Context, source string) ([]lattice.LinkStatus, error) {
+	return c.listLinks(ctx, listQuery{ID: source, States: true})
 }
 
 // LinksFrom returns the links of a source, or with an empty one all links, as one

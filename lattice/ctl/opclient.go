@@ -20,6 +20,14 @@ const (
 	opUnknown = 10
 )
 
+// hostGone is how many times in a row, opPoll apart, the host that accepted a
+// command must not answer to be taken for gone.
+const hostGone = 3
+
+// ErrHostGone tells that the host which accepted a command does not answer any more,
+// and has told no outcome: the command may have been carried out.
+var ErrHostGone = errors.New("the host that accepted it does not answer any more")
+
 // NewCommandID returns an id for a command, a ULID.
 func NewCommandID() string { return ulid.Make().String() }
 
@@ -86,8 +94,9 @@ func (c *Client) Await(ctx context.Context, send func(c *Client) error) (*lattic
 
 // WaitOp waits until a command that was accepted has ended. When ctx ends first,
 // the error matches lattice.ErrTimeout, or is the context's, and the command is
-// returned as it was last seen, if it was. It matches lattice.ErrNotFound where the
-// host that accepted it keeps no record, as those of v1.
+// returned as it was last seen, if it was; likewise when its host does not answer
+// for some seconds, with ErrHostGone. The error matches lattice.ErrNotFound where
+// the host that accepted it keeps no record, as those of v1.
 func (c *Client) WaitOp(ctx context.Context, id string) (*lattice.Op, error) {
 	id, err := lattice.ParseOpID(id)
 	if err != nil {
@@ -103,11 +112,15 @@ func (c *Client) WaitOp(ctx context.Context, id string) (*lattice.Op, error) {
 
 func (c *Client) wait(ctx context.Context, w *OpWatch, id string) (*lattice.Op, error) {
 	var seen *lattice.Op
-	for unknown := 0; ; {
+	unknown, silent := 0, 0
+	for {
 		op, err := c.Op(ctx, id)
 		if err == nil {
 			if seen = op; op.State != lattice.OpAccepted {
 				return op, nil
+			}
+			if silent >= hostGone { // it was asked for after that
+				return op, fmt.Errorf("command %s: %w: %s", id, ErrHostGone, op.HostID)
 			}
 		}
 		pause := opPoll
@@ -131,8 +144,21 @@ func (c *Client) wait(ctx context.Context, w *OpWatch, id string) (*lattice.Op, 
 			return seen, fmt.Errorf("command %s: no outcome yet: %w", id, err)
 		case errors.Is(err, lattice.ErrDisconnected):
 			return seen, err
+		case seen != nil && c.gone(ctx, seen.HostID):
+			silent++
+		default:
+			silent = 0
 		}
 	}
+}
+
+// gone says whether NATS knows of nobody who would answer for a host: one that
+// leaves in order answers until it has told its outcomes.
+func (c *Client) gone(ctx context.Context, host string) bool {
+	var p inventoryPage
+	at := &CallError{Verb: "inventory", ID: host, What: "host", Subject: lattice.InventorySubject(c.cfg.Lattice, host)}
+	_, err := c.call(ctx, at, listQuery{After: "~"}, &p) // which is after all there is
+	return errors.Is(err, lattice.ErrNotFound)
 }
 
 // OpWatch hears of commands as they are accepted and end.

@@ -120,6 +120,11 @@ func TestCommandOfAHostThatDied(t *testing.T) {
 	}
 	require.Equal(t, lattice.OpAccepted, op.State)
 	require.Equal(t, n.ID, op.HostID)
+
+	// Nobody waits for what never comes.
+	op, err = l.Control.WaitOp(ctx, id)
+	require.ErrorIs(t, err, ctl.ErrHostGone)
+	require.Equal(t, lattice.OpAccepted, op.State)
 }
 
 // A command to stop has ended when the host has left.
