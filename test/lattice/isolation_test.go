@@ -354,6 +354,7 @@ func TestLeafTemplates(t *testing.T) {
 	require.EqualValues(t, 8<<20, conn.MaxPayload())
 	require.EqualValues(t, 8<<20, hub.Conn.MaxPayload())
 	edge := hub.Host(func(c *host.Config) { c.Identity, c.Conn, c.JSDomain, c.StoreWait = id, conn, "hub", harness.Wait })
+	reached(t, hub, edge)
 
 	require.NoError(t, hub.Control.PutConfig(t.Context(), "c", map[string]string{"color": "red"}))
 	require.NoError(t, edge.Scale(ctl.ScaleComponent{ComponentID: "s", ComponentRef: reader(hub), MaxInstances: 1, Config: []string{"c"}}))

@@ -40,6 +40,7 @@ func TestHostOnALeafNode(t *testing.T) {
 	hub.Eventually("the leaf node is connected", func() bool { _, err := js.AccountInfo(t.Context()); return err == nil })
 
 	edge := hub.Host(func(c *host.Config) { c.Conn, c.JSDomain = conn, "hub" })
+	reached(t, hub, edge)
 	hosts, err := hub.Control.PingHosts(t.Context())
 	require.NoError(t, err)
 	domains := map[string]string{}
@@ -59,4 +60,11 @@ func TestHostOnALeafNode(t *testing.T) {
 	got, err = hub.Call(t.Context(), nil, "s", `test:settings/reader.read("color")`)
 	require.NoError(t, err)
 	require.Equal(t, `some("red")`, got.WAVE)
+}
+
+// reached waits until commands of the hub come to a host behind a leaf node, which
+// passes the host's subscriptions on a moment after it has them.
+func reached(t *testing.T, hub *harness.Lattice, edge *harness.Node) {
+	t.Helper()
+	hub.Eventually("the edge is reached", func() bool { _, err := hub.Control.Inventory(t.Context(), edge.ID); return err == nil })
 }
