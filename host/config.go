@@ -34,7 +34,8 @@ type Config struct {
 	// Conn is the connection to NATS, made by lattice.Connect: commands, events and
 	// what is stored.
 	Conn *lattice.Conn
-	// RPCConn is the one for calls and for providers, where that is another.
+	// RPCConn is the one for calls, the pulses by which they are steered, and
+	// providers, where that is another.
 	// Default: Conn.
 	RPCConn *lattice.Conn
 	// Replicas is how many servers of a NATS cluster keep what is stored; 0 lets

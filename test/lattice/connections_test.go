@@ -14,8 +14,8 @@ import (
 	"github.com/lathhost/lath/test/harness"
 )
 
-// With a connection of their own, calls and what providers are told go to one
-// server; commands, events and what is stored to the other; nothing to both.
+// With a connection of their own, calls, the pulses by which they are steered and
+// what providers are told go to one server; commands, events and what is stored to the other; nothing to both.
 func TestControlAndCallsOnTwoServers(t *testing.T) {
 	t.Parallel()
 	l := harness.New(t)
@@ -85,11 +85,11 @@ func TestControlAndCallsOnTwoServers(t *testing.T) {
 		}
 	}
 	for _, s := range seen(l.Conn, onControl) {
-		require.NotRegexp(t, `\.wrpc\.|^wasmbus\.rpc\.`, s)
+		require.NotRegexp(t, `\.wrpc\.|^wasmbus\.rpc\.|\.beat\.`, s)
 	}
 	told := seen(rpc, onRPC)
 	for _, s := range told {
-		require.Regexp(t, `^default\.|^lath\.v1\.default\.host\.|^_INBOX\.|^wasmbus\.rpc\.`, s)
+		require.Regexp(t, `^default\.|^lath\.v1\.default\.(host|beat)\.|^_INBOX\.|^wasmbus\.rpc\.`, s)
 	}
 	require.Contains(t, told, lattice.ProviderLinkPut(harness.Name, "target"))
 }
