@@ -16,8 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
 	bind "github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
+	"github.com/lathhost/lath/lattice/ctl"
 	wire "github.com/lathhost/lath/lattice/provider"
 	memory "github.com/lathhost/lath/providers/keyvalue"
 	"github.com/lathhost/lath/providers/sdk"
@@ -199,4 +201,10 @@ func call(t *testing.T, l *harness.Lattice) string {
 func timeout(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
 	t.Helper()
 	return context.WithTimeout(t.Context(), d)
+}
+
+const bedWait = harness.Wait
+
+func startReq(builtin string, configs ...string) ctl.StartProvider {
+	return ctl.StartProvider{ProviderID: "kv", ProviderRef: provider.Scheme + builtin, Config: configs}
 }
