@@ -50,9 +50,9 @@ type Config struct {
 	Images   *oci.Client
 	// Builtins are the providers that are compiled in.
 	Builtins []provider.Builtin
-	// Providers is the NATS user that providers which are processes connect as,
-	// by JWT and Seed. It may be empty where the server wants none, and should be
-	// one that may do less than the host.
+	// Providers is the NATS user that providers which are processes connect as;
+	// what else it says of the connection they are not told. It may be empty where
+	// the server wants none, and should be one that may do less than the host.
 	Providers lattice.Auth
 	// ProgramDir is where the programs of providers are kept that come from
 	// registries and archives. Empty: there are none.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"go.uber.org/zap"
@@ -24,7 +25,7 @@ func (h *Host) startProcess(ctx context.Context, p *runningProvider) error {
 	p.process, err = external.Start(ctx, external.Config{
 		ID: p.id, Ref: p.ref, Path: program.Path, Line: p.output.line, Log: log, Times: h.cfg.ProviderTimes,
 		Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID, Conn: h.cfg.RPCConn, Publish: h.publish,
-		Data:   func(context.Context) (*wire.HostData, error) { return h.hostData(p), nil },
+		Data:   func(context.Context) (*wire.HostData, error) { return h.hostData(p) },
 		Links:  func(*wire.Keys) []wire.LinkDefinition { return h.definitions(p.id) },
 		Values: p.settings.values,
 	})
@@ -35,11 +36,15 @@ func (h *Host) startProcess(ctx context.Context, p *runningProvider) error {
 }
 
 // hostData is what a provider is told when it starts, but for its links.
-func (h *Host) hostData(p *runningProvider) *wire.HostData {
-	return &wire.HostData{HostID: h.cfg.Identity.ID, Lattice: h.cfg.Lattice, ProviderID: p.id,
-		URL: h.cfg.RPCConn.ConnectedUrl(), UserJWT: h.cfg.Providers.JWT, UserSeed: h.cfg.Providers.Seed,
-		Config: p.settings.values(), RPCTimeoutMillis: uint64(h.cfg.LinkTime.Milliseconds()), //nolint:gosec // it is positive
+func (h *Host) hostData(p *runningProvider) (*wire.HostData, error) {
+	jwt, seed, err := h.cfg.Providers.User()
+	if err != nil {
+		return nil, fmt.Errorf("of providers: %w", err)
 	}
+	return &wire.HostData{HostID: h.cfg.Identity.ID, Lattice: h.cfg.Lattice, ProviderID: p.id,
+		URL: h.cfg.RPCConn.ConnectedUrl(), UserJWT: jwt, UserSeed: seed, Config: p.settings.values(),
+		RPCTimeoutMillis: uint64(h.cfg.LinkTime.Milliseconds()), //nolint:gosec // it is positive
+	}, nil
 }
 
 // definitions are the links of a provider with their configuration. A link that

@@ -91,6 +91,31 @@ func (a Auth) user() ([]nats.Option, error) {
 	})}, nil
 }
 
+// User returns the JWT and the seed of the user, from the credentials file too, for
+// who hands them on. Both are empty where a has none; a user without JWT has a seed
+// alone.
+func (a Auth) User() (jwt, seed string, err error) {
+	if a.CredsFile == "" {
+		return a.JWT, a.Seed, nil
+	}
+	b, err := os.ReadFile(a.CredsFile)
+	if err != nil {
+		return "", "", fmt.Errorf("NATS credentials: %w: %w", ErrInvalid, err)
+	}
+	defer clear(b)
+	jwt, err = nkeys.ParseDecoratedJWT(b)
+	var pair nkeys.KeyPair
+	if err == nil {
+		pair, err = nkeys.ParseDecoratedUserNKey(b)
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("NATS credentials %s: %w: want a user's JWT and seed, as nsc generate creds writes them", a.CredsFile, ErrInvalid)
+	}
+	defer pair.Wipe()
+	raw, err := pair.Seed()
+	return jwt, string(raw), err
+}
+
 // checkCreds reads a credentials file as the connection will.
 func checkCreds(path string) error {
 	b, err := os.ReadFile(path)

@@ -20,7 +20,7 @@ func (c *cli) getCmd() *cobra.Command {
 		Use: "get", Short: "Show what is in the lattice",
 		Example: "  lath get inventory\n  lath get links --output json",
 	})
-	cmd.AddCommand(c.getHostsCmd(), c.getInventoryCmd(), c.getWorkCmd("component"), c.getWorkCmd("provider"), c.getLinksCmd(), c.getConfigsCmd(), c.getStatsCmd(), c.getClaimsCmd(),
+	cmd.AddCommand(c.getHostsCmd(), c.getInventoryCmd(), c.getComponentsCmd(), c.getProvidersCmd(), c.getLinksCmd(), c.getConfigsCmd(), c.getStatsCmd(), c.getClaimsCmd(),
 		c.getEventsCmd(), c.getOpsCmd())
 	return cmd
 }
@@ -94,16 +94,16 @@ type work struct {
 	Annotations map[string]string `json:"annotations"`
 }
 
-func (c *cli) getWorkCmd(kind string) *cobra.Command {
-	cmd := &cobra.Command{Use: kind + "s", Short: "Show the " + kind + "s and where they run", Example: "  lath get " + kind + "s", Aliases: []string{kind}}
+func (c *cli) getComponentsCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "components", Short: "Show the components and where they run", Example: "  lath get components", Aliases: []string{"component"}}
 	return getter(c, cmd, 0,
 		func(ctx context.Context, s *session, _ []string) ([]work, error) {
 			all, err := s.inventories(ctx)
-			return workOf(all, kind), err
+			return workOf(all, "component"), err
 		},
 		func(s *session, all []work) view {
 			v := view{header: []any{"ID", "HOST", "REFERENCE"},
-				none: fmt.Sprintf("no %s runs in lattice %s: start one with: lath start %[1]s REFERENCE", kind, s.lattice)}
+				none: fmt.Sprintf("no component runs in lattice %s: start one with: lath start component REFERENCE", s.lattice)}
 			for _, x := range all {
 				v.add(x.ID, x.HostName, x.Ref)
 			}

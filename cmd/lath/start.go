@@ -229,11 +229,14 @@ func (c *cli) startProviderCmd() *cobra.Command {
 		Long: `Start a capability provider on a host and wait until it runs. Built-in ones are
 called ` + provider.Scheme + `NAME: ` + builtinNames() + `.
 
-Any other reference names an image, in a registry or, where the host allows it, in a
-file: wasmCloud's provider archive, or a program as it is. In a registry a program
-is the only layer of a manifest, of type ` + oci.MediaProvider + `
-or application/octet-stream, or of one for each platform in an index.`,
-		Example: "  lath start provider keyvalue " + provider.Scheme + "keyvalue-memory\n  lath start provider kv ghcr.io/you/kv:0.1.0",
+Any other reference names an image, in a registry or, where the host allows it
+(--allow-file-load), in a file: wasmCloud's provider archive, or a program as it is. In a
+registry a program is the only layer of a manifest, of type ` + oci.MediaProvider + `
+or application/octet-stream, or of one for each platform in an index.
+
+A program runs as a process of its own and is not confined: it can do what the host's
+user can. It has none of the host's environment but RUST_LOG and OTEL_*.`,
+		Example: "  lath start provider keyvalue " + provider.Scheme + "keyvalue-memory\n  lath start provider kv ghcr.io/you/kv:0.1.0\n  lath start provider kv ./my-provider",
 		Args:    nargs(1, 2),
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.startProvider(cmd, &f, args) },
 	}
@@ -253,6 +256,15 @@ func (c *cli) startProvider(cmd *cobra.Command, f *startFlags, args []string) er
 	out := started{ID: args[0], Ref: args[len(args)-1]}
 	if len(args) == 1 {
 		out.ID = path.Base(out.Ref)
+	}
+	if _, builtin := provider.BuiltinName(out.Ref); !builtin {
+		ref, err := parseReference(out.Ref)
+		if err != nil {
+			return &usageError{err}
+		}
+		if out.Ref = ref.String(); len(args) == 1 {
+			out.ID = idOf(ref)
+		}
 	}
 	if err := lattice.ValidID(out.ID); err != nil {
 		return usagef("%w: lath start provider ID REFERENCE", err)

@@ -43,6 +43,7 @@ type hostFlags struct {
 	jsDomain      string
 	inboxPrefix   string
 	auth, rpcAuth lattice.Auth
+	providerCreds string
 }
 
 func (c *cli) upCmd() *cobra.Command {
@@ -157,6 +158,8 @@ func (f *hostFlags) add(cmd *cobra.Command) {
 	fromEnv(flags, "js-domain", "LATH_JS_DOMAIN", "WASMCLOUD_JS_DOMAIN")
 	flags.StringVar(&f.grants, "grants", "", "file that says what components may have of this machine: directories, network, environment, limits (default: nothing); read at the start")
 	fromEnv(flags, "grants", "LATH_GRANTS")
+	flags.StringVar(&f.providerCreds, "provider-creds", "", "credentials file of the NATS user that provider processes connect as (default: the host's own user, as v1 has it)")
+	fromEnv(flags, "provider-creds", "LATH_PROVIDER_CREDS")
 	flags.DurationVar(&f.drain, "drain", host.DefaultDrain, "how long calls may go on when the host is to end")
 	fromEnv(flags, "drain", "LATH_DRAIN")
 	flags.BoolVar(&f.debug, "debug", false, "log source files and lines of traps, where components have them (DWARF); slower to start components")
@@ -192,6 +195,9 @@ func (f *hostFlags) check(ctx context.Context) (m memoryLimits, err error) {
 	if _, err := newLogger(io.Discard, f.logLevel, f.logFormat); err != nil {
 		return m, err
 	}
+	if _, _, err := f.providerAuth().User(); err != nil {
+		return m, usagef("--provider-creds: %w", err)
+	}
 	if f.maxWait <= 0 {
 		return m, usagef("--max-wait %s: want a time", f.maxWait)
 	}
@@ -206,6 +212,17 @@ func (f *hostFlags) check(ctx context.Context) (m memoryLimits, err error) {
 
 // maxReplicas is NATS's.
 const maxReplicas = 5
+
+// providerAuth is who provider processes connect as.
+func (f *hostFlags) providerAuth() lattice.Auth {
+	switch {
+	case f.providerCreds != "":
+		return lattice.Auth{CredsFile: f.providerCreds}
+	case !f.rpcAuth.IsZero():
+		return f.rpcAuth
+	}
+	return f.auth
+}
 
 // memoryLimits are in bytes.
 type memoryLimits struct {

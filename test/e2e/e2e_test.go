@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -39,14 +40,16 @@ func runTests(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer os.RemoveAll(binDir)
-	bin := filepath.Join(binDir, "lath")
+	suffix := ""
 	if runtime.GOOS == "windows" {
-		bin += ".exe"
+		suffix = ".exe"
 	}
-	build := exec.Command("go", "build", "-o", bin, "github.com/lathhost/lath/cmd/lath")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("build lath: %w\n%s", err, out)
+	for _, program := range []string{"cmd/lath", "examples/provider-keyvalue"} {
+		build := exec.Command("go", "build", "-o", filepath.Join(binDir, path.Base(program)+suffix), "github.com/lathhost/lath/"+program)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return 1, fmt.Errorf("build %s: %w\n%s", program, err, out)
+		}
 	}
 	return m.Run(), nil
 }
@@ -79,6 +82,7 @@ func setup(env *testscript.Env, examples string) error {
 	env.Setenv("LocalAppData", home)
 	env.Setenv("LATH_STATE_DIR", states[0])
 	env.Setenv("STATE2", states[1])
+	env.Setenv("PROVIDER", filepath.Join(binDir, "provider-keyvalue"))
 	env.Setenv("STATE3", states[2])
 	env.Setenv("LATH_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
 	env.Setenv("REGISTRY", strings.TrimPrefix(reg.URL, "http://"))
