@@ -172,7 +172,7 @@ func (s *session) merged(ctx context.Context, names []string, link bool) (map[st
 
 // linksOf returns the links of a provider with their configuration.
 func (s *session) linksOf(ctx context.Context, id string) ([]wire.LinkDefinition, error) {
-	all, err := s.linkStatuses(ctx)
+	all, err := s.linkStatuses(ctx, "")
 	if err != nil {
 		return nil, err
 	}
