@@ -427,7 +427,10 @@ func TestMalformedCallers(t *testing.T) {
 	t.Parallel()
 	srv := startNATS(t, 0)
 	e := echoExport(t, echo)
-	s, _ := newServer(t, srv, wrpc.ServerConfig{ParamsTime: 50 * time.Millisecond, MaxParams: 1000}, e)
+	s, _ := newServer(t, srv, wrpc.ServerConfig{MaxParams: 1000}, e)
+	hasty := e // does not wait long for parameters
+	hasty.Prefix = "hasty.echo"
+	newServer(t, srv, wrpc.ServerConfig{ParamsTime: 50 * time.Millisecond}, hasty)
 	for _, tt := range []struct {
 		name   string
 		params []byte
@@ -460,7 +463,11 @@ func TestMalformedCallers(t *testing.T) {
 				if lath {
 					headers = []string{"lath", "1"}
 				}
-				r.send(echoSubject, r.in, tt.params, headers...)
+				subject := echoSubject
+				if tt.status == "timeout" {
+					subject = strings.Replace(echoSubject, "default.", "hasty.", 1)
+				}
+				r.send(subject, r.in, tt.params, headers...)
 				callee := r.handshake()
 				if tt.then != nil {
 					tt.then(r, callee)
