@@ -50,7 +50,7 @@ func readIn(dir, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	defer root.Close() //nolint:errcheck // only read
 	// A pipe would wait for a writer.
 	if info, err := root.Stat(name); err != nil {
 		return nil, err

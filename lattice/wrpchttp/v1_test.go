@@ -134,7 +134,7 @@ func TestV1IsCalled(t *testing.T) {
 		if err == nil {
 			req.Header = http.Header{"Accept": {"*/*"}}
 		}
-		resp, err := p.transport.RoundTrip(req)
+		resp, err := p.transport.RoundTrip(req) //nolint:bodyclose // it is closed where it is read
 		got <- result{resp, err}
 	}()
 	call := peer.next()

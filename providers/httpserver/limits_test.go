@@ -17,6 +17,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -97,7 +98,7 @@ func TestHeadersThatAreTooLarge(t *testing.T) {
 	s := newServer(t, httpserver.Config{})
 	s.follow(link("a", says("a"), "max_header_bytes=1000"))
 	resp, _ := s.do(http.MethodGet, "/", http.Header{"X": {strings.Repeat("x", 20_000)}}, nil)
-	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, resp.StatusCode)
+	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, resp.status)
 	require.Equal(t, "a", s.get("/"))
 }
 
@@ -108,11 +109,11 @@ func TestBodiesThatAreTooLarge(t *testing.T) {
 	_, text := s.do(http.MethodPost, "/", nil, strings.NewReader(strings.Repeat("x", 100)))
 	require.Equal(t, "100", text)
 	resp, text := s.do(http.MethodPost, "/", nil, strings.NewReader(strings.Repeat("x", 101)))
-	require.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
+	require.Equal(t, http.StatusRequestEntityTooLarge, resp.status)
 	require.Equal(t, "the request's body is too large\n", text)
 	// Of one that does not say its length, so much is read as is allowed.
 	resp, text = s.do(http.MethodPost, "/", nil, io.MultiReader(strings.NewReader(strings.Repeat("x", 101))))
-	require.Equal(t, http.StatusBadRequest, resp.StatusCode)
+	require.Equal(t, http.StatusBadRequest, resp.status)
 	require.Equal(t, "http: request body too large", text)
 }
 
@@ -152,18 +153,18 @@ func TestWhatIsNoRequest(t *testing.T) {
 	s := newServer(t, httpserver.Config{})
 	s.follow(link("a", says("a")))
 	resp, text := s.do(http.MethodGet, "/", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}}, nil)
-	require.Equal(t, http.StatusNotImplemented, resp.StatusCode)
+	require.Equal(t, http.StatusNotImplemented, resp.status)
 	require.Contains(t, text, "no WebSockets yet")
 	resp, text = s.do(http.MethodGet, "/", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"h2c"}}, nil)
-	require.Equal(t, http.StatusOK, resp.StatusCode, "an offer may be passed over")
+	require.Equal(t, http.StatusOK, resp.status, "an offer may be passed over")
 	require.Equal(t, "a", text)
 	conn := s.dial()
 	_, err := io.WriteString(conn, "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n")
 	require.NoError(t, err)
-	resp, err = http.ReadResponse(bufio.NewReader(conn), nil)
+	refused, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	require.Equal(t, http.StatusNotImplemented, resp.StatusCode)
+	require.NoError(t, refused.Body.Close())
+	require.Equal(t, http.StatusNotImplemented, refused.StatusCode)
 	for _, garbage := range []string{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "GET / HTTP/1.1\r\nHost: a\r\nA B: c\r\n\r\n"} {
 		conn := s.dial()
@@ -181,11 +182,11 @@ func TestReadOnlyAndMethods(t *testing.T) {
 	s := newServer(t, httpserver.Config{})
 	s.follow(link("a", says("a"), "readonly_mode=true", "path=/r"), link("b", says("b"), "methods=GET,PUT", "path=/m"))
 	resp, _ := s.do(http.MethodPost, "/r", nil, strings.NewReader("x"))
-	require.Equal(t, http.StatusMethodNotAllowed, resp.StatusCode)
-	require.Equal(t, "GET, HEAD", resp.Header.Get("Allow"))
+	require.Equal(t, http.StatusMethodNotAllowed, resp.status)
+	require.Equal(t, "GET, HEAD", resp.header.Get("Allow"))
 	resp, text := s.do(http.MethodPost, "/m", nil, strings.NewReader("x"))
-	require.Equal(t, http.StatusMethodNotAllowed, resp.StatusCode)
-	require.Equal(t, "GET, PUT", resp.Header.Get("Allow"))
+	require.Equal(t, http.StatusMethodNotAllowed, resp.status)
+	require.Equal(t, "GET, PUT", resp.header.Get("Allow"))
 	require.Equal(t, "this path takes GET, PUT\n", text)
 }
 
@@ -215,8 +216,8 @@ func TestCORS(t *testing.T) {
 	ask := func(method, path string, header http.Header) http.Header {
 		t.Helper()
 		resp, _ := s.do(method, path, header, nil)
-		resp.Header.Set("Status", resp.Status[:3])
-		return resp.Header
+		resp.header.Set("Status", strconv.Itoa(resp.status))
+		return resp.header
 	}
 	before := func(origin string) http.Header {
 		return http.Header{"Origin": {origin}, "Access-Control-Request-Method": {"PUT"}}
@@ -301,7 +302,7 @@ func TestTLS(t *testing.T) {
 	require.Equal(t, "HTTP/2.0 true", get(client))
 
 	// Clients of other kinds, or with other beliefs, hurt nobody.
-	_, err := (&http.Client{Transport: &http.Transport{}}).Get("https://" + s.Address(free).String())
+	_, err := (&http.Client{Transport: &http.Transport{}}).Get("https://" + s.Address(free).String()) //nolint:bodyclose // there is none
 	var unknown *tls.CertificateVerificationError
 	require.ErrorAs(t, err, &unknown)
 	old := &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS11} //nolint:gosec // it is to be refused

@@ -73,7 +73,13 @@ func (s *server) follow(links ...httpserver.Link) {
 
 func (s *server) url() string { return "http://" + s.Address(free).String() }
 
-func (s *server) do(method, path string, header http.Header, body io.Reader) (*http.Response, string) {
+// answer is a response whose body has been read.
+type answer struct {
+	status int
+	header http.Header
+}
+
+func (s *server) do(method, path string, header http.Header, body io.Reader) (answer, string) {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url()+path, body)
 	require.NoError(s.t, err)
@@ -86,13 +92,13 @@ func (s *server) do(method, path string, header http.Header, body io.Reader) (*h
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	require.NoError(s.t, err)
-	return resp, string(b)
+	return answer{resp.StatusCode, resp.Header}, string(b)
 }
 
 func (s *server) get(path string) string {
 	s.t.Helper()
 	resp, text := s.do(http.MethodGet, path, nil, nil)
-	require.Equal(s.t, http.StatusOK, resp.StatusCode, text)
+	require.Equal(s.t, http.StatusOK, resp.status, text)
 	return text
 }
 
@@ -107,7 +113,7 @@ func TestLinksShareAnAddress(t *testing.T) {
 	s.follow(b)
 	require.Equal(t, at, s.Address(free), "it goes on listening")
 	resp, text := s.do(http.MethodGet, "/", nil, nil)
-	require.Equal(t, http.StatusNotFound, resp.StatusCode)
+	require.Equal(t, http.StatusNotFound, resp.status)
 	require.Equal(t, "no link of this HTTP server is for this host and path\n", text)
 
 	errs := s.set([]httpserver.Link{a, link("c", says("c")), b})
@@ -183,12 +189,12 @@ func TestSettingsOfV1(t *testing.T) {
 	require.NoError(t, errors.Join(errs[0], errs[2]))
 	require.Equal(t, "a", s.get("/a"))
 	resp, _ := s.do(http.MethodGet, "/a/x", nil, nil)
-	require.Equal(t, http.StatusNotFound, resp.StatusCode, "v1's paths are whole")
+	require.Equal(t, http.StatusNotFound, resp.status, "v1's paths are whole")
 	resp, _ = s.do(http.MethodGet, "/c", http.Header{"Origin": {"http://x"}}, nil)
-	require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
-	require.Equal(t, "http://x", resp.Header.Get("Access-Control-Allow-Origin"))
+	require.Equal(t, "no-store", resp.header.Get("Cache-Control"))
+	require.Equal(t, "http://x", resp.header.Get("Access-Control-Allow-Origin"))
 	resp, _ = s.do(http.MethodPost, "/c", nil, strings.NewReader("x"))
-	require.Equal(t, http.StatusMethodNotAllowed, resp.StatusCode)
+	require.Equal(t, http.StatusMethodNotAllowed, resp.status)
 
 	s = newServer(t, httpserver.Config{Values: map[string]string{"routing_mode": "host", "default_address": free, "header": "X-Site"}})
 	s.follow(noAddress("a", map[string]string{"host": "one"}), noAddress("b", map[string]string{"host": "two"}))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -56,9 +57,7 @@ func sites(t *testing.T, settings map[string]string, edit func(*host.Config), te
 			require.NoError(t, s.runner.Scale(ctl.ScaleComponent{ComponentID: "site", ComponentRef: l.File("web.wasm", wasm), MaxInstances: 4}))
 			require.NoError(t, a.StartProvider("web", "http-server"))
 			values := map[string]string{"address": harness.Free}
-			for k, v := range settings {
-				values[k] = v
-			}
+			maps.Copy(values, settings)
 			l.LinkHTTP("web", "site", values)
 			s.url = servers.URL("web", harness.Free)
 			test(t, s)
@@ -263,7 +262,7 @@ func TestHTTPCollisions(t *testing.T) {
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 
 	require.NoError(t, l.Control.StopProvider(t.Context(), a.ID, "web"))
-	_, err = l.Web().Get(url)
+	_, err = l.Web().Get(url) //nolint:bodyclose // there is none
 	require.Error(t, err, "nobody listens")
 }
 
