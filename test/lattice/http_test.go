@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -311,4 +312,29 @@ func TestHTTPUpdateUnderLoad(t *testing.T) {
 	}
 	close(stop)
 	require.NoError(t, <-ended)
+}
+
+// TestHTTPABodyThatStops: the rest of a body that came too slowly is not taken for
+// the next request.
+func TestHTTPABodyThatStops(t *testing.T) {
+	t.Parallel()
+	sites(t, map[string]string{"body_timeout_ms": "100"}, nil, func(t *testing.T, s *site) {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+		require.NoError(t, err)
+		defer conn.Close()
+		require.NoError(t, conn.SetDeadline(time.Now().Add(harness.Wait)))
+		_, err = io.WriteString(conn, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nab")
+		require.NoError(t, err)
+		first := make([]byte, len("HTTP/1.1 200 OK"))
+		_, err = io.ReadFull(conn, first)
+		require.NoError(t, err)
+		require.Equal(t, "HTTP/1.1 200 OK", string(first))
+		rest, err := io.ReadAll(conn)
+		require.NoError(t, err, "the server closes the connection")
+		require.NotContains(t, string(rest), "HTTP/1.1")
+		s.Eventually("the guest has ended", func() bool { return s.running() == 0 })
+		status, text := s.get("/hello")
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, "hello\n", text)
+	})
 }
