@@ -110,7 +110,7 @@ func (s *sandbox) idleConns(ctx context.Context, site webSite, c *child, name st
 	for i := range conns {
 		k, err := l.dial(ctx, site.Near)
 		if err == nil {
-			defer k.conn.Close()
+			defer k.close()
 			err = k.ask()
 		}
 		if err != nil {

@@ -117,9 +117,13 @@ func (w *webHost) plain(ctx context.Context) (address string, err error) {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	w.later(func() error {
-		err := server.Close()
-		<-served
-		return err
+		if err := server.Close(); err != nil {
+			return err
+		}
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
 	})
 	return l.Addr().String(), nil
 }
