@@ -15,6 +15,7 @@ func (h *Host) told() ctl.Lists {
 	return ctl.Lists{
 		Links: h.store.Links, LinkStates: h.linkStates,
 		Configs: h.configSizes, Claims: (*control)(h).Claims, Ops: h.store,
+		Peers:     h.peerList,
 		Inventory: h.fullInventory, Stats: h.Stats, Providers: h.providerStatuses,
 	}
 }

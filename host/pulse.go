@@ -2,10 +2,12 @@ package host
 
 import (
 	"context"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/lattice/beat"
+	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/wrpc"
 )
 
@@ -36,7 +38,7 @@ func (h *Host) startPulse() error {
 
 // fillBeat writes what the host has to say into a beat.
 func (h *Host) fillBeat(b *beat.Beat) {
-	b.Inbox = h.server.Inbox()
+	b.Name, b.Inbox = h.cfg.Identity.Name, h.server.Inbox()
 	for _, d := range h.listComponents() {
 		b.Components = append(b.Components, d.Load())
 	}
@@ -46,6 +48,15 @@ func (h *Host) fillBeat(b *beat.Beat) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	b.Draining = h.stopping
+}
+
+// peerList is what this host tells of others that ask.
+func (h *Host) peerList() []ctl.Peer {
+	var all []ctl.Peer
+	for _, p := range h.peers.Peers() {
+		all = append(all, ctl.Peer{ID: p.ID, FriendlyName: p.Name, State: p.State.String(), SilentMS: time.Since(p.Heard).Milliseconds()})
+	}
+	return all
 }
 
 // Peers returns the hosts of the lattice that this one has heard, itself

@@ -348,6 +348,12 @@ func ConfigListSubject(lattice string) string { return lathBase(lattice) + ".ctl
 //	lath.v1.{lattice}.ctl.claims.list
 func ClaimsListSubject(lattice string) string { return lathBase(lattice) + ".ctl.claims.list" }
 
+// PeerListSubject is where any one host tells which hosts it has heard, and how
+// long ago:
+//
+//	lath.v1.{lattice}.ctl.host.list
+func PeerListSubject(lattice string) string { return lathBase(lattice) + ".ctl.host.list" }
+
 // InventorySubject is where one host tells what it runs, in parts:
 //
 //	lath.v1.{lattice}.ctl.inventory.{host}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/beat"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/wit"
 	"github.com/lathhost/lath/wit/wave"
@@ -93,7 +94,7 @@ func (c *cli) call(cmd *cobra.Command, f *callFlags, target, expr string) error 
 	if err != nil {
 		return err
 	}
-	prefix := lattice.RPCPrefix(s.lattice, target)
+	prefix := "" // any host
 	if f.host != "" {
 		h, err := s.host(ctx, f.host)
 		if err != nil {
@@ -103,7 +104,7 @@ func (c *cli) call(cmd *cobra.Command, f *callFlags, target, expr string) error 
 	}
 	defer c.waiting("calling " + target)()
 	meta := wrpc.Meta{SourceID: sourceID, TraceParent: wrpc.NewTraceParent()}
-	out, err := invoke(ctx, s, meta, prefix, fn, params)
+	out, err := invoke(ctx, s, meta, target, prefix, fn, params)
 	if err != nil {
 		return s.explainCall(cmd.Context(), f, target, meta, err)
 	}
@@ -155,17 +156,23 @@ func cannotType(fn *wit.Func) string {
 	return ""
 }
 
-// invoke makes the call and reads its results.
-func invoke(ctx context.Context, s *session, meta wrpc.Meta, prefix string, fn function, params []byte) (*called, error) {
-	client, err := s.caller()
+// invoke makes the call and reads its results. With a prefix it goes to one host;
+// else it is tried on another where one is busy.
+func invoke(ctx context.Context, s *session, meta wrpc.Meta, target, prefix string, fn function, params []byte) (*called, error) {
+	client, conn, err := s.caller()
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close() //nolint:errcheck // it has nothing left to fail
 	ctx, hops := wrpc.ContextWithHops(ctx)
 	start := time.Now()
-	data, _, err := client.Call(ctx, wrpc.Target{Prefix: prefix, Instance: fn.instance, Func: wit.WireFunc(fn.Name), Results: fn.ResultTypes()},
-		meta, params)
+	to := wrpc.Target{Prefix: prefix, Instance: fn.instance, Func: wit.WireFunc(fn.Name), Results: fn.ResultTypes()}
+	var data []byte
+	if prefix != "" {
+		data, _, err = client.Call(ctx, to, meta, params)
+	} else {
+		data, _, err = wrpc.NewCaller(client, s.lattice, beat.NewSurvey(ctx, conn, s.lattice)).Call(ctx, target, to, meta, params)
+	}
 	took := time.Since(start)
 	if err != nil {
 		return nil, err

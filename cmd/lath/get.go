@@ -27,14 +27,26 @@ func (c *cli) getCmd() *cobra.Command {
 
 func (c *cli) getHostsCmd() *cobra.Command {
 	return getter(c, &cobra.Command{Use: "hosts", Short: "Show the hosts", Example: "  lath get hosts", Aliases: []string{"host"}}, 0,
-		func(ctx context.Context, s *session, _ []string) ([]ctl.Host, error) { return s.hosts(ctx) },
-		func(s *session, hosts []ctl.Host) view {
-			v := view{header: []any{"NAME", "ID", "UPTIME", "VERSION", "LABELS"}, ticking: "UPTIME", none: s.errNoHost().Error()}
+		func(ctx context.Context, s *session, _ []string) ([]seen, error) { return s.seenHosts(ctx) },
+		func(s *session, hosts []seen) view {
+			v := view{header: []any{"NAME", "ID", "STATE", "UPTIME", "VERSION", "LABELS"}, ticking: "UPTIME", none: s.errNoHost().Error()}
 			for _, h := range hosts {
-				v.add(h.FriendlyName, h.ID, lattice.HumanDuration(time.Duration(h.UptimeSeconds)*time.Second), h.Version, labels(h.Labels))
+				up := ""
+				if h.SilentMS == 0 {
+					up = lattice.HumanDuration(time.Duration(h.UptimeSeconds) * time.Second)
+				}
+				v.add(h.FriendlyName, h.ID, h.stateText(), up, h.Version, labels(h.Labels))
 			}
 			return v
 		})
+}
+
+// stateText is the state, and for how long it has been so where that says more.
+func (h *seen) stateText() string {
+	if h.SilentMS == 0 {
+		return h.State
+	}
+	return h.State + " for " + lattice.HumanDuration((time.Duration(h.SilentMS) * time.Millisecond).Round(time.Second))
 }
 
 // labels writes the labels that people gave.

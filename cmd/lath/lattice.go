@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/beat"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
 	"github.com/lathhost/lath/lattice/wrpc"
@@ -86,7 +87,7 @@ type session struct {
 	conn         *lattice.Conn
 	ctl          *ctl.Client
 	subscribe    func(ctx context.Context) (*event.Subscription, error)
-	caller       func() (*wrpc.Client, error)
+	caller       func() (*wrpc.Client, *lattice.Conn, error)
 	close        func()
 }
 
@@ -122,12 +123,13 @@ func connect(ctx context.Context, f latticeFlags) (*session, error) {
 		lattice: f.name, url: lattice.PublicURL(f.url), ctl: client, conn: conn, close: conn.Close,
 		subscribe: func(ctx context.Context) (*event.Subscription, error) { return event.Subscribe(ctx, conn, f.name) },
 	}
-	s.caller = func() (*wrpc.Client, error) {
+	s.caller = func() (*wrpc.Client, *lattice.Conn, error) {
 		calls, err := s.rpc(ctx, cfg, f)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return wrpc.NewClient(calls, wrpc.ClientConfig{})
+		client, err := wrpc.NewClient(calls, wrpc.ClientConfig{})
+		return client, calls, err
 	}
 	return s, nil
 }
@@ -159,6 +161,51 @@ func (s *session) hosts(ctx context.Context) ([]ctl.Host, error) {
 	}
 	slices.SortFunc(hosts, func(a, b ctl.Host) int { return strings.Compare(a.FriendlyName+a.ID, b.FriendlyName+b.ID) })
 	return hosts, nil
+}
+
+// pinged is what a host answers of itself, which here need not be in v1's form.
+type pinged ctl.Host
+
+// seen is a host with what the others think of it.
+type seen struct {
+	pinged
+	State string `json:"state"`
+	// SilentMS is for how long one that is unreachable was not heard.
+	SilentMS int64 `json:"silent_ms,omitempty"`
+}
+
+// seenHosts returns the hosts that answer, and those that others no longer hear,
+// by name. What answers is there, whatever others think of it.
+func (s *session) seenHosts(ctx context.Context) ([]seen, error) {
+	hosts, err := s.hosts(ctx)
+	if err != nil || len(hosts) == 0 {
+		return nil, err
+	}
+	peers, err := s.ctl.Peers(ctx)
+	if err != nil && !errors.Is(err, lattice.ErrNotFound) && !errors.Is(err, lattice.ErrTimeout) {
+		return nil, err
+	}
+	var all []seen
+	for _, h := range hosts {
+		h.Labels = lattice.StringMap(h.Labels)
+		x := seen{pinged: pinged(h), State: beat.Ready.String()}
+		peers = slices.DeleteFunc(peers, func(p ctl.Peer) bool {
+			if p.ID == h.ID && p.State == beat.Draining.String() {
+				x.State = p.State
+			}
+			return p.ID == h.ID
+		})
+		all = append(all, x)
+	}
+	for _, p := range peers {
+		x := seen{pinged: pinged{ID: p.ID, FriendlyName: p.FriendlyName, Lattice: s.lattice, Labels: map[string]string{}}, State: p.State}
+		if p.State == beat.Unreachable.String() {
+			x.SilentMS = p.SilentMS
+		}
+		all = append(all, x)
+	}
+	slices.SortFunc(all, func(a, b seen) int { return strings.Compare(a.FriendlyName+a.ID, b.FriendlyName+b.ID) })
+	return all, nil
 }
 
 // host finds a host by id, by the start of one, or by its friendly name.

@@ -15,6 +15,7 @@ import (
 	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/natsserver"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/wit"
 )
@@ -255,3 +256,39 @@ func BenchmarkRouterSetLinks(b *testing.B) {
 		r.SetLinks(links)
 	}
 }
+
+// While NATS is away a call along a link fails at once, and was not sent.
+func TestCallWithoutNATS(t *testing.T) {
+	t.Parallel()
+	s, err := natsserver.Start(t.Context(), natsserver.Config{StoreDir: t.TempDir(), Port: natsserver.RandomPort})
+	require.NoError(t, err)
+	conn, err := lattice.Connect(t.Context(), lattice.ConnConfig{URL: s.URL()})
+	require.NoError(t, err)
+	defer conn.Close()
+	client, err := wrpc.NewClient(conn, wrpc.ClientConfig{})
+	require.NoError(t, err)
+	defer client.Close() //nolint:errcheck // always nil
+	r := link.NewRouter("default", &local{}, wrpc.NewCaller(client, "default", nobody{}))
+	iface := world(t, shopText, "import stock;").Imports[0].Interface
+	imp := r.Import("a", iface)
+	r.SetLinks([]lattice.Link{stockLink("a", "b")})
+	require.NoError(t, s.Shutdown(context.Background()))
+	require.Eventually(t, func() bool { return !conn.IsConnected() }, 10*time.Second, time.Millisecond)
+
+	route := imp.Route()
+	ctx, cancel, err := imp.Outgoing(t.Context(), route, "take")
+	require.NoError(t, err)
+	defer cancel()
+	_, err = imp.Invoker(route, iface).Invoke(ctx, iface.Name, "take", []byte{0})
+	var call *link.CallError
+	require.ErrorAs(t, err, &call)
+	require.Equal(t, wrpc.Disconnected, call.Code)
+	require.NotErrorIs(t, err, wrpc.ErrMayHaveRun)
+	require.NoError(t, ctx.Err(), "its deadline has not passed")
+}
+
+// nobody are no hosts.
+type nobody struct{}
+
+func (nobody) Suspect(string) bool        { return false }
+func (nobody) Candidates(string) []string { return nil }

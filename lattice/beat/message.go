@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/lathhost/lath/lattice"
 )
@@ -18,6 +19,7 @@ const (
 	MaxSize = 32 << 10
 
 	maxInbox  = 256
+	maxName   = 256
 	maxMillis = 1 << 52 // exact in every JSON reader
 )
 
@@ -45,6 +47,8 @@ type Beat struct {
 	// At is for how long the host has run, in milliseconds. It grows from beat to
 	// beat, and is the sequence of beats at once.
 	At int64 `json:"at_ms"`
+	// Name is what people call the host.
+	Name string `json:"name,omitempty"`
 	// Draining: the host takes no more calls.
 	Draining bool `json:"draining,omitempty"`
 	// Final: the host has left. This is its last beat.
@@ -94,6 +98,8 @@ func (b *Beat) check() error {
 		return fmt.Errorf("beat: %w: at_ms %d", lattice.ErrInvalid, b.At)
 	case len(b.Inbox) > maxInbox || strings.ContainsAny(b.Inbox, " \t\r\n*>"):
 		return fmt.Errorf("beat: %w: inbox %.40q", lattice.ErrInvalid, b.Inbox)
+	case len(b.Name) > maxName || strings.ContainsFunc(b.Name, unicode.IsControl):
+		return fmt.Errorf("beat: %w: name %.40q", lattice.ErrInvalid, b.Name)
 	case len(b.Components) > MaxLoads:
 		return fmt.Errorf("beat: %w: %d components, the limit is %d", lattice.ErrInvalid, len(b.Components), MaxLoads)
 	}

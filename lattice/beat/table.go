@@ -64,6 +64,7 @@ type Peer struct {
 	State State
 	// Heard is when its last beat came, by the listener's clock.
 	Heard time.Time
+	Name  string // see [Beat]
 	Inbox string // see [Beat]
 	Loads []Load // of its last beat
 }
@@ -119,6 +120,7 @@ type peer struct {
 	quiet time.Time // since when its silence counts
 	state State
 	left  bool
+	name  string
 	inbox string
 	loads []Load
 	sent  []uint32 // calls that were aimed at each of loads since
@@ -180,7 +182,8 @@ func (p *peer) succeeds(b *Beat, now time.Time) bool {
 		return false
 	}
 	p.rival.at, p.rival.heard = b.after(), now
-	if now.Sub(p.rival.first) < confirm || !p.left && now.Sub(p.quiet) < takeOver {
+	// One that leaves again at once has no time to be confirmed.
+	if now.Sub(p.rival.first) < confirm && !b.Final || !p.left && now.Sub(p.quiet) < takeOver {
 		return false
 	}
 	p.line = p.rival
@@ -194,7 +197,7 @@ func (p *peer) take(b *Beat, now time.Time) (changed bool) {
 		state = Draining
 	}
 	changed = left != b.Final || p.state != state
-	p.state, p.left, p.inbox, p.rival = state, b.Final, b.Inbox, line{}
+	p.state, p.left, p.name, p.inbox, p.rival = state, b.Final, b.Name, b.Inbox, line{}
 	p.line.at, p.line.heard, p.quiet = b.after(), now, now
 	p.loads = b.Components
 	if cap(p.sent) < len(p.loads) {
@@ -237,7 +240,7 @@ func (t *Table) cutOff(now time.Time) bool {
 }
 
 func (p *peer) peer() Peer {
-	return Peer{ID: p.id, State: p.state, Heard: p.line.heard, Inbox: p.inbox, Loads: p.loads}
+	return Peer{ID: p.id, State: p.state, Heard: p.line.heard, Name: p.name, Inbox: p.inbox, Loads: p.loads}
 }
 
 // Peers returns the hosts, by id. Their Loads must not be written to.

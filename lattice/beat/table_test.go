@@ -174,6 +174,18 @@ func TestRestart(t *testing.T) {
 		require.True(t, w.hear(a, 101, 0), "a restart does, at once")
 		require.Equal(t, "ready", w.state(a))
 	})
+	t.Run("killed, started and stopped again", func(t *testing.T) {
+		t.Parallel()
+		a := newHost(t)
+		w := newWorld(t, "")
+		w.hear(a, 100, 1)
+		w.pass(Silence, true)
+		require.Equal(t, "unreachable", w.state(a))
+		require.False(t, w.table.Hear(a, Beat{Start: 200, At: 5, Final: true}, w.now), "one beat alone is no host")
+		w.hear(a, 200, 0.1)
+		require.True(t, w.table.Hear(a, Beat{Start: 200, At: 200, Final: true}, w.now))
+		require.Equal(t, "unknown", w.state(a))
+	})
 	t.Run("never come back", func(t *testing.T) {
 		t.Parallel()
 		a := newHost(t)
@@ -307,11 +319,11 @@ func TestTableIsBounded(t *testing.T) {
 
 func TestWire(t *testing.T) {
 	t.Parallel()
-	b := Beat{Start: 1763750000000, At: 12, Draining: true, Inbox: "_INBOX.abc", Components: []Load{
+	b := Beat{Start: 1763750000000, At: 12, Draining: true, Name: "bold-acorn", Inbox: "_INBOX.abc", Components: []Load{
 		{ID: "counter", Running: 1, Waiting: 2, Limit: 3, Aside: true}, {ID: "kv"}}}
 	data, err := Encode(b)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"start_ms":1763750000000,"at_ms":12,"draining":true,"inbox":"_INBOX.abc","components":[
+	require.JSONEq(t, `{"start_ms":1763750000000,"at_ms":12,"name":"bold-acorn","draining":true,"inbox":"_INBOX.abc","components":[
 		{"id":"counter","running":1,"waiting":2,"limit":3,"aside":true},{"id":"kv"}]}`, string(data))
 	back, err := Decode(data)
 	require.NoError(t, err)
@@ -338,7 +350,7 @@ func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{
 		``, `null`, `[]`, `{"start_ms":0,"at_ms":1}`, `{"start_ms":-1,"at_ms":1}`, `{"start_ms":1,"at_ms":-1}`, `{"start_ms":1,"at_ms":9223372036854775807}`,
-		`{"start_ms":1e30,"at_ms":1}`, `{"start_ms":1,"at_ms":1,"inbox":"a.>"}`, `{"start_ms":1,"at_ms":1,"components":[{"id":"a.b"}]}`,
+		`{"start_ms":1e30,"at_ms":1}`, `{"start_ms":1,"at_ms":1,"inbox":"a.>"}`, `{"start_ms":1,"at_ms":1,"name":"\u001b[2J"}`, `{"start_ms":1,"at_ms":1,"components":[{"id":"a.b"}]}`,
 		`{"start_ms":1,"at_ms":1,"components":[{"id":"a","running":-1}]}`, `{"start_ms":1,"at_ms":1,"components":[{"id":"a","limit":4294967296}]}`,
 	} {
 		_, err := Decode([]byte(bad))

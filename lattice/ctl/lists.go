@@ -39,6 +39,8 @@ type Lists struct {
 	Claims func(ctx context.Context) ([]map[string]string, error)
 	// Ops are the commands that have an id.
 	Ops OpStore
+	// Peers are the hosts that this one has heard.
+	Peers func() []Peer
 	// Inventory is what this host runs, and Stats what it has counted.
 	Inventory func() Inventory
 	Stats     func() lattice.HostStats
@@ -50,6 +52,17 @@ type Lists struct {
 type ConfigSize struct {
 	Name     string `json:"name"`
 	Settings int    `json:"settings"`
+}
+
+// Peer is a host as another one hears it.
+type Peer struct {
+	ID string `json:"id"`
+	// FriendlyName is empty where it has not told.
+	FriendlyName string `json:"friendly_name"`
+	// State is "ready", "draining" or "unreachable".
+	State string `json:"state"`
+	// SilentMS is for how long it was not heard, by the clock of who tells.
+	SilentMS int64 `json:"silent_ms"`
 }
 
 // ListServer answers for the lists of one host.
@@ -90,6 +103,9 @@ func (l *Lists) questions(name, host string) []*questions {
 	}
 	if l.Ops != nil {
 		shared("commands", lattice.OpListSubject(name), l.opPage)
+	}
+	if l.Peers != nil {
+		shared("hosts", lattice.PeerListSubject(name), l.peerPage)
 	}
 	if l.Inventory != nil {
 		all = append(all, &questions{what: "inventory", subject: lattice.InventorySubject(name, host), answer: l.inventoryPage})
@@ -179,6 +195,11 @@ func (l *Lists) linkPage(ctx context.Context, q listQuery, room int) ([]byte, er
 func (l *Lists) configPage(_ context.Context, q listQuery, room int) ([]byte, error) {
 	key := func(c ConfigSize) string { return c.Name }
 	return encodePage(room, after(l.Configs(), q.After, key), false, key)
+}
+
+func (l *Lists) peerPage(_ context.Context, q listQuery, room int) ([]byte, error) {
+	key := func(p Peer) string { return p.ID }
+	return encodePage(room, after(l.Peers(), q.After, key), false, key)
 }
 
 func (l *Lists) claimsPage(ctx context.Context, q listQuery, room int) ([]byte, error) {
@@ -290,6 +311,14 @@ func (c *Client) Configs(ctx context.Context) ([]ConfigSize, error) {
 func (c *Client) AllClaims(ctx context.Context) ([]map[string]string, error) {
 	at := c.aboutList("claims.list", lattice.ClaimsListSubject(c.cfg.Lattice))
 	return listOf(ctx, c, at, listQuery{}, maxListed, func(map[string]string) error { return nil })
+}
+
+// Peers returns the hosts that any one host of the lattice has heard, itself
+// included, also those that it no longer hears. The error matches
+// lattice.ErrNotFound where no host speaks Lath.
+func (c *Client) Peers(ctx context.Context) ([]Peer, error) {
+	at := c.aboutList("host.list", lattice.PeerListSubject(c.cfg.Lattice))
+	return listOf(ctx, c, at, listQuery{}, maxListed, func(p Peer) error { return lattice.ValidHostID(p.ID) })
 }
 
 // Providers asks a host how its providers are, ordered by id. The error matches

@@ -147,3 +147,21 @@ func TestListsOfBadPeers(t *testing.T) {
 		require.Contains(t, string(msg.Data), `{"success":false,"message":"configs: JSON: invalid`)
 	}
 }
+
+// Hosts that others no longer hear are told with those that they do.
+func TestPeersInParts(t *testing.T) {
+	t.Parallel()
+	var peers []ctl.Peer
+	for i := range 150 {
+		id, err := lattice.NewIdentity("")
+		require.NoError(t, err)
+		peers = append(peers, ctl.Peer{ID: id.ID, FriendlyName: fmt.Sprintf("host-%d", i), State: "unreachable", SilentMS: int64(i)})
+	}
+	client, _ := serveLists(t, ctl.Lists{Peers: func() []ctl.Peer { return slices.Clone(peers) }})
+	got, err := client.Peers(t.Context())
+	require.NoError(t, err)
+	require.ElementsMatch(t, peers, got)
+	bad, _ := serveLists(t, ctl.Lists{Peers: func() []ctl.Peer { return []ctl.Peer{{ID: "x"}} }})
+	_, err = bad.Peers(t.Context())
+	require.ErrorIs(t, err, lattice.ErrInvalid)
+}

@@ -11,7 +11,7 @@ import (
 )
 
 // Hosts knows where calls can go. Its methods are called from any number of
-// goroutines and must not wait.
+// goroutines. Suspect is asked for every call, and must not wait.
 type Hosts interface {
 	// Suspect reports whether a call to the queue group of an id may reach a host
 	// that no longer answers.
