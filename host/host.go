@@ -174,6 +174,7 @@ func (h *Host) open(ctx context.Context) error {
 	}
 	h.router = link.NewRouter(h.cfg.Lattice, (*local)(h), h.caller)
 	h.router.SetTimeout(h.cfg.LinkTime)
+	h.router.SetConfig(h.store.MergedConfig)
 	h.changed = h.store.Watch() // before they are read, so that no change is missed
 	h.readLinks()
 	h.lists, err = ctl.ServeLists(h.cfg.Conn, h.cfg.Lattice, h.cfg.Identity.ID, h.told())

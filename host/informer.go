@@ -83,11 +83,12 @@ func (h *Host) informProviders() {
 	}
 }
 
-// watchConfigs tells providers of changes of named configs until ctx ends.
+// watchConfigs tells providers and links of changes of named configs until ctx ends.
 func (h *Host) watchConfigs(ctx context.Context) {
 	for {
 		next := h.store.ConfigChanged()
 		h.informProviders()
+		h.router.ConfigsChanged()
 		select {
 		case <-ctx.Done():
 			return

@@ -69,6 +69,10 @@ const (
 	AnnotationWarm = "lath.warm"
 )
 
+// ConfigLinkTimeout is the key of a link's source config by which Lath hosts bound
+// each call along the link, in milliseconds. To v1 it is a setting like any other.
+const ConfigLinkTimeout = "lath.timeout-ms"
+
 // WRPCVersion are the subject tokens that name the protocol.
 const WRPCVersion = "wrpc.0.0.1"
 

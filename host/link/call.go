@@ -81,7 +81,7 @@ func (f *function) along(c *component.ImportCall, route *Route) error {
 			return err
 		}
 		f.imp.RecordLocal(ctx, route, f.fn.Name)
-		return f.imp.fail(route, f.fn.Name, route.Component.Forward(ctx, c, f.imp.iface.Name, f.imp.router.timeout))
+		return f.imp.fail(route, f.fn.Name, route.Component.Forward(ctx, c, f.imp.iface.Name, f.imp.most(route)))
 	}
 	ctx, cancel, err := f.imp.Outgoing(c.Context(), route, f.fn.Name)
 	if err != nil {
@@ -120,10 +120,11 @@ func (i *Import) Outgoing(ctx context.Context, route *Route, fn string) (context
 	if err != nil {
 		return nil, nil, err
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < i.router.timeout {
+	most := i.most(route)
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < most {
 		return ctx, func() {}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, i.router.timeout)
+	ctx, cancel := context.WithTimeout(ctx, most)
 	return ctx, cancel, nil
 }
 

@@ -1,10 +1,12 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +39,7 @@ type Router struct {
 	local   Local
 	caller  *wrpc.Caller
 	timeout time.Duration
+	config  func(names []string) map[string]string // nil: none is known
 
 	mu      sync.Mutex
 	links   map[string]map[string]lattice.Link // by source and interface without version
@@ -55,6 +58,17 @@ func NewRouter(latticeName string, local Local, caller *wrpc.Caller) *Router {
 // time left; it is [wrpc.DefaultTimeout] otherwise. It must be called before the
 // first call.
 func (r *Router) SetTimeout(d time.Duration) { r.timeout = d }
+
+// SetConfig says how named configs are read. It must be called before the first
+// links are set.
+func (r *Router) SetConfig(merged func(names []string) map[string]string) { r.config = merged }
+
+// ConfigsChanged resolves the imports anew whose links have configs of their own.
+func (r *Router) ConfigsChanged() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.resolveSome(func(i *Import) bool { return len(r.links[i.source][i.key].SourceConfig) > 0 })
+}
 
 // SetLinks replaces the links and resolves every import anew.
 func (r *Router) SetLinks(links []lattice.Link) {
@@ -202,6 +216,8 @@ type Route struct {
 	Provider  *provider.Capabilities
 	// Err says why there is no route.
 	Err error
+
+	timeout time.Duration // of the link; 0: the router's
 }
 
 // Route returns where the import goes now.
@@ -214,6 +230,9 @@ func (r *Router) resolve(i *Import) *Route {
 	}
 	l.Interfaces = []string{i.bare}
 	route := &Route{LinkName: l.Name, Target: l.Target}
+	if route.timeout, route.Err = r.timeoutOf(l); route.Err != nil {
+		return route
+	}
 	if c := r.local.Component(l.Target); c != nil {
 		route.Component = c
 		route.refuse(l, i.world(), c.World())
@@ -226,6 +245,25 @@ func (r *Router) resolve(i *Import) *Route {
 	route.refuse(l, i.world(), r.remote[l.Target])
 	return route
 }
+
+// timeoutOf returns the time that a link's own config gives a call, or 0.
+func (r *Router) timeoutOf(l lattice.Link) (time.Duration, error) {
+	if r.config == nil || len(l.SourceConfig) == 0 {
+		return 0, nil
+	}
+	text, ok := r.config(l.SourceConfig)[lattice.ConfigLinkTimeout]
+	if !ok {
+		return 0, nil
+	}
+	ms, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || ms == 0 {
+		return 0, fmt.Errorf("%s %.40q in the link's source config: want a number of milliseconds, such as \"500\"", lattice.ConfigLinkTimeout, text)
+	}
+	return time.Duration(ms) * time.Millisecond, nil
+}
+
+// most is the time of a call that follows a route.
+func (i *Import) most(route *Route) time.Duration { return cmp.Or(route.timeout, i.router.timeout) }
 
 // refuse records why the ends of a link do not fit, if they do not.
 func (route *Route) refuse(l lattice.Link, source, target *wit.World) {

@@ -292,3 +292,40 @@ type nobody struct{}
 
 func (nobody) Suspect(string) bool        { return false }
 func (nobody) Candidates(string) []string { return nil }
+
+// A link's own time counts on both routes, and changes with its config.
+func TestLinkTimeout(t *testing.T) {
+	t.Parallel()
+	r := link.NewRouter("default", &local{}, nil)
+	r.SetTimeout(time.Hour)
+	configs := map[string]string{}
+	r.SetConfig(func(names []string) map[string]string {
+		require.Equal(t, []string{"quick"}, names)
+		return configs
+	})
+	imp := r.Import("a", world(t, shopText, "import stock;").Imports[0].Interface)
+	l := stockLink("a", "b")
+	l.SourceConfig = []string{"quick"}
+	r.SetLinks([]lattice.Link{l})
+	left := func() time.Duration {
+		t.Helper()
+		ctx, cancel, err := imp.Outgoing(t.Context(), imp.Route(), "take")
+		require.NoError(t, err)
+		defer cancel()
+		deadline, ok := ctx.Deadline()
+		require.True(t, ok)
+		return time.Until(deadline)
+	}
+	require.Greater(t, left(), 30*time.Minute)
+	configs["lath.timeout-ms"] = "60000"
+	r.ConfigsChanged()
+	require.LessOrEqual(t, left(), time.Minute)
+	for _, bad := range []string{"", "0", "-1", "5s", "99999999999"} {
+		configs["lath.timeout-ms"] = bad
+		r.ConfigsChanged()
+		require.ErrorContains(t, imp.Route().Err, "want a number of milliseconds", bad)
+	}
+	delete(configs, "lath.timeout-ms")
+	r.ConfigsChanged()
+	require.Greater(t, left(), 30*time.Minute)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -337,4 +338,29 @@ func TestBusyHostIsPassedBy(t *testing.T) {
 	require.EqualValues(t, 20, quick.answered.Load())
 	cancel()
 	held.Wait()
+}
+
+// A link's source config bounds its calls, on both routes, and when it changes.
+func TestLinkTimeout(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	a, b := l.Host(nil), l.Host(nil)
+	require.NoError(t, a.Start("front", "chain", 2))
+	require.NoError(t, l.Control.PutConfig(t.Context(), "quick", map[string]string{lattice.ConfigLinkTimeout: "soon"}))
+	require.NoError(t, l.Control.PutLink(t.Context(), lattice.Link{SourceID: "front", Target: "back", Name: lattice.DefaultLinkName,
+		WITNamespace: "example", WITPackage: "chain", Interfaces: []string{"step"}, SourceConfig: []string{"quick"}}))
+	answers := func(n uint32, mode, want string) {
+		t.Helper()
+		l.Eventually(want, func() bool {
+			got, err := l.Call(t.Context(), a, "front", fmt.Sprintf("example:chain/step.go(%d, %s)", n, mode))
+			return err == nil && strings.Contains(got.WAVE, want)
+		})
+	}
+	answers(1, "finish", "want a number of milliseconds")
+	require.NoError(t, l.Control.PutConfig(t.Context(), "quick", map[string]string{lattice.ConfigLinkTimeout: "300"}))
+	for _, where := range []*harness.Node{b, a} {
+		require.NoError(t, where.Start("back", "chain", 2))
+		answers(1, "finish", "ok(2)")
+		answers(1, "spin", "timeout")
+	}
 }
