@@ -10,6 +10,8 @@
 //   - greeter greets by the count that counter keeps, and logs what it does.
 //   - http-hello answers HTTP requests: it greets, echoes, and tells events.
 //   - notes keeps texts in a directory that the operator of its host grants.
+//   - provider-keyvalue is no guest but a capability provider in Go, which a host
+//     runs as a process.
 //   - types exports every value type, a resource, and functions that fail in
 //     every way. types-utf16 and types-latin1 are the same with other string
 //     encodings; relay, relay-utf16 and relay-latin1 import what types exports

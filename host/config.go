@@ -12,6 +12,7 @@ import (
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/grant"
 	"github.com/lathhost/lath/host/oci"
+	"github.com/lathhost/lath/host/process"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/host/provider/external"
 	"github.com/lathhost/lath/lattice"
@@ -60,8 +61,10 @@ type Config struct {
 	// ProviderDir is where built-in providers keep files, each in a folder of its
 	// own. Empty: those that need one do not start.
 	ProviderDir string
-	// ProviderTimes are those of providers which are processes.
-	ProviderTimes external.Times
+	// ProviderTimes are those of providers which are processes, ProviderLimits
+	// what each process may take of the machine.
+	ProviderTimes  external.Times
+	ProviderLimits process.Limits
 	// Labels are the host's own; hostcore.* are added.
 	Labels map[string]string
 	// Version is the host's semantic version.

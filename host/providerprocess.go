@@ -23,7 +23,7 @@ func (h *Host) startProcess(ctx context.Context, p *runningProvider) error {
 	log := h.log.With(zap.String("provider", p.id))
 	p.output = newOutput(log, h.cfg.LogRate)
 	p.process, err = external.Start(ctx, external.Config{
-		ID: p.id, Ref: p.ref, Path: program.Path, Line: p.output.line, Log: log, Times: h.cfg.ProviderTimes,
+		ID: p.id, Ref: p.ref, Path: program.Path, Line: p.output.line, Log: log, Times: h.cfg.ProviderTimes, Limits: h.cfg.ProviderLimits,
 		Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID, Conn: h.cfg.RPCConn, Publish: h.publish,
 		Data:   func(context.Context) (*wire.HostData, error) { return h.hostData(p) },
 		Links:  func(*wire.Keys) []wire.LinkDefinition { return h.definitions(p.id) },

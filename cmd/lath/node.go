@@ -109,7 +109,7 @@ func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) 
 	maps.Copy(labels, f.labels)
 	h, err := host.New(host.Config{
 		Lattice: f.lattice, Identity: identity, Conn: n.conn, RPCConn: n.rpcConn, JSDomain: f.jsDomain,
-		Replicas: f.replicas, StoreWait: f.cluster.startTime(), Restore: f.restore, Runtime: rt, Images: images, Builtins: builtins(), ProviderDir: n.dir.path("providers"), ProgramDir: n.cachePath("programs"), Providers: f.providerAuth(),
+		Replicas: f.replicas, StoreWait: f.cluster.startTime(), Restore: f.restore, Runtime: rt, Images: images, Builtins: builtins(), ProviderDir: n.dir.path("providers"), ProgramDir: n.cachePath("programs"), Providers: f.providerAuth(), ProviderLimits: f.providerLimits,
 		Labels: labels, Version: buildVersion(), Drain: f.drain, MaxWait: f.maxWait, Limits: component.Limits{Memory: n.memory.each}, Debug: f.debug, Grants: policy, Log: n.log,
 	})
 	return h, identity, err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/host/grant"
+	"github.com/lathhost/lath/host/process"
 	"github.com/lathhost/lath/host/workload"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/natsserver"
@@ -40,10 +41,12 @@ type hostFlags struct {
 	natsURL, rpcURL string
 	replicas        int
 
-	jsDomain      string
-	inboxPrefix   string
-	auth, rpcAuth lattice.Auth
-	providerCreds string
+	jsDomain       string
+	inboxPrefix    string
+	auth, rpcAuth  lattice.Auth
+	providerCreds  string
+	providerLimits process.Limits
+	providerMemory string
 }
 
 func (c *cli) upCmd() *cobra.Command {
@@ -160,6 +163,10 @@ func (f *hostFlags) add(cmd *cobra.Command) {
 	fromEnv(flags, "grants", "LATH_GRANTS")
 	flags.StringVar(&f.providerCreds, "provider-creds", "", "credentials file of the NATS user that provider processes connect as (default: the host's own user, as v1 has it)")
 	fromEnv(flags, "provider-creds", "LATH_PROVIDER_CREDS")
+	flags.StringVar(&f.providerMemory, "provider-max-memory", "", "limit of the data of each provider process, such as 512MiB (Linux; default: none)")
+	fromEnv(flags, "provider-max-memory", "LATH_PROVIDER_MAX_MEMORY")
+	flags.Uint64Var(&f.providerLimits.Files, "provider-max-files", 0, "limit of the files that each provider process has open (Linux; default: none)")
+	fromEnv(flags, "provider-max-files", "LATH_PROVIDER_MAX_FILES")
 	flags.DurationVar(&f.drain, "drain", host.DefaultDrain, "how long calls may go on when the host is to end")
 	fromEnv(flags, "drain", "LATH_DRAIN")
 	flags.BoolVar(&f.debug, "debug", false, "log source files and lines of traps, where components have them (DWARF); slower to start components")
@@ -194,6 +201,11 @@ func (f *hostFlags) check(ctx context.Context) (m memoryLimits, err error) {
 	}
 	if _, err := newLogger(io.Discard, f.logLevel, f.logFormat); err != nil {
 		return m, err
+	}
+	if f.providerMemory != "" {
+		if f.providerLimits.Memory, err = humanize.ParseBytes(f.providerMemory); err != nil || f.providerLimits.Memory == 0 {
+			return m, usagef("--provider-max-memory %q: want a size such as 512MiB", f.providerMemory)
+		}
 	}
 	if _, _, err := f.providerAuth().User(); err != nil {
 		return m, usagef("--provider-creds: %w", err)

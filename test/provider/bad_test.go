@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lathhost/lath/host"
+	"github.com/lathhost/lath/host/process"
 	"github.com/lathhost/lath/host/provider/external"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
@@ -260,4 +262,15 @@ func TestNoise(t *testing.T) {
 		bytes += len(l)
 	}
 	require.Less(t, bytes, 4<<20)
+}
+
+// TestLimits: the host's operator bounds what each provider process takes.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("limits are Linux's")
+	}
+	b := newBed(t, func(c *host.Config) { c.ProviderLimits = process.Limits{Files: 33} })
+	require.NoError(t, b.start(t, "limits"))
+	b.says(t, "files 33")
 }

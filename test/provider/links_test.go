@@ -126,7 +126,7 @@ func TestLiveBuiltin(t *testing.T) {
 			told <- fmt.Sprint("start ", cfg.Values)
 			return &provider.Capabilities{
 				KeyvalueStore: linkStore{},
-				Configure: func(_ context.Context, v map[string]string) { told <- fmt.Sprint("config ", v) },
+				Configure:     func(_ context.Context, v map[string]string) { told <- fmt.Sprint("config ", v) },
 				Relink: func(_ context.Context, links []wire.LinkDefinition) {
 					s := "links"
 					for _, d := range links {

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
@@ -82,6 +83,14 @@ var behaviours = map[string]func(){
 		answering(`{"healthy":true}`, []string{`{"healthy":true}`, `{"healthy":true}`, `{"healthy":false}`, `{"healthy":false}`})
 	},
 	"stubborn": func() { signal.Ignore(syscall.SIGTERM); answering(`{"healthy":true}`, nil) },
+	"limits": func() {
+		run(sdk.Provider{Init: func(context.Context, *sdk.Session) error {
+			var l unix.Rlimit
+			err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l)
+			fmt.Println("files", l.Max)
+			return err
+		}})
+	},
 	"noisy": func() {
 		go func() {
 			for {
