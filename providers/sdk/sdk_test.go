@@ -33,7 +33,7 @@ const wait = 20 * time.Second
 // lattice in which a provider runs in this process.
 type bed struct {
 	t    *testing.T
-	ctx  context.Context
+	ctx  context.Context //nolint:containedctx // the test's deadline
 	url  string
 	conn *lattice.Conn
 	keys *wire.Keys

@@ -83,14 +83,7 @@ func (b *bed) said() (lines []string) {
 
 func (b *bed) says(t *testing.T, line string) {
 	t.Helper()
-	b.Eventually(line, func() bool {
-		for _, l := range b.said() {
-			if l == line {
-				return true
-			}
-		}
-		return false
-	})
+	b.Eventually(line, func() bool { return slices.Contains(b.said(), line) })
 }
 
 // next is the next event of a type. v1's events and Lath's own come by two
