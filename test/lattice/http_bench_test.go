@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -22,7 +23,21 @@ func BenchmarkHTTPHello(b *testing.B) {
 	require.NoError(b, a.Start("hello", "http-hello", 64))
 	require.NoError(b, a.StartProvider("web", "http-server"))
 	l.LinkHTTP("web", "hello", map[string]string{"address": harness.Free})
-	address := strings.TrimPrefix(servers.URL("web", harness.Free), "http://")
+	askFor(b, strings.TrimPrefix(servers.URL("web", harness.Free), "http://"))
+}
+
+// BenchmarkHTTPHelloInGo is the same of a handler in Go: what is not the component's.
+func BenchmarkHTTPHelloInGo(b *testing.B) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, "Hello from Lath\n")
+	}))
+	defer server.Close()
+	askFor(b, server.Listener.Addr().String())
+}
+
+func askFor(b *testing.B, address string) {
+	b.Helper()
 	b.ReportAllocs()
 	b.SetParallelism(8)
 	b.RunParallel(func(pb *testing.PB) {
