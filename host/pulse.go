@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -16,7 +15,7 @@ func (h *Host) listen(ctx context.Context) error {
 	var err error
 	h.peers, err = beat.Listen(ctx, beat.ListenerConfig{Conn: h.cfg.RPCConn, Lattice: h.cfg.Lattice, Self: h.cfg.Identity.ID,
 		OnLost: func(p beat.Peer) {
-			h.log.Warn("a host is unreachable", zap.String("peer", p.ID), zap.Time("heard", p.Heard))
+			h.log.Warn("a host is unreachable", zap.String("peer", p.ID), zap.Duration("silent", p.Silence()))
 			h.client.Lost(h.cfg.Lattice, p.ID, p.Inbox, p.IDs())
 		}})
 	if err == nil {
@@ -54,7 +53,7 @@ func (h *Host) fillBeat(b *beat.Beat) {
 func (h *Host) peerList() []ctl.Peer {
 	var all []ctl.Peer
 	for _, p := range h.peers.Peers() {
-		all = append(all, ctl.Peer{ID: p.ID, FriendlyName: p.Name, State: p.State.String(), SilentMS: time.Since(p.Heard).Milliseconds()})
+		all = append(all, ctl.Peer{ID: p.ID, FriendlyName: p.Name, State: p.State.String(), SilentMS: p.Silence().Milliseconds()})
 	}
 	return all
 }

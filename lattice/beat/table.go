@@ -62,12 +62,14 @@ func (s State) String() string {
 type Peer struct {
 	ID    string
 	State State
-	// Heard is when its last beat came, by the listener's clock.
-	Heard time.Time
-	Name  string // see [Beat]
-	Inbox string // see [Beat]
-	Loads []Load // of its last beat
+	heard time.Time // when its last beat came, by the listener's clock
+	Name  string    // see [Beat]
+	Inbox string    // see [Beat]
+	Loads []Load    // of its last beat
 }
+
+// Silence returns for how long the host was not heard, by the listener's clock.
+func (p *Peer) Silence() time.Duration { return time.Since(p.heard) }
 
 // IDs returns the ids of what the host runs, as far as it told.
 func (p *Peer) IDs() []string {
@@ -240,7 +242,7 @@ func (t *Table) cutOff(now time.Time) bool {
 }
 
 func (p *peer) peer() Peer {
-	return Peer{ID: p.id, State: p.state, Heard: p.line.heard, Name: p.name, Inbox: p.inbox, Loads: p.loads}
+	return Peer{ID: p.id, State: p.state, heard: p.line.heard, Name: p.name, Inbox: p.inbox, Loads: p.loads}
 }
 
 // Peers returns the hosts, by id. Their Loads must not be written to.

@@ -139,7 +139,7 @@ func TestLie(t *testing.T) {
 				w.hear(a, 100, float64(11+at))
 			}
 			require.Equal(t, "ready", w.state(a))
-			require.True(t, w.now.Sub(w.table.Peers()[0].Heard) < Interval, "its own beats count again")
+			require.True(t, w.now.Sub(w.table.Peers()[0].heard) < Interval, "its own beats count again")
 		})
 	}
 }
@@ -241,7 +241,7 @@ func TestOwnSilence(t *testing.T) {
 		w.table.Check(w.now, true)
 		require.Empty(t, w.pass(Interval, true))
 		require.False(t, w.hear(a, 1, 31), "no change: it was there all the time")
-		require.Equal(t, w.now, w.table.Peers()[0].Heard)
+		require.Equal(t, w.now, w.table.Peers()[0].heard)
 	})
 }
 
