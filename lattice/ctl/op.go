@@ -41,6 +41,8 @@ const (
 const (
 	storeRetry = 500 * time.Millisecond
 	storeWait  = 2 * time.Minute
+	// storeLast bounds the last attempt of a server that ends.
+	storeLast = 2 * time.Second
 )
 
 // commandID is the id of a request. One that is malformed counts as none: v1 gives
@@ -182,19 +184,31 @@ func (c *command) storeLate(log *zap.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
-			log.Error("outcome not stored: lath get ops will not tell it")
+			// The host may be about to leave with a connection that is back by now.
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeLast)
+			defer cancel()
+			if err := c.storeNow(last); err != nil {
+				log.Error("outcome not stored: lath get ops will not tell it", zap.Error(err))
+			}
 			return
 		case <-time.After(storeRetry):
 		}
-		c.mu.Lock()
-		if c.s.cfg.Ops.PutOp(ctx, c.op) == nil {
-			c.late = false
-			c.tell()
-			c.mu.Unlock()
+		if c.storeNow(ctx) == nil {
 			return
 		}
-		c.mu.Unlock()
 	}
+}
+
+// storeNow is one more attempt to store how far the command is.
+func (c *command) storeNow(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.s.cfg.Ops.PutOp(ctx, c.op); err != nil {
+		return err
+	}
+	c.late = false
+	c.tell()
+	return nil
 }
 
 // tell publishes how far the command is, for who waits for it.

@@ -49,6 +49,23 @@ func TestOutcomeIsStoredLate(t *testing.T) {
 	require.NoError(t, srv.Shutdown(bounded(t)), "it does not wait for a store that is gone")
 }
 
+// A host that leaves before it has tried again tries once more: the store may be back.
+func TestOutcomeIsStoredByWhoLeaves(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, startNATS(t, 0))
+	store := &shakyStore{ops: map[string]lattice.Op{}}
+	host, srv := newHost(t, nc, func(cfg *ctl.ServerConfig) { cfg.Ops = store })
+	id := ctl.NewCommandID()
+	_, err := newClient(t, nc).WithCommandID(id).ScaleComponent(bounded(t), host.id, ctl.ScaleComponent{ComponentRef: "r", ComponentID: "c"})
+	require.NoError(t, err)
+	store.fail(1)
+	host.finish(nil)
+	require.NoError(t, srv.Shutdown(bounded(t)))
+	op, err := store.Op(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, lattice.OpDone, op.State)
+}
+
 // shakyStore fails some writes.
 type shakyStore struct {
 	mu    sync.Mutex
