@@ -34,7 +34,7 @@ func (n *Node) Kill() {
 		return
 	}
 	select {
-	case <-n.done: // what it complains about would be lost with it
+	case <-n.done: //nolint:errcheck // what it complains about would be lost with it
 		n.done = nil
 	case <-time.After(Wait):
 		n.done = nil

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/url"
@@ -29,7 +30,7 @@ func NewWire(serverURL string) (*Wire, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wire: %w", err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("wire: %w", err)
 	}
@@ -100,7 +101,7 @@ func (w *Wire) carry(client net.Conn) {
 		return
 	}
 	defer w.leave(client)
-	server, err := net.Dial("tcp", w.target)
+	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", w.target)
 	if err != nil || !w.enter(server) {
 		return
 	}

@@ -88,7 +88,7 @@ func (n *node) kill() error {
 	n.conn.Close()
 	n.stop()
 	select {
-	case <-n.done: // what it complains about is lost with it
+	case <-n.done: //nolint:errcheck // what it complains about is lost with it
 	case <-time.After(patience):
 		return fmt.Errorf("host %d does not end", n.number)
 	}
