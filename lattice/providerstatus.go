@@ -17,8 +17,9 @@ type ProviderStatus struct {
 	PID int `json:"pid,omitempty"`
 	// Restarts is how often it was started again.
 	Restarts uint64 `json:"restarts"`
-	// Next is when it will be started again, where none runs.
-	Next *time.Time `json:"next,omitempty"`
+	// RestartMilliseconds is how long it is until it is started again, where none
+	// runs: a time that passes, since the clocks of two machines do not compare.
+	RestartMilliseconds uint64 `json:"restart_ms,omitempty"`
 }
 
 // ProviderState is the state of a provider.

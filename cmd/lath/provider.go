@@ -54,8 +54,8 @@ started ever more seldom. Of hosts that speak v1 alone the state is not known.`}
 // stateOf says how a provider is, and why where it is not well.
 func stateOf(s lattice.ProviderStatus) string {
 	text := string(s.State)
-	if s.Next != nil {
-		text += fmt.Sprintf(" (next start in %s)", max(time.Until(*s.Next).Round(time.Second), 0))
+	if s.RestartMilliseconds > 0 {
+		text += fmt.Sprintf(" (next start in %s)", (time.Duration(s.RestartMilliseconds) * time.Millisecond).Round(100*time.Millisecond)) //nolint:gosec // a host tells at most 36 s
 	}
 	if s.Reason != "" {
 		text += ": " + s.Reason

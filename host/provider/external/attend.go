@@ -48,7 +48,7 @@ type answer struct {
 // launch starts a process.
 func (p *Provider) launch(ctx context.Context) (*attendance, error) {
 	p.set(func(s *lattice.ProviderStatus) {
-		s.State, s.Since, s.Next = lattice.ProviderStarting, time.Now(), nil
+		s.State, s.Since, p.next = lattice.ProviderStarting, time.Now(), time.Time{}
 	})
 	data, err := p.cfg.Data(ctx)
 	if err != nil {

@@ -100,6 +100,7 @@ type Provider struct {
 
 	mu     sync.Mutex
 	status lattice.ProviderStatus
+	next   time.Time // of the next start, where no process runs
 }
 
 // Start starts a provider and waits until it has answered that it is there, or
@@ -162,7 +163,11 @@ func (p *Provider) clear() error {
 func (p *Provider) Status() lattice.ProviderStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.status
+	s := p.status
+	if !p.next.IsZero() {
+		s.RestartMilliseconds = uint64(max(time.Until(p.next).Milliseconds(), 1)) //nolint:gosec // it is positive
+	}
+	return s
 }
 
 // set changes the status.
@@ -234,9 +239,8 @@ func (p *Provider) run(ctx context.Context) {
 
 // crashed tells that the process has ended unasked.
 func (p *Provider) crashed(cause error, b *process.Backoff, pause, window time.Duration) {
-	next := time.Now().Add(pause)
 	p.set(func(s *lattice.ProviderStatus) {
-		s.State, s.Reason, s.Since, s.PID, s.Next = lattice.ProviderRestarting, cause.Error(), time.Now(), 0, &next
+		s.State, s.Reason, s.Since, s.PID, p.next = lattice.ProviderRestarting, cause.Error(), time.Now(), 0, time.Now().Add(pause)
 		if b.Looping() {
 			s.State = lattice.ProviderCrashLoop
 		}
