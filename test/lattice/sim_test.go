@@ -45,8 +45,8 @@ func TestSchedules(t *testing.T) {
 			require.NoError(t, err)
 			t.Logf("%+v", did)
 			require.Equal(t, *simSteps, did.Steps)
-			require.Greater(t, did.Acknowledged, did.Commands/2, "a schedule whose commands are not taken tells nothing")
-			require.Greater(t, did.Answered, did.Calls/10, "nor does one that answers no calls")
+			require.Greater(t, did.Acknowledged, did.Commands/4, "a schedule whose commands are not taken tells nothing")
+			require.NotZero(t, did.Answered, "nor does one that answers no calls")
 			require.NotZero(t, did.Faults)
 		})
 	}
