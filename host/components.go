@@ -357,7 +357,7 @@ func (h *Host) stopAll(ctx context.Context) error {
 	h.mu.Lock()
 	clear(h.components)
 	h.mu.Unlock()
-	errs = append(errs, together(h.listProviders(), func(p *runningProvider) error { return h.stopProvider(ctx, p.id) }))
+	errs = append(errs, together(h.listProviders(), func(p *runningProvider) error { return h.stopProvider(ctx, p.id, nil) }))
 	return errors.Join(errs...)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/lathhost/lath/host/oci"
@@ -124,16 +125,18 @@ func (c *control) StopProvider(ctx context.Context, req *ctl.StopProvider, ended
 		return errNotRunning
 	}
 	stopped := make(chan struct{})
+	unclaim := sync.OnceFunc(func() { h.unclaimProvider(id) })
 	err := h.background(nil, ended, func(ctx context.Context) error {
 		// Until then the id is taken: what asks this provider to end would end
 		// another of that id as well.
 		defer close(stopped)
-		defer h.unclaimProvider(id)
+		defer unclaim()
 		ctx, cancel := context.WithTimeout(ctx, h.cfg.Drain)
 		defer cancel()
-		err := h.stopProvider(ctx, id)
-		unwant(ctx)
-		return err
+		return h.stopProvider(ctx, id, func() {
+			unwant(ctx)
+			unclaim() // who hears that it has ended may start another
+		})
 	})
 	if err != nil {
 		h.unclaimProvider(id)

@@ -228,8 +228,8 @@ func (h *Host) serveProvider(ctx context.Context, p *runningProvider) error {
 
 var errNotRunning = errors.New("provider with that ID is not running")
 
-// stopProvider ends a provider.
-func (h *Host) stopProvider(ctx context.Context, id string) error {
+// stopProvider ends a provider, and tells so after settle, if that is not nil.
+func (h *Host) stopProvider(ctx context.Context, id string, settle func()) error {
 	h.mu.Lock()
 	p := h.providers[id]
 	delete(h.providers, id)
@@ -239,6 +239,9 @@ func (h *Host) stopProvider(ctx context.Context, id string) error {
 	}
 	h.router.Changed()
 	err := h.endProvider(ctx, p)
+	if settle != nil {
+		settle()
+	}
 	h.publish(event.ProviderStopped{HostID: h.cfg.Identity.ID, ProviderID: id, Annotations: p.annotations, Reason: "stop"})
 	return err
 }
