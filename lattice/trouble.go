@@ -18,10 +18,10 @@ type TroubleKind int
 const (
 	// OtherTrouble is what has no kind of its own.
 	OtherTrouble TroubleKind = iota
-	// SlowConsumer: messages of a subscription came faster than they were taken, and
-	// some were dropped.
+	// SlowConsumer is for messages of a subscription that came faster than they were
+	// taken, so that some were dropped.
 	SlowConsumer
-	// Forbidden: the server does not let the user subscribe or publish.
+	// Forbidden is for what the server does not let the user subscribe or publish.
 	Forbidden
 )
 

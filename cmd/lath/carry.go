@@ -144,7 +144,7 @@ func (c *cli) importFrom(cmd *cobra.Command, f *carryFlags, file string) error {
 		if err != nil {
 			return fmt.Errorf("import: %w", err)
 		}
-		defer opened.Close() //nolint:errcheck // only read
+		defer opened.Close()
 		in = opened
 	}
 	s, err := f.lattice.open(cmd)

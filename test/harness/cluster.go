@@ -120,8 +120,9 @@ func Buckets() []string {
 func FreePorts(t testing.TB, n int) []int {
 	t.Helper()
 	ports := make([]int, n)
+	var cfg net.ListenConfig
 	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := cfg.Listen(t.Context(), "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		defer l.Close() //nolint:errcheck // not before all are chosen
 		ports[i] = l.Addr().(*net.TCPAddr).Port

@@ -57,7 +57,7 @@ func TestControlAndCallsOnTwoServers(t *testing.T) {
 
 	calls, err := wrpc.NewClient(rpc, wrpc.ClientConfig{})
 	require.NoError(t, err)
-	defer calls.Close() //nolint:errcheck // it never fails
+	defer calls.Close()
 	l.Calls, calls = calls, l.Calls
 	for _, on := range []*harness.Node{nil, a} {
 		got, err := l.Call(t.Context(), on, "source", "example:chain/step.go(1, finish)")

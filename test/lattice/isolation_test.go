@@ -108,7 +108,7 @@ func (m *member) may(t *testing.T, allowed bool, verb string, subjects ...string
 		} else {
 			var sub *nats.Subscription
 			if sub, err = m.SubscribeSync(s); err == nil {
-				defer sub.Unsubscribe() //nolint:errcheck // NATS may have ended it
+				defer sub.Unsubscribe()
 			}
 		}
 		require.NoError(t, err)
@@ -242,7 +242,7 @@ func streamBothWays(t *testing.T, of, app *member) {
 	t.Helper()
 	server, err := wrpc.NewServer(of.Conn, wrpc.ServerConfig{})
 	require.NoError(t, err)
-	defer server.Close() //nolint:errcheck // it never fails
+	defer server.Close()
 	bytesType, err := wit.NewStream(wit.U8)
 	require.NoError(t, err)
 	list, err := wit.NewList(wit.U8)
@@ -254,10 +254,10 @@ func streamBothWays(t *testing.T, of, app *member) {
 				return fmt.Append(nil, len(req.Params)), nil
 			}})
 	require.NoError(t, err)
-	defer serving.Drain(t.Context()) //nolint:errcheck // the server ends anyway
+	defer serving.Drain(t.Context())
 	client, err := wrpc.NewClient(app.Conn, wrpc.ClientConfig{})
 	require.NoError(t, err)
-	defer client.Close() //nolint:errcheck // it never fails
+	defer client.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), harness.Wait)
 	defer cancel()
 
@@ -410,13 +410,13 @@ func TestWhatDoesNotCarryCalls(t *testing.T) {
 		ran := make(chan struct{}, 1)
 		server, err := wrpc.NewServer(as(test.server), wrpc.ServerConfig{})
 		require.NoError(t, err)
-		defer server.Close() //nolint:errcheck // it never fails
+		defer server.Close()
 		_, err = server.Serve(t.Context(), wrpc.Export{Prefix: "default." + test.id, Instance: "a:b/c", Func: "f",
 			Unary: func(context.Context, *wrpc.Request) ([]byte, error) { ran <- struct{}{}; return []byte{1}, nil }})
 		require.NoError(t, err)
 		client, err := wrpc.NewClient(as(test.client), wrpc.ClientConfig{})
 		require.NoError(t, err)
-		defer client.Close() //nolint:errcheck // it never fails
+		defer client.Close()
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		_, _, err = client.Call(ctx, wrpc.Target{Prefix: "default." + test.id, Instance: "a:b/c", Func: "f"}, wrpc.Meta{}, nil)

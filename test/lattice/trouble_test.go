@@ -102,7 +102,7 @@ func TestSlowConsumerIsTold(t *testing.T) {
 	heard := hear(t, l)
 	sub, err := h.Conn.SubscribeSync("flood")
 	require.NoError(t, err)
-	defer sub.Unsubscribe() //nolint:errcheck // the test ends
+	defer sub.Unsubscribe()
 	require.NoError(t, sub.SetPendingLimits(1, 1<<20))
 	require.NoError(t, lattice.Flush(t.Context(), h.Conn))
 	stop := time.After(harness.Wait)
