@@ -182,12 +182,16 @@ func TestAwait(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, *op, *told)
 
-	// A wait that is cut short says how far it was.
-	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
-	defer cancel()
+	// A wait that is cut short says how far it was, if there was time to ask.
 	id := ctl.NewCommandID()
 	require.NoError(t, scale(client.WithCommandID(id)))
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
 	op, err = client.WaitOp(short, id)
+	require.ErrorIs(t, err, lattice.ErrTimeout)
+	now, cancel := context.WithTimeout(ctx, 0)
+	defer cancel()
+	_, err = client.WaitOp(now, id)
 	require.ErrorIs(t, err, lattice.ErrTimeout)
 	if op != nil {
 		require.Equal(t, lattice.OpAccepted, op.State)

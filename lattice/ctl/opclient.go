@@ -103,6 +103,9 @@ func (c *Client) WaitOp(ctx context.Context, id string) (*lattice.Op, error) {
 		return nil, err
 	}
 	w, err := c.WatchOps(ctx, id)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("command %s: %w: %w", id, lattice.ErrTimeout, err)
+	}
 	if err != nil {
 		return nil, err
 	}
