@@ -267,7 +267,7 @@ func TestCallWithoutNATS(t *testing.T) {
 	defer conn.Close()
 	client, err := wrpc.NewClient(conn, wrpc.ClientConfig{})
 	require.NoError(t, err)
-	defer client.Close() //nolint:errcheck // always nil
+	defer client.Close()
 	r := link.NewRouter("default", &local{}, wrpc.NewCaller(client, "default", nobody{}))
 	iface := world(t, shopText, "import stock;").Imports[0].Interface
 	imp := r.Import("a", iface)

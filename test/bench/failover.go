@@ -48,10 +48,7 @@ func (s *sandbox) failover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	count := failoverLattices
-	if s.failovers < count {
-		count = s.failovers
-	}
+	count := min(failoverLattices, s.failovers)
 	var mu sync.Mutex
 	times, failed := map[string][]float64{}, map[string]int{}
 	rounds := atomic.Int64{}
