@@ -10,6 +10,7 @@
 //   - greeter greets by the count that counter keeps, and logs what it does.
 //   - http-hello answers HTTP requests: it greets, echoes, and tells events.
 //   - notes keeps texts in a directory that the operator of its host grants.
+//   - ping-pong answers the messages that a broker hands it.
 //   - provider-keyvalue is no guest but a capability provider in Go, which a host
 //     runs as a process.
 //   - types exports every value type, a resource, and functions that fail in
@@ -27,7 +28,7 @@ import (
 	"path"
 )
 
-//go:embed cat chain counter divide fetch greeter http-hello notes types
+//go:embed cat chain counter divide fetch greeter http-hello notes ping-pong types
 var files embed.FS
 
 // Component returns a built component by its name: "counter", "types-utf16".

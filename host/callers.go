@@ -65,7 +65,7 @@ func (h *Host) tellCaller(p *runningProvider) {
 	links, told := make([]toldLink, len(stored)), make([]provider.Link, len(stored))
 	for i, l := range stored {
 		links[i] = toldLink{l, h.store.MergedConfig(l.SourceConfig)}
-		told[i] = h.callersLink(links[i])
+		told[i] = h.callersLink(p, links[i])
 	}
 	if len(f.failures()) == 0 && f.values != nil && maps.Equal(values, f.values) && slices.EqualFunc(links, f.links, toldLink.equal) {
 		return
@@ -139,8 +139,11 @@ func (h *Host) drainCallers(ctx context.Context) error {
 }
 
 // callersLink is a link as its provider is told it.
-func (h *Host) callersLink(l toldLink) provider.Link {
-	out := provider.Link{Name: l.Name, Target: l.Target, Config: l.config}
+func (h *Host) callersLink(p *runningProvider, l toldLink) provider.Link {
+	out := provider.Link{Name: l.Name, Target: l.Target, Config: l.config, Invoker: &capability.Target{
+		Source: l.SourceID, Name: l.Name, Target: l.Target, Imports: p.caps.Caller.Imports(),
+		Local: h.invokable, Caller: h.caller, MaxTime: h.cfg.MaxTime,
+	}}
 	for _, name := range l.Interfaces {
 		out.Interfaces = append(out.Interfaces, l.Interface(name))
 	}
@@ -155,6 +158,14 @@ func (h *Host) callersLink(l toldLink) provider.Link {
 
 // httpComponent finds a component of this host.
 func (h *Host) httpComponent(id string) capability.HTTPComponent {
+	if d := h.component(id); d != nil {
+		return d.Workload
+	}
+	return nil
+}
+
+// invokable finds a component of this host, for a provider of this host.
+func (h *Host) invokable(id string) capability.Component {
 	if d := h.component(id); d != nil {
 		return d.Workload
 	}

@@ -39,7 +39,7 @@ func (h *Host) link(ctx context.Context, c *component.Component, cfg component.L
 		}
 		imp := h.router.Import(id, x.Interface)
 		d.imports = append(d.imports, imp)
-		if adapter := capability.Keyvalue(x.Name, imp); adapter != nil {
+		if adapter := capability.Adapt(x.Name, imp); adapter != nil {
 			hosts = append(hosts, *adapter)
 			continue
 		}

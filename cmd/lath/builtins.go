@@ -23,6 +23,8 @@ func builtins() []provider.Builtin {
 		{Name: "keyvalue-file", Start: startKeyvalueFile},
 		{Name: "keyvalue-nats", Start: startKeyvalueNATS},
 		{Name: "keyvalue-redis", Start: startKeyvalueRedis},
+		{Name: "messaging-memory", Start: startMessagingMemory},
+		{Name: "messaging-nats", Start: startMessagingNATS},
 		{Name: "http-server", Start: startHTTPServer},
 	}
 }

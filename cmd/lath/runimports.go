@@ -37,7 +37,7 @@ func (p *program) interfaces(w *wit.World) ([]component.HostInterface, error) {
 		if known[wit.Track(x.Name)] || !needsCode(x) {
 			continue
 		}
-		if x.Interface == nil || capability.Keyvalue(x.Name, nil) == nil {
+		if x.Interface == nil || !strings.HasPrefix(x.Name, "wasi:keyvalue/") || capability.Adapt(x.Name, nil) == nil {
 			missing = append(missing, x.Name)
 			continue
 		}
@@ -47,7 +47,7 @@ func (p *program) interfaces(w *wit.World) ([]component.HostInterface, error) {
 				return nil, err
 			}
 		}
-		hosts = append(hosts, *capability.Keyvalue(x.Name, router.Import(localGuest, x.Interface)))
+		hosts = append(hosts, *capability.Adapt(x.Name, router.Import(localGuest, x.Interface)))
 	}
 	if len(missing) > 0 {
 		return nil, errMissing(p.name, missing)

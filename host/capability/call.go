@@ -5,12 +5,30 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/wit"
 	"github.com/lathhost/lath/wit/wasi/keyvalue"
-	wrpckeyvalue "github.com/lathhost/lath/wit/wrpc/keyvalue"
+	"github.com/lathhost/lath/wit/wasmcloud/messaging"
+	"github.com/lathhost/lath/wit/wire"
 )
+
+// Names returns the interfaces that components may import and this package
+// adapts.
+func Names() []string {
+	return []string{keyvalue.StoreInterface.Name, keyvalue.AtomicsInterface.Name, keyvalue.BatchInterface.Name, messaging.ConsumerInterface.Name}
+}
+
+// Adapt makes the interface of that name for one component, whose calls follow
+// imp. It is nil for a name that is none of [Names].
+func Adapt(name string, imp *link.Import) *component.HostInterface {
+	name = wit.Track(name)
+	if h := adaptKeyvalue(name, imp); h != nil {
+		return h
+	}
+	return adaptMessaging(name, imp)
+}
 
 // call is one call of a provider: impl is the contract of one in this process,
 // or a client of one elsewhere. It must be ended.
@@ -48,18 +66,12 @@ func begin[T comparable](ctx context.Context, imp *link.Import, fn string, contr
 	return c, nil
 }
 
-// end ends a call, and makes the guest's error of the provider's, or of what
-// kept it from answering.
+// end ends a call. What is not the contract's own error says what kept the
+// provider from answering.
 func (c *call[T]) end(err error) error {
 	c.cancel()
-	if err == nil {
-		return nil
+	if _, named := errors.AsType[*link.CallError](err); c.route.Provider == nil && !named && errors.Is(err, wire.ErrMalformed) {
+		return c.imp.Malformed(c.route, c.fn, err) // of the client, which could not read the answer
 	}
-	if e, ok := errors.AsType[wrpckeyvalue.Error](err); ok {
-		return keyvalue.Error{Tag: keyvalue.ErrorTag(e.Tag), Other: e.Other}
-	}
-	if _, named := errors.AsType[*link.CallError](err); !named && c.route.Provider == nil {
-		err = c.imp.Malformed(c.route, c.fn, err) // of the client, which could not read the answer
-	}
-	return keyvalue.Error{Tag: keyvalue.ErrorOther, Other: err.Error()}
+	return err
 }

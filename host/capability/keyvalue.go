@@ -2,6 +2,7 @@ package capability
 
 import (
 	"context"
+	"errors"
 
 	keyvaluebind "github.com/lathhost/lath/host/bind/wasi/keyvalue"
 	"github.com/lathhost/lath/host/component"
@@ -13,17 +14,10 @@ import (
 	wrpckeyvalue "github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
 
-// Names returns the interfaces that components may import and this package
-// adapts.
-func Names() []string {
-	return []string{keyvalue.StoreInterface.Name, keyvalue.AtomicsInterface.Name, keyvalue.BatchInterface.Name}
-}
-
-// Keyvalue makes the wasi:keyvalue interface of that name for one component,
-// whose calls follow imp. It is nil for a name that is not of wasi:keyvalue.
-func Keyvalue(name string, imp *link.Import) *component.HostInterface {
+// adaptKeyvalue makes the wasi:keyvalue interface of that name; nil: it is none.
+func adaptKeyvalue(name string, imp *link.Import) *component.HostInterface {
 	var h component.HostInterface
-	switch wit.Track(name) {
+	switch name {
 	case keyvalue.StoreInterface.Name:
 		h = keyvaluebind.Store(store{imp})
 	case keyvalue.AtomicsInterface.Name:
@@ -34,6 +28,18 @@ func Keyvalue(name string, imp *link.Import) *component.HostInterface {
 		return nil
 	}
 	return &h
+}
+
+// asKeyvalue makes the guest's error of the provider's, or of what kept it from
+// answering.
+func asKeyvalue(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[wrpckeyvalue.Error](err); ok {
+		return keyvalue.Error{Tag: keyvalue.ErrorTag(e.Tag), Other: e.Other}
+	}
+	return keyvalue.Error{Tag: keyvalue.ErrorOther, Other: err.Error()}
 }
 
 // store opens buckets. A bucket is no more than its name: whether it is there
@@ -66,7 +72,7 @@ func (b *bucket) Get(ctx context.Context, key string) (wit.Option[[]byte], error
 		return wit.Option[[]byte]{}, err
 	}
 	v, err := c.impl.Get(c.ctx, b.name, key)
-	return v, c.end(err)
+	return v, asKeyvalue(c.end(err))
 }
 
 // Set implements keyvalue.Bucket.
@@ -75,7 +81,7 @@ func (b *bucket) Set(ctx context.Context, key string, value []byte) error {
 	if err != nil {
 		return err
 	}
-	return c.end(c.impl.Set(c.ctx, b.name, key, value))
+	return asKeyvalue(c.end(c.impl.Set(c.ctx, b.name, key, value)))
 }
 
 // Delete implements keyvalue.Bucket.
@@ -84,7 +90,7 @@ func (b *bucket) Delete(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	return c.end(c.impl.Delete(c.ctx, b.name, key))
+	return asKeyvalue(c.end(c.impl.Delete(c.ctx, b.name, key)))
 }
 
 // Exists implements keyvalue.Bucket.
@@ -94,7 +100,7 @@ func (b *bucket) Exists(ctx context.Context, key string) (bool, error) {
 		return false, err
 	}
 	is, err := c.impl.Exists(c.ctx, b.name, key)
-	return is, c.end(err)
+	return is, asKeyvalue(c.end(err))
 }
 
 // ListKeys implements keyvalue.Bucket.
@@ -104,7 +110,7 @@ func (b *bucket) ListKeys(ctx context.Context, cursor wit.Option[uint64]) (keyva
 		return keyvalue.KeyResponse{}, err
 	}
 	page, err := c.impl.ListKeys(c.ctx, b.name, cursor)
-	return keyvalue.KeyResponse{Keys: page.Keys, Cursor: page.Cursor}, c.end(err)
+	return keyvalue.KeyResponse{Keys: page.Keys, Cursor: page.Cursor}, asKeyvalue(c.end(err))
 }
 
 // Drop implements keyvalue.Bucket.
@@ -133,7 +139,7 @@ func (a atomics) Increment(ctx context.Context, b keyvalue.Bucket, key string, d
 		return 0, err
 	}
 	n, err := c.impl.Increment(c.ctx, name, key, delta)
-	return n, c.end(err)
+	return n, asKeyvalue(c.end(err))
 }
 
 type batch struct{ imp *link.Import }
@@ -159,7 +165,7 @@ func (b batch) GetMany(ctx context.Context, in keyvalue.Bucket, keys []string) (
 	for i, g := range got {
 		out[i] = wit.Option[keyvalue.TupleStringBytes]{OK: g.OK, Value: keyvalue.TupleStringBytes(g.Value)}
 	}
-	return out, c.end(err)
+	return out, asKeyvalue(c.end(err))
 }
 
 // SetMany implements keyvalue.Batch.
@@ -176,7 +182,7 @@ func (b batch) SetMany(ctx context.Context, in keyvalue.Bucket, pairs []keyvalue
 	for i, kv := range pairs {
 		out[i] = wrpckeyvalue.TupleStringBytes(kv)
 	}
-	return c.end(c.impl.SetMany(c.ctx, name, out))
+	return asKeyvalue(c.end(c.impl.SetMany(c.ctx, name, out)))
 }
 
 // DeleteMany implements keyvalue.Batch.
@@ -189,5 +195,5 @@ func (b batch) DeleteMany(ctx context.Context, in keyvalue.Bucket, keys []string
 	if err != nil {
 		return err
 	}
-	return c.end(c.impl.DeleteMany(c.ctx, name, keys))
+	return asKeyvalue(c.end(c.impl.DeleteMany(c.ctx, name, keys)))
 }

@@ -190,14 +190,14 @@ func TestKeyvalueOfLessThanAsked(t *testing.T) {
 	})
 }
 
-func TestKeyvalueNames(t *testing.T) {
+func TestNames(t *testing.T) {
 	t.Parallel()
 	r := link.NewRouter("default", here{}, nil)
 	for _, name := range Names() {
-		h := Keyvalue(name, r.Import("guest", keyvalue.StoreInterface))
+		h := Adapt(name, r.Import("guest", keyvalue.StoreInterface))
 		require.NotNil(t, h, name)
 		require.Equal(t, name, h.Name)
 	}
-	require.Nil(t, Keyvalue("wasi:keyvalue/watcher@0.2.0-draft", nil))
-	require.Nil(t, Keyvalue("wasi:io/streams@0.2.0", nil))
+	require.Nil(t, Adapt("wasi:keyvalue/watcher@0.2.0-draft", nil))
+	require.Nil(t, Adapt("wasi:io/streams@0.2.0", nil))
 }

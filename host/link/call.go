@@ -102,9 +102,13 @@ func (f *function) along(c *component.ImportCall, route *Route) error {
 	return nil
 }
 
-// call makes a call by wRPC. results, where known, tell a whole answer from one
-// that a v1 callee broke off.
+// call makes a call of a component of this host, or by wRPC. results, where known,
+// tell a whole answer from one that a v1 callee broke off.
 func (i *Import) call(ctx context.Context, route *Route, iface, fn string, results []*wit.Type, params []byte) ([]byte, error) {
+	if route.Component != nil {
+		i.RecordLocal(ctx, route, fn)
+		return route.Component.Invoke(ctx, iface, fn, params, i.router.timeout)
+	}
 	wrpc.RecordHop(ctx, wrpc.Hop{Source: i.source, Target: route.Target, Interface: i.key, Func: fn, Route: wrpc.OverNATS})
 	meta, _ := wrpc.MetaFromContext(ctx)
 	target := wrpc.Target{Instance: iface, Func: fn, Results: results}
@@ -179,7 +183,7 @@ func (i *Import) Refused(route *Route, fn string, why error) error {
 // Name returns the full name of the imported interface.
 func (i *Import) Name() string { return i.iface.Name }
 
-// RecordLocal notes a call of a provider that runs in this process.
+// RecordLocal notes a call of what runs in this process.
 func (i *Import) RecordLocal(ctx context.Context, route *Route, fn string) {
 	wrpc.RecordHop(ctx, wrpc.Hop{Source: i.source, Target: route.Target, Interface: i.key, Func: fn, Route: wrpc.InProcess})
 }
@@ -189,7 +193,8 @@ func (i *Import) Malformed(route *Route, fn string, err error) error {
 	return i.fail(route, fn, &wrpc.Error{Code: wrpc.Protocol, Detail: "malformed results: " + err.Error(), MayHaveRun: true, Err: err})
 }
 
-// Invoker calls the target of a route by wRPC, for generated stubs.
+// Invoker calls the target of a route with encoded parameters, for generated stubs:
+// a component of this host directly, and all others by wRPC.
 type Invoker struct {
 	imp      *Import
 	route    *Route
@@ -198,8 +203,7 @@ type Invoker struct {
 
 var _ bind.Invoker = (*Invoker)(nil)
 
-// Invoker returns what calls the functions of a contract by wRPC, at the
-// route's target. The context of its calls must come from [Import.Outgoing].
+// Invoker returns what calls the functions of a contract at the route's target. The context of its calls must come from [Import.Outgoing].
 func (i *Import) Invoker(route *Route, contract *wit.Interface) *Invoker {
 	return &Invoker{imp: i, route: route, contract: contract}
 }

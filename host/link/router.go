@@ -23,6 +23,8 @@ type Component interface {
 	// Forward answers a call by an export of the component, on an instance of
 	// its own, within most where ctx leaves more time.
 	Forward(ctx context.Context, call *component.ImportCall, iface string, most time.Duration) error
+	// Invoke answers a call with encoded parameters and results.
+	Invoke(ctx context.Context, iface, fn string, params []byte, most time.Duration) ([]byte, error)
 	World() *wit.World
 }
 

@@ -56,6 +56,9 @@ func (c target) World() *wit.World { return c.w }
 func (target) Forward(context.Context, *component.ImportCall, string, time.Duration) error {
 	return errors.New("not called here")
 }
+func (target) Invoke(context.Context, string, string, []byte, time.Duration) ([]byte, error) {
+	return nil, errors.New("not called here")
+}
 
 func stockLink(source, target string) lattice.Link {
 	return lattice.Link{SourceID: source, Target: target, Name: "default", WITNamespace: "acme", WITPackage: "shop", Interfaces: []string{"bell", "stock"}}

@@ -9,10 +9,12 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/lattice"
-	bind "github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
+	messagingbind "github.com/lathhost/lath/lattice/bind/wasmcloud/messaging"
+	keyvaluebind "github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
 	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/wit"
+	"github.com/lathhost/lath/wit/wasmcloud/messaging"
 	"github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
 
@@ -41,6 +43,8 @@ type Capabilities struct {
 	KeyvalueStore   keyvalue.Store
 	KeyvalueAtomics keyvalue.Atomics
 	KeyvalueBatch   keyvalue.Batch
+	// MessagingConsumer sends messages. Components are called by a Caller.
+	MessagingConsumer messaging.Consumer
 	// Configure, if set, is told the provider's merged configuration after each
 	// change of it. ctx ends when the provider is to; Configure and Relink are not
 	// called at the same time, nor after Close.
@@ -70,9 +74,10 @@ type Config struct {
 	// [Capabilities] Configure.
 	Values map[string]string
 	// Conn is the host's connection to NATS, for those that keep what they have
-	// there; it stays the host's. JSDomain is the JetStream domain of its lattice.
-	Conn     *lattice.Conn
-	JSDomain string
+	// there; it stays the host's. JSDomain is the JetStream domain of its lattice,
+	// and Lattice the name of that.
+	Conn              *lattice.Conn
+	JSDomain, Lattice string
 	// Dir is where the provider may keep files, and nobody else does; it may not be
 	// there yet. Empty: the host has no place for them.
 	Dir string
@@ -93,6 +98,7 @@ func (c *Capabilities) Interfaces() []*wit.Interface {
 	add(c.KeyvalueStore != nil, keyvalue.StoreInterface)
 	add(c.KeyvalueAtomics != nil, keyvalue.AtomicsInterface)
 	add(c.KeyvalueBatch != nil, keyvalue.BatchInterface)
+	add(c.MessagingConsumer != nil, messaging.ConsumerInterface)
 	return list
 }
 
@@ -101,13 +107,16 @@ func (c *Capabilities) Exports() ([]wrpc.Export, error) {
 	reg := wrpc.NewRegistrar(wrpc.Export{})
 	var errs []error
 	if c.KeyvalueStore != nil {
-		errs = append(errs, bind.ServeStore(reg, c.KeyvalueStore))
+		errs = append(errs, keyvaluebind.ServeStore(reg, c.KeyvalueStore))
 	}
 	if c.KeyvalueAtomics != nil {
-		errs = append(errs, bind.ServeAtomics(reg, c.KeyvalueAtomics))
+		errs = append(errs, keyvaluebind.ServeAtomics(reg, c.KeyvalueAtomics))
 	}
 	if c.KeyvalueBatch != nil {
-		errs = append(errs, bind.ServeBatch(reg, c.KeyvalueBatch))
+		errs = append(errs, keyvaluebind.ServeBatch(reg, c.KeyvalueBatch))
+	}
+	if c.MessagingConsumer != nil {
+		errs = append(errs, messagingbind.ServeConsumer(reg, c.MessagingConsumer))
 	}
 	return reg.Exports(), errors.Join(errs...)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/lathhost/lath/lattice/bind"
 	"github.com/lathhost/lath/wit"
 )
 
@@ -36,6 +37,11 @@ type Link struct {
 	// HTTP sends requests to the target, where that is what the link is for; else
 	// nil.
 	HTTP Answerer
+	// Invoker calls the target's functions of the contracts that the provider
+	// imports, for generated stubs. A call whose context has a deadline lasts until
+	// then; an error that is a [wrpc.Error] without MayHaveRun says that it did not
+	// run.
+	Invoker bind.Invoker
 }
 
 // Answerer answers HTTP requests, wherever what answers runs. It is safe for

@@ -186,16 +186,11 @@ func (w *Workload) handler(e *component.Export) wrpc.UnaryFunc {
 
 // Forward implements link.Component: a call from a component of this host.
 func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, iface string, most time.Duration) error {
-	e := w.cfg.Template.Export(iface, call.Func().Name)
-	if e == nil {
-		err := &wrpc.Error{Code: wrpc.Refused, Detail: fmt.Sprintf("component %q does not export %s.%s", w.cfg.ID, iface, call.Func().Name)}
-		w.meter.ended(err)
+	e, err := w.export(iface, call.Func().Name)
+	if err != nil {
 		return err
 	}
-	if w.cfg.MaxTime > 0 {
-		most = min(most, w.cfg.MaxTime)
-	}
-	c := w.newCallContext(ctx, most)
+	c := w.newCallContext(ctx, w.bounded(most))
 	meta, _ := wrpc.MetaFromContext(ctx)
 	if err := w.enter(c, meta.Path, false); err != nil {
 		c.end()
@@ -204,6 +199,46 @@ func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, ifac
 	defer w.admit.release()
 	defer c.end()
 	return w.run(c, e, func(i *component.Instance) error { return call.Forward(c, i, e) }, (*component.Instance).Release)
+}
+
+// Invoke is a call from this host, of a provider or an adapter, with its parameters
+// and results encoded as on the wire. It takes most at most.
+func (w *Workload) Invoke(ctx context.Context, iface, fn string, params []byte, most time.Duration) (out []byte, err error) {
+	e, err := w.export(iface, fn)
+	if err != nil {
+		return nil, err
+	}
+	c := w.newCallContext(traced(ctx), w.bounded(most))
+	meta, _ := wrpc.MetaFromContext(ctx)
+	if err := w.enter(c, meta.Path, false); err != nil {
+		c.end()
+		return nil, err
+	}
+	defer w.admit.release()
+	defer c.end()
+	err = w.run(c, e, func(i *component.Instance) (err error) {
+		out, err = i.Call(c, e, params, nil)
+		return err
+	}, (*component.Instance).Release)
+	return out, err
+}
+
+// export finds an exported function.
+func (w *Workload) export(iface, fn string) (*component.Export, error) {
+	if e := w.cfg.Template.Export(iface, fn); e != nil {
+		return e, nil
+	}
+	err := &wrpc.Error{Code: wrpc.Refused, Detail: fmt.Sprintf("component %q does not export %s.%s", w.cfg.ID, iface, fn)}
+	w.meter.ended(err)
+	return nil, err
+}
+
+// bounded is how long a call may take.
+func (w *Workload) bounded(most time.Duration) time.Duration {
+	if w.cfg.MaxTime > 0 {
+		return min(most, w.cfg.MaxTime)
+	}
+	return most
 }
 
 // run makes a call on an instance, counts what it took, and makes of its error

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lathhost/lath/providers/internal/settings"
 	contract "github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
 
@@ -61,13 +62,13 @@ func orDefault(n, def int64) int64 {
 
 // Settings are the limits by the names that a provider's configuration has for
 // them; a backend adds its own.
-func (l *Limits) Settings() Settings {
-	return Settings{
-		"max_value_bytes": Positive(&l.MaxValueBytes),
-		"max_key_bytes":   Positive(&l.MaxKeyBytes),
-		"max_batch_keys":  Positive(&l.MaxBatchKeys),
-		"max_batch_bytes": Positive(&l.MaxBatchBytes),
-		"page_keys":       Positive(&l.PageKeys),
+func (l *Limits) Settings() settings.Set {
+	return settings.Set{
+		"max_value_bytes": settings.Positive(&l.MaxValueBytes),
+		"max_key_bytes":   settings.Positive(&l.MaxKeyBytes),
+		"max_batch_keys":  settings.Positive(&l.MaxBatchKeys),
+		"max_batch_bytes": settings.Positive(&l.MaxBatchBytes),
+		"page_keys":       settings.Positive(&l.PageKeys),
 	}
 }
 

@@ -35,6 +35,7 @@ var guests = []guest{
 	{"counter", "counter", []string{"counter.c"}, "guest", "utf8", false},
 	{"divide", "divide", []string{"divide.c"}, "guest", "utf8", true},
 	{"greeter", "greeter", []string{"greeter.c"}, "guest", "utf8", false},
+	{"ping-pong", "ping-pong", []string{"ping-pong.c"}, "guest", "utf8", false},
 	{"chain", "chain", []string{"chain.c"}, "guest", "utf8", false},
 	{"types", "types", typesSources, "guest", "utf8", false},
 	{"types-utf16", "types", typesSources, "guest", "utf16", false},

@@ -3,6 +3,7 @@ package bolt
 import (
 	"time"
 
+	"github.com/lathhost/lath/providers/internal/settings"
 	"github.com/lathhost/lath/providers/keyvalue"
 )
 
@@ -36,9 +37,9 @@ type Config struct {
 func ParseConfig(values map[string]string) (Config, error) {
 	var cfg Config
 	s := cfg.Settings()
-	s["max_bytes"], s["max_keys"], s["max_buckets"] = keyvalue.Positive(&cfg.MaxBytes), keyvalue.Positive(&cfg.MaxKeys), keyvalue.Positive(&cfg.MaxBuckets)
-	s["ttl"] = keyvalue.Life(&cfg.TTL)
-	return cfg, s.Read(values)
+	s["max_bytes"], s["max_keys"], s["max_buckets"] = settings.Positive(&cfg.MaxBytes), settings.Positive(&cfg.MaxKeys), settings.Positive(&cfg.MaxBuckets)
+	s["ttl"] = settings.Life(&cfg.TTL)
+	return cfg, s.Read("key-value", values)
 }
 
 func (c *Config) setDefaults() {

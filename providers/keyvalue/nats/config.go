@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/providers/internal/settings"
 	"github.com/lathhost/lath/providers/keyvalue"
 )
 
@@ -59,12 +60,12 @@ func ParseConfig(values map[string]string) (Config, error) {
 	var storage string
 	create := true
 	s := cfg.Settings()
-	s["cluster_uri"], s["js_domain"] = keyvalue.Text(&cfg.URL), keyvalue.Text(&cfg.JSDomain)
-	s["client_jwt"], s["client_seed"] = keyvalue.Text(&cfg.Auth.JWT), keyvalue.Text(&cfg.Auth.Seed)
-	s["bucket"], s["prefix"], s["storage_type"] = keyvalue.Text(&cfg.Bucket), keyvalue.Text(&cfg.Prefix), keyvalue.Text(&storage)
-	s["enable_bucket_auto_create"], s["ttl"] = keyvalue.Flag(&create), keyvalue.Life(&cfg.TTL)
-	s["max_bytes"], s["num_replicas"], s["max_buckets"] = keyvalue.Positive(&cfg.MaxBytes), keyvalue.Positive(&cfg.Replicas), keyvalue.Positive(&cfg.MaxBuckets)
-	if err := s.Read(values); err != nil {
+	s["cluster_uri"], s["js_domain"] = settings.Text(&cfg.URL), settings.Text(&cfg.JSDomain)
+	s["client_jwt"], s["client_seed"] = settings.Text(&cfg.Auth.JWT), settings.Text(&cfg.Auth.Seed)
+	s["bucket"], s["prefix"], s["storage_type"] = settings.Text(&cfg.Bucket), settings.Text(&cfg.Prefix), settings.Text(&storage)
+	s["enable_bucket_auto_create"], s["ttl"] = settings.Flag(&create), settings.Life(&cfg.TTL)
+	s["max_bytes"], s["num_replicas"], s["max_buckets"] = settings.Positive(&cfg.MaxBytes), settings.Positive(&cfg.Replicas), settings.Positive(&cfg.MaxBuckets)
+	if err := s.Read("key-value", values); err != nil {
 		return Config{}, err
 	}
 	cfg.NoCreate = !create

@@ -6,6 +6,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/lathhost/lath/providers/internal/settings"
 	"github.com/lathhost/lath/providers/keyvalue"
 )
 
@@ -52,11 +53,11 @@ func ParseConfig(values map[string]string) (Config, error) {
 	var cfg Config
 	var dial, response, delay int64
 	s := cfg.Settings()
-	s["url"], s["prefix"] = keyvalue.Text(&cfg.URL), keyvalue.Text(&cfg.Prefix)
-	s["ignore_buckets"], s["ttl"] = keyvalue.Flag(&cfg.IgnoreBuckets), keyvalue.Life(&cfg.TTL)
-	s["backend_connection_timeout_ms"], s["backend_response_timeout_ms"] = keyvalue.Positive(&dial), keyvalue.Positive(&response)
-	s["backend_reconnect_num_retries"], s["backend_reconnect_max_delay_ms"] = keyvalue.Positive(&cfg.Retries), keyvalue.Positive(&delay)
-	if err := s.Read(values); err != nil {
+	s["url"], s["prefix"] = settings.Text(&cfg.URL), settings.Text(&cfg.Prefix)
+	s["ignore_buckets"], s["ttl"] = settings.Flag(&cfg.IgnoreBuckets), settings.Life(&cfg.TTL)
+	s["backend_connection_timeout_ms"], s["backend_response_timeout_ms"] = settings.Positive(&dial), settings.Positive(&response)
+	s["backend_reconnect_num_retries"], s["backend_reconnect_max_delay_ms"] = settings.Positive(&cfg.Retries), settings.Positive(&delay)
+	if err := s.Read("key-value", values); err != nil {
 		return Config{}, err
 	}
 	const most = int64(time.Hour / time.Millisecond)

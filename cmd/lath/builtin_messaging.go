@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+
+	"github.com/lathhost/lath/host/provider"
+	bind "github.com/lathhost/lath/lattice/bind/wasmcloud/messaging"
+	"github.com/lathhost/lath/providers/messaging"
+	messagingnats "github.com/lathhost/lath/providers/messaging/nats"
+	"github.com/lathhost/lath/wit"
+	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
+)
+
+// broker is what every messaging backend is.
+type broker interface {
+	contract.Consumer
+	SetLinks(values map[string]string, links []messaging.Link) []error
+	Drain(ctx context.Context) error
+	Close() error
+}
+
+func messagingCapabilities(b broker) *provider.Capabilities {
+	return &provider.Capabilities{MessagingConsumer: b, Caller: messagingCaller{b}, Close: b.Close}
+}
+
+// messagingCaller is a broker as a host drives it.
+type messagingCaller struct{ broker }
+
+// Imports implements provider.Caller.
+func (messagingCaller) Imports() []*wit.Interface {
+	return []*wit.Interface{contract.HandlerInterface}
+}
+
+// SetLinks implements provider.Caller.
+func (c messagingCaller) SetLinks(values map[string]string, links []provider.Link) []error {
+	list := make([]messaging.Link, len(links))
+	for i, l := range links {
+		list[i] = messaging.Link{Name: l.Name, Target: l.Target, Values: l.Config, Handler: bind.NewHandlerClient(l.Invoker)}
+	}
+	return c.broker.SetLinks(values, list)
+}
+
+// startMessagingMemory passes messages on within this host.
+func startMessagingMemory(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	b, err := messaging.NewMemory(messaging.MemoryConfig{Values: cfg.Values, Lattice: cfg.Lattice, Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	return messagingCapabilities(b), nil
+}
+
+// startMessagingNATS publishes and subscribes, in the lattice's own NATS unless
+// another is named.
+func startMessagingNATS(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	b, err := messagingnats.NewCore(natsMessaging(cfg))
+	if err != nil {
+		return nil, err
+	}
+	return messagingCapabilities(b), nil
+}
+
+func natsMessaging(cfg provider.Config) messagingnats.Config {
+	return messagingnats.Config{ID: cfg.ID, Lattice: cfg.Lattice, Values: cfg.Values, Conn: cfg.Conn, JSDomain: cfg.JSDomain, Log: cfg.Log}
+}

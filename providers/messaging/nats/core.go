@@ -1,0 +1,265 @@
+package nats
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/providers/messaging"
+	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
+)
+
+// Core is a broker on NATS without JetStream: a message reaches who listens when it
+// is published, at most once. It is safe for concurrent use; close it.
+type Core struct {
+	sender
+	cfg   Config
+	links *messaging.Links
+}
+
+var _ contract.Consumer = (*Core)(nil)
+
+// NewCore makes a broker without links. It checks the settings, and connects where
+// they name a server.
+func NewCore(cfg Config) (*Core, error) {
+	b := &Core{cfg: cfg}
+	own, err := readCore(messaging.Rules{Lattice: cfg.Lattice}, cfg.Values)
+	if err != nil {
+		return nil, err
+	}
+	if b.sender, err = newSender(cfg, own); err != nil {
+		return nil, err
+	}
+	b.links = messaging.NewLinks(b.follow)
+	return b, nil
+}
+
+// refuseConsumers is for v1's setting of JetStream consumers, which its provider
+// knows and refuses.
+func refuseConsumers(value string) error {
+	if value == "" || value == "[]" {
+		return nil
+	}
+	return errors.New("this provider has no JetStream consumers: use messaging-jetstream, whose links have subscriptions and a stream")
+}
+
+// SetLinks follows these links and no others: see [messaging.Links].
+func (b *Core) SetLinks(values map[string]string, links []messaging.Link) []error {
+	return b.links.SetLinks(values, links)
+}
+
+// Drain takes in no more for links, and waits for what was taken in until ctx ends.
+func (b *Core) Drain(ctx context.Context) error { return b.links.Drain(ctx) }
+
+// Close cuts off what is left.
+func (b *Core) Close() error {
+	b.links.Close()
+	b.sender.close()
+	return nil
+}
+
+// coreLink is a link that is followed.
+type coreLink struct {
+	worker *messaging.Worker
+	losses *messaging.Losses
+	conn   *nats.Conn
+	leave  func()
+	subs   []*coreSub
+}
+
+// coreSub is one subscription, with when it has given its last message.
+type coreSub struct {
+	*nats.Subscription
+	ended   chan struct{}
+	dropped uint64 // of its messages; those that NATS' client tells
+}
+
+// maxPendingBytes bounds what waits for one subscription.
+const maxPendingBytes = 64 << 20
+
+func (b *Core) follow(l messaging.Link, values map[string]string) (messaging.Following, error) {
+	cfg, err := readCore(b.rules, values)
+	if err != nil {
+		return nil, err
+	}
+	conn, leave, err := b.conns.take(cfg.Server)
+	if err != nil {
+		return nil, err
+	}
+	f := &coreLink{worker: messaging.NewWorker(cfg.Handling, l.Handler), conn: conn, leave: leave,
+		losses: messaging.NewLosses(b.cfg.Log.With(zap.String("link", l.Name), zap.String("target", l.Target)))}
+	for _, s := range cfg.Subscriptions {
+		if s.Queue == "" {
+			s.Queue = b.cfg.Lattice + "." + b.cfg.ID + "." + l.ID() // copies of the provider share
+		}
+		if err = f.subscribe(s, cfg.MaxPending); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = flush(conn)
+	}
+	if err != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		return nil, errors.Join(err, ignore(f.End(ctx)))
+	}
+	return f, nil
+}
+
+// ignore is for the end of what has not begun.
+func ignore(error) error { return nil }
+
+// flush waits until the server knows of subscriptions; one that is not there now
+// will.
+func flush(conn *nats.Conn) error {
+	ctx, cancel := context.WithTimeout(context.Background(), connectWait)
+	defer cancel()
+	if err := lattice.Flush(ctx, conn); err != nil && !lattice.IsDisconnected(err) {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	return nil
+}
+
+func (f *coreLink) subscribe(s messaging.Subscription, pending int64) error {
+	sub := &coreSub{ended: make(chan struct{})}
+	ns, err := f.conn.QueueSubscribe(s.Pattern, s.Queue, func(m *nats.Msg) { f.take(sub, m) })
+	if err != nil {
+		return fmt.Errorf("subscribe to %q: %w", s.Pattern, lattice.Disconnected(err))
+	}
+	ns.SetClosedHandler(func(string) { close(sub.ended) })
+	sub.Subscription = ns
+	f.subs = append(f.subs, sub)
+	return ns.SetPendingLimits(int(pending), maxPendingBytes)
+}
+
+// take takes in a message, and waits while there is no room: more wait in the
+// client then, as many as may.
+func (f *coreLink) take(sub *coreSub, m *nats.Msg) {
+	if n, err := m.Sub.Dropped(); err == nil && uint64(n) > sub.dropped {
+		f.losses.Note(m.Subject, "messages were dropped: the handler is slow", uint64(n)-sub.dropped, nats.ErrSlowConsumer)
+		sub.dropped = uint64(n)
+	}
+	msg := contract.BrokerMessage{Subject: m.Subject, Body: m.Data}
+	if m.Reply != "" {
+		msg.ReplyTo.OK, msg.ReplyTo.Value = true, m.Reply
+	}
+	f.worker.Put(msg, func(err error) {
+		if err != nil {
+			f.losses.Note(msg.Subject, "a message was not dealt with", 1, err)
+		}
+	})
+}
+
+// End implements messaging.Following.
+func (f *coreLink) End(ctx context.Context) error {
+	defer f.leave()
+	stop := context.AfterFunc(ctx, f.worker.Cut)
+	defer stop()
+	for _, s := range f.subs {
+		if s.Drain() != nil { // no connection: what has come is handled all the same
+			_ = s.Unsubscribe()
+		}
+	}
+	for _, s := range f.subs {
+		select {
+		case <-s.ended:
+		case <-ctx.Done():
+			_ = s.Unsubscribe()
+			<-s.ended
+		}
+	}
+	return f.worker.End(ctx)
+}
+
+// sender publishes what components send.
+type sender struct {
+	rules  messaging.Rules
+	limits messaging.Limits
+	conns  *conns
+	conn   *nats.Conn
+	leave  func()
+}
+
+func newSender(cfg Config, own linkConfig) (sender, error) {
+	s := sender{limits: own.Limits, conns: &conns{lattice: cfg.Conn, open: map[string]*shared{}}, rules: messaging.Rules{Lattice: cfg.Lattice}}
+	var err error
+	if s.conn, s.leave, err = s.conns.take(own.Server); err != nil {
+		return sender{}, err
+	}
+	s.rules.Inbox = s.conn.Opts.InboxPrefix
+	return s, nil
+}
+
+func (s *sender) close() { s.leave() }
+
+// check refuses what may not be published.
+func (s *sender) check(msg contract.BrokerMessage) error {
+	if err := messaging.CheckMessage(s.rules, &s.limits, msg); err != nil {
+		return err
+	}
+	if most := s.conn.MaxPayload(); most > 0 && int64(len(msg.Body)) > most {
+		return fmt.Errorf("body of %d bytes is over the limit of %d, which the server's max_payload sets", len(msg.Body), most)
+	}
+	return nil
+}
+
+// Publish implements the contract.
+func (s *sender) Publish(_ context.Context, msg contract.BrokerMessage) error {
+	if err := s.check(msg); err != nil {
+		return err
+	}
+	err := s.conn.PublishMsg(&nats.Msg{Subject: msg.Subject, Reply: msg.ReplyTo.Value, Data: msg.Body})
+	if err != nil {
+		return fmt.Errorf("publish to %q: %w", msg.Subject, lattice.Disconnected(err))
+	}
+	return nil
+}
+
+// Request implements the contract.
+func (s *sender) Request(ctx context.Context, subject string, body []byte, timeoutMs uint32) (contract.BrokerMessage, error) {
+	var none contract.BrokerMessage
+	msg := contract.BrokerMessage{Subject: subject, Body: body}
+	if err := s.check(msg); err != nil {
+		return none, err
+	}
+	prefix := s.rules.Inbox
+	if prefix == "" {
+		prefix = "_INBOX"
+	}
+	return s.ask(ctx, &nats.Msg{Subject: subject, Reply: prefix + "." + rand.Text(), Data: body}, timeoutMs)
+}
+
+// ask publishes a message, and waits for what comes to its reply subject.
+func (s *sender) ask(ctx context.Context, m *nats.Msg, timeoutMs uint32) (none contract.BrokerMessage, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(timeoutMs)*time.Millisecond)
+	defer cancel()
+	sub, err := s.conn.SubscribeSync(m.Reply)
+	if err != nil {
+		return none, fmt.Errorf("request to %q: %w", m.Subject, lattice.Disconnected(err))
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // it is gone with the connection, or it works
+	if err := s.conn.PublishMsg(m); err != nil {
+		return none, fmt.Errorf("request to %q: %w", m.Subject, lattice.Disconnected(err))
+	}
+	got, err := sub.NextMsgWithContext(ctx)
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return none, fmt.Errorf("request to %q: %w", m.Subject, messaging.ErrNoSubscribers)
+	case ctx.Err() != nil:
+		return none, messaging.TimedOut(m.Subject, timeoutMs)
+	case err != nil:
+		return none, fmt.Errorf("request to %q: %w", m.Subject, lattice.Disconnected(err))
+	}
+	out := contract.BrokerMessage{Subject: got.Subject, Body: got.Data}
+	if got.Reply != "" {
+		out.ReplyTo.OK, out.ReplyTo.Value = true, got.Reply
+	}
+	return out, nil
+}
