@@ -102,7 +102,7 @@ func (b *bed) remoteGet(ctx context.Context, client *wrpc.Client) ([]*row, error
 func (b *bed) counterTo(ctx context.Context, by *link.Router) (*component.Template, error) {
 	cfg := component.LinkConfig{Name: "counter"}
 	for name, imp := range imports(b.counter, "counter", by) {
-		h := capability.Keyvalue(name, imp)
+		h := capability.Adapt(name, imp)
 		if h == nil {
 			return nil, fmt.Errorf("counter imports %s", name)
 		}
