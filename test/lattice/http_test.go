@@ -245,8 +245,10 @@ func TestHTTPCollisions(t *testing.T) {
 
 	// What a file would tell is told to nobody who was granted nothing.
 	l.LinkHTTP("web", "three", map[string]string{"address": "127.0.0.1:1", "tls_cert_file": "/etc/passwd", "tls_priv_key_file": "/etc/passwd"})
-	s, r = status(t, l, "web", "three")
-	require.Equal(t, lattice.LinkFailed, s)
+	l.Eventually("the provider has told of it", func() bool {
+		s, r = status(t, l, "web", "three")
+		return s == lattice.LinkFailed
+	})
 	require.Contains(t, r, "file /etc/passwd: permission denied: it is in no directory that is granted")
 
 	// Settings are live: with shares, both are followed.

@@ -62,7 +62,7 @@ func TestProvider(t *testing.T) {
 		next("provider_start_failed", `{"host_id":"`+n.ID+`","provider_ref":"`+ref+`","provider_id":"`+id+`","link_name":"default","error":"`+reason+`"}`)
 	}
 	failed("a", "lath+builtin://nothing", `start provider \"a\": lath+builtin://nothing: not found: no built-in of that name; there is empty, broken, panics`)
-	failed("b", "file:///nowhere", `start provider \"b\": start /nowhere: not found: no such program, or what it needs is missing (an interpreter, or a dynamic linker)`)
+	failed("b", "file:///nowhere", `start provider \"b\": pull provider \"file:///nowhere\": file /nowhere: not found`)
 	failed("c", "lath+builtin://broken", `start provider \"c\": no disk`)
 	failed("d", "lath+builtin://panics", "internal error of host "+n.ID+", see its log")
 	failed("c", "lath+builtin://broken", `start provider \"c\": no disk`) // its id is free again
