@@ -43,6 +43,7 @@ func deleteConfig(ctx context.Context, s *Server, r *request) (answer, error) {
 	if err := lattice.ValidConfigName(r.name); err != nil {
 		return answer{}, err
 	}
+	r.ends = true
 	return s.once(ctx, r, r.name, func() (answer, error) {
 		return answer{message: "successfully deleted config"}, s.cfg.Handler.DeleteConfig(ctx, r.name)
 	})

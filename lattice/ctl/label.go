@@ -53,6 +53,7 @@ func deleteLabel(ctx context.Context, s *Server, r *request) (answer, error) {
 	if err := decodeChecked("delete label request", r.body, &req); err != nil {
 		return answer{}, err
 	}
+	r.ends = true
 	return s.once(ctx, r, req.Key, func() (answer, error) {
 		known, err := s.cfg.Handler.DeleteLabel(ctx, &req)
 		if !known {

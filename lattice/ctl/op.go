@@ -81,6 +81,8 @@ func (s *Server) begin(ctx context.Context, r *request, thing string, do func(en
 	switch earlier, err := s.cfg.Ops.CreateOp(ctx, c.op); {
 	case errors.Is(err, lattice.ErrConflict):
 		return s.repeated(ctx, c.op, earlier)
+	case errors.Is(err, lattice.ErrFull) && r.ends:
+		s.cfg.Log.Warn("a command is carried out without a record: lath get ops will not tell it", zap.String("command", r.id), zap.String("verb", r.verb), zap.Error(err))
 	case err != nil:
 		return answer{}, fmt.Errorf("not carried out, because it cannot be recorded: %w", err)
 	}

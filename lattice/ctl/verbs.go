@@ -30,6 +30,9 @@ type request struct {
 	name string // what the subject names: a config, or this host
 	body []byte
 	id   string // of the command; empty for none
+	// ends: it only stops or takes away, and doing it twice is doing it once. So it
+	// is done also where there is no room to record it.
+	ends bool
 }
 
 // call is one verb's entry: it decodes a request's body and calls the handler.
@@ -92,6 +95,7 @@ func stopHost(ctx context.Context, s *Server, r *request) (answer, error) {
 	if req.HostID != "" && req.HostID != s.cfg.HostID {
 		return answer{}, fmt.Errorf("%w host_id [%.64s]", lattice.ErrInvalid, req.HostID)
 	}
+	r.ends = true
 	return s.begin(ctx, r, s.cfg.HostID, func(ended Outcome) (answer, error) {
 		return answer{message: "successfully handled stop host"}, s.cfg.Handler.StopHost(ctx, &req, ended)
 	})
@@ -102,6 +106,7 @@ func scaleComponent(ctx context.Context, s *Server, r *request) (answer, error) 
 	if err := decodeChecked("component scale command", r.body, &req); err != nil {
 		return answer{}, err
 	}
+	r.ends = req.MaxInstances == 0
 	return s.begin(ctx, r, req.ComponentID, func(ended Outcome) (answer, error) {
 		message, err := s.cfg.Handler.ScaleComponent(ctx, &req, ended)
 		return answer{message: message}, err
@@ -134,6 +139,7 @@ func stopProvider(ctx context.Context, s *Server, r *request) (answer, error) {
 	if err := decodeChecked("provider stop command", r.body, &req); err != nil {
 		return answer{}, err
 	}
+	r.ends = true
 	return s.begin(ctx, r, req.ProviderID, func(ended Outcome) (answer, error) {
 		return answer{message: "successfully stopped provider"}, s.cfg.Handler.StopProvider(ctx, &req, ended)
 	})
@@ -165,6 +171,7 @@ func deleteLink(ctx context.Context, s *Server, r *request) (answer, error) {
 	if err := decodeChecked("wrpc link definition", r.body, &req); err != nil {
 		return answer{}, err
 	}
+	r.ends = true
 	return s.once(ctx, r, req.SourceID+" for "+req.WITNamespace+":"+req.WITPackage, func() (answer, error) {
 		known, err := s.cfg.Handler.DeleteLink(ctx, req.Key())
 		if !known {

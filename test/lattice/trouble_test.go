@@ -12,7 +12,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
+	"github.com/lathhost/lath/host"
+	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
 	"github.com/lathhost/lath/test/harness"
 )
@@ -43,7 +46,12 @@ func hear(t *testing.T, l *harness.Lattice) *event.Subscription {
 func TestStorageFullIsTold(t *testing.T) {
 	t.Parallel()
 	l := harness.NewWith(t, "jetstream { max_file_store: 100KB }")
-	h := l.Host(nil)
+	h := l.Host(func(c *host.Config) {
+		c.Builtins = append(c.Builtins, provider.Builtin{Name: "empty", Start: func(context.Context, provider.Config) (*provider.Capabilities, error) {
+			return &provider.Capabilities{}, nil
+		}})
+	})
+	require.NoError(t, h.StartProvider("kv", "empty"))
 	heard := hear(t, l)
 	big := map[string]string{"k": strings.Repeat("x", 20<<10)}
 	var refused error
@@ -57,6 +65,14 @@ func TestStorageFullIsTold(t *testing.T) {
 	require.Contains(t, e.Cause, "no room left")
 	require.Contains(t, e.Next, "max_file_store")
 	require.NotZero(t, e.Count)
+
+	// What stops something works where nothing can be recorded; what starts, not.
+	require.ErrorContains(t, l.Control.StartProvider(t.Context(), h.ID, ctl.StartProvider{ProviderID: "more", ProviderRef: "lath+builtin://empty"}), "storage full")
+	op, err := l.Control.Await(t.Context(), func(c *ctl.Client) error {
+		return c.StopProvider(t.Context(), h.ID, "kv")
+	})
+	require.NoError(t, err)
+	require.Equal(t, lattice.OpDone, op.State)
 
 	got, err := l.Control.Config(t.Context(), "c0")
 	require.NoError(t, err, "what is stored is still read")
