@@ -24,6 +24,25 @@ func ValidLinkName(name string) error { return validToken("link name", name) }
 // of a secret reference.
 func ValidConfigName(name string) error { return validToken("config name", name) }
 
+// MaxSecretKeyLen is the largest length of the key of a secret, in bytes.
+const MaxSecretKeyLen = 255
+
+// ValidSecretKey checks what a secret is stored under: names with '/' or '.'
+// between them, as in "prod/db".
+func ValidSecretKey(key string) error {
+	if len(key) > MaxSecretKeyLen {
+		return fmt.Errorf("secret key %q: %w: it has %d bytes, the limit is %d", clip(key), ErrInvalid, len(key), MaxSecretKeyLen)
+	}
+	for _, dir := range strings.Split(key, "/") {
+		for _, part := range strings.Split(dir, ".") {
+			if err := validToken("secret key", part); err != nil {
+				return fmt.Errorf("%w, with '/' or '.' between names", err)
+			}
+		}
+	}
+	return nil
+}
+
 // ValidHostID checks the public key of a host: 56 characters, N first.
 func ValidHostID(id string) error {
 	if !nkeys.IsValidPublicServerKey(id) {

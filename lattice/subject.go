@@ -413,6 +413,37 @@ func ConfigBucket(lattice string) string { return "CONFIGDATA_" + lattice }
 //	LATH_{lattice}
 func LathBucket(lattice string) string { return "LATH_" + lattice }
 
+// SecretBucket returns the bucket of sealed secrets:
+//
+//	LATHSECRETS_{lattice}
+func SecretBucket(lattice string) string { return "LATHSECRETS_" + lattice }
+
+// Headers of a request for a secret, and of its answer, in v1.
+const (
+	// HeaderHostXKey holds the public curve key (X…) that the answer is to be
+	// sealed for.
+	HeaderHostXKey = "WasmCloud-Host-Xkey"
+	// HeaderServerXKey holds the public curve key that the answer is sealed by; an
+	// answer without it is not sealed, and an error.
+	HeaderServerXKey = "Server-Response-Xkey"
+)
+
+// SecretGet returns the subject on which a secrets backend of v1 is asked for a
+// secret; the base is the operator's:
+//
+//	{base}.v1alpha1.{backend}.get
+func SecretGet(base, backend string) string { return secretSubject(base, backend) + ".get" }
+
+// SecretServerXKey returns the subject on which a secrets backend of v1 tells its
+// public curve key:
+//
+//	{base}.v1alpha1.{backend}.server_xkey
+func SecretServerXKey(base, backend string) string {
+	return secretSubject(base, backend) + ".server_xkey"
+}
+
+func secretSubject(base, backend string) string { return base + ".v1alpha1." + backend }
+
 // InboxPrefix returns what the inboxes of one member of a lattice begin with, so
 // that it can be kept from listening to those of others:
 //

@@ -44,6 +44,9 @@ type Token struct {
 
 	targets map[string]string // hashes of a provider's files, in hexadecimal digits
 
+	// Text is the token as it was read.
+	Text string
+
 	hash   string // of a component's bytes, in hexadecimal digits; may be empty
 	format int
 }
@@ -100,7 +103,7 @@ func Parse(text string) (*Token, error) {
 	}
 	t := &Token{Subject: p.Subject, Issuer: p.Issuer, NotBefore: at(p.NotBefore), Expires: at(p.Expires), Name: p.Metadata.Name,
 		Version: p.Metadata.Version, Revision: p.Metadata.Revision, CallAlias: p.Metadata.CallAlias, Tags: p.Metadata.Tags,
-		Vendor: p.Metadata.Vendor, targets: p.Metadata.Targets, hash: p.Metadata.Hash}
+		Vendor: p.Metadata.Vendor, Text: text, targets: p.Metadata.Targets, hash: p.Metadata.Hash}
 	if string(p.Metadata.Schema) != "null" {
 		t.ConfigSchema = p.Metadata.Schema
 	}

@@ -94,9 +94,6 @@ func (d HostData) MarshalJSON() ([]byte, error) {
 	if d.ClusterIssuers == nil {
 		d.ClusterIssuers = []string{}
 	}
-	if d.Secrets == nil {
-		d.Secrets = map[string]Secret{}
-	}
 	if d.OTel.AdditionalCAPaths == nil {
 		d.OTel.AdditionalCAPaths = []string{}
 	}
@@ -107,7 +104,10 @@ func (d HostData) MarshalJSON() ([]byte, error) {
 		d.OTel.TraceLevel = "info"
 	}
 	d.Env, d.Config = lattice.StringMap(d.Env), lattice.StringMap(d.Config)
-	return lattice.EncodeJSON(hostDataJSON(d))
+	return lattice.EncodeJSON(struct {
+		hostDataJSON
+		Secrets map[string]PlainSecret `json:"secrets"` // in the place of hostDataJSON's
+	}{hostDataJSON(d), plainSecrets(d.Secrets)})
 }
 
 // Encode writes the line that the provider reads from its standard input: JSON

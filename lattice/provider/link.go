@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,10 +42,11 @@ func (d LinkDefinition) Link() lattice.Link {
 	return l.Clone()
 }
 
-// Equal says whether both say the same. Sealed secrets are left out: sealing
-// the same twice does not give the same bytes.
+// Equal says whether both say the same. Sealing the same secrets twice does not
+// give the same bytes: who compares definitions seals once.
 func (d LinkDefinition) Equal(o LinkDefinition) bool {
-	return d.Link().Equal(o.Link()) && maps.Equal(d.SourceConfig, o.SourceConfig) && maps.Equal(d.TargetConfig, o.TargetConfig)
+	return bytes.Equal(d.SourceSecrets, o.SourceSecrets) && bytes.Equal(d.TargetSecrets, o.TargetSecrets) &&
+		d.Link().Equal(o.Link()) && maps.Equal(d.SourceConfig, o.SourceConfig) && maps.Equal(d.TargetConfig, o.TargetConfig)
 }
 
 type linkDefinitionJSON LinkDefinition

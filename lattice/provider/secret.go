@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,8 +36,11 @@ func (s Secret) Bytes() []byte {
 	return []byte(s.text)
 }
 
+// redacted is what is shown of a secret.
+const redacted = "redacted"
+
 // String hides the value.
-func (s Secret) String() string { return "(secret)" }
+func (s Secret) String() string { return redacted }
 
 // GoString hides the value.
 func (s Secret) GoString() string { return "provider.Secret{}" }
@@ -52,8 +56,39 @@ type secretJSON struct {
 	Value json.RawMessage `json:"value"`
 }
 
-// MarshalJSON writes v1's form, with the value in plain text.
-func (s Secret) MarshalJSON() ([]byte, error) {
+// Equal says whether both have the same value, of the same kind.
+func (s Secret) Equal(o Secret) bool {
+	return s.isBytes == o.isBytes && s.text == o.text && bytes.Equal(s.bytes, o.bytes)
+}
+
+// MarshalJSON hides the value, so that no logger writes it by the way of JSON. See
+// [PlainSecret].
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// PlainSecret is a secret whose JSON, v1's form, has the value in plain text: only
+// for what is sealed, and for a pipe to a provider.
+type PlainSecret Secret
+
+// String hides the value.
+func (s PlainSecret) String() string { return redacted }
+
+// GoString hides the value.
+func (s PlainSecret) GoString() string { return "provider.PlainSecret{}" }
+
+// plainSecrets are secrets to be sealed, or piped; never nil.
+func plainSecrets(secrets map[string]Secret) map[string]PlainSecret {
+	plain := make(map[string]PlainSecret, len(secrets))
+	for name, s := range secrets {
+		plain[name] = PlainSecret(s)
+	}
+	return plain
+}
+
+// UnmarshalJSON reads v1's form.
+func (s *PlainSecret) UnmarshalJSON(data []byte) error { return (*Secret)(s).UnmarshalJSON(data) }
+
+// MarshalJSON writes v1's form.
+func (s PlainSecret) MarshalJSON() ([]byte, error) {
 	out := secretJSON{Kind: kindText}
 	var err error
 	if s.isBytes {
@@ -144,7 +179,7 @@ func (k *Keys) Seal(secrets map[string]Secret) (Sealed, error) {
 	if len(secrets) == 0 {
 		return nil, nil
 	}
-	plain, err := lattice.EncodeJSON(secrets)
+	plain, err := lattice.EncodeJSON(plainSecrets(secrets))
 	if err != nil {
 		return nil, fmt.Errorf("seal secrets: %w", err)
 	}
