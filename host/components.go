@@ -20,6 +20,7 @@ import (
 	"github.com/lathhost/lath/lattice/claims"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
+	"github.com/lathhost/lath/lattice/secret"
 )
 
 // running is a component's place on the host. Commands for one id take turns,
@@ -206,12 +207,12 @@ func (h *Host) deploy(ctx context.Context, req *ctl.ScaleComponent, pool compone
 	}
 	d := &deployed{}
 	var err error
-	if d.settings, err = h.newSettings(ctx, req.Config); err != nil {
-		return nil, err
-	}
 	if now != nil && (now.Image() == req.ComponentRef || !req.AllowUpdate) {
 		cfg.Image, cfg.Component, d.claims = now.Image(), now.Component(), now.claims
 	} else if cfg.Component, d.claims, err = h.fetch(ctx, req.ComponentRef); err != nil {
+		return nil, err
+	}
+	if d.settings, err = h.newSettings(ctx, d.entity(req), req.Config); err != nil {
 		return nil, err
 	}
 	d.traps = newTraps(h.publish, cfg.Meter.Succeeded, h.cfg.Identity.ID, cfg.ID, cfg.Image)
@@ -227,6 +228,15 @@ func (h *Host) deploy(ctx context.Context, req *ctl.ScaleComponent, pool compone
 		return nil, errors.Join(err, h.retireIn(ctx, d))
 	}
 	return d, nil
+}
+
+// entity is the component as it asks for secrets.
+func (d *deployed) entity(req *ctl.ScaleComponent) secret.Entity {
+	e := secret.Entity{ID: req.ComponentID, Application: req.Annotations[annotationApplication]}
+	if d.claims != nil {
+		e.Token = d.claims.Text
+	}
+	return e
 }
 
 // fetch reads and validates the component of an image, and what it says of

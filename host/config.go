@@ -15,6 +15,7 @@ import (
 	"github.com/lathhost/lath/host/process"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/host/provider/external"
+	"github.com/lathhost/lath/host/secrets"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/wrpc"
 )
@@ -99,6 +100,8 @@ type Config struct {
 	// Grants say what components may have of this machine; nobody in the lattice
 	// can change them. Nil grants nothing.
 	Grants *grant.Policy
+	// Secrets are where the host looks for secrets, beside its environment.
+	Secrets secrets.Places
 	// Log is required.
 	Log *zap.Logger
 }

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/host/link"
+	"github.com/lathhost/lath/host/secrets"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/beat"
 	"github.com/lathhost/lath/lattice/ctl"
@@ -36,6 +37,7 @@ type Host struct {
 	client  *wrpc.Client
 	server  *wrpc.Server
 	control *ctl.Client
+	secrets *secrets.Finder
 	router  *link.Router
 	lists   *ctl.ListServer
 	unsure  *questions
@@ -158,6 +160,9 @@ func (h *Host) open(ctx context.Context) error {
 	}
 	if h.store, err = state.Open(ctx, h.cfg.Conn, h.cfg.Lattice, state.Options{Domain: h.cfg.JSDomain, Replicas: h.cfg.Replicas, Wait: h.cfg.StoreWait,
 		OnFull: h.storageFull, Log: h.log}); err != nil {
+		return err
+	}
+	if err = h.openSecrets(); err != nil {
 		return err
 	}
 	if h.client, err = wrpc.NewClient(h.cfg.RPCConn, wrpc.ClientConfig{}); err != nil {

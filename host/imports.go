@@ -12,6 +12,7 @@ import (
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/grant"
 	"github.com/lathhost/lath/host/link"
+	"github.com/lathhost/lath/host/secrets"
 	"github.com/lathhost/lath/host/wasi"
 	"github.com/lathhost/lath/host/wasi/filesystem"
 	"github.com/lathhost/lath/wit"
@@ -28,6 +29,7 @@ func (h *Host) link(ctx context.Context, c *component.Component, cfg component.L
 	}
 	d.output = newOutput(log, h.logRate(granted))
 	hosts := wasi.Interfaces(wasi.Config{Env: granted.Env, Grants: granted.Grants, Line: d.output.line, ConfigValues: d.settings.values})
+	hosts = append(hosts, secrets.Interfaces(d.settings.secret)...)
 	known := map[string]bool{}
 	for _, i := range hosts {
 		known[wit.Track(i.Name)] = true

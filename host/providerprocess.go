@@ -25,8 +25,8 @@ func (h *Host) startProcess(ctx context.Context, p *runningProvider) error {
 	p.process, err = external.Start(ctx, external.Config{
 		ID: p.id, Ref: p.ref, Path: program.Path, Line: p.output.line, Log: log, Times: h.cfg.ProviderTimes, Limits: h.cfg.ProviderLimits,
 		Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID, Conn: h.cfg.RPCConn, Publish: h.publish,
-		Data:   func(context.Context) (*wire.HostData, error) { return h.hostData(p) },
-		Links:  func(*wire.Keys) []wire.LinkDefinition { return h.definitions(p.id) },
+		Data:   func(ctx context.Context) (*wire.HostData, error) { return h.hostData(ctx, p) },
+		Links:  func(keys *wire.Keys) []wire.LinkDefinition { return h.processDefinitions(p, keys) },
 		Values: p.settings.values,
 	})
 	if err != nil {
@@ -36,30 +36,40 @@ func (h *Host) startProcess(ctx context.Context, p *runningProvider) error {
 }
 
 // hostData is what a provider is told when it starts, but for its links.
-func (h *Host) hostData(p *runningProvider) (*wire.HostData, error) {
+func (h *Host) hostData(ctx context.Context, p *runningProvider) (*wire.HostData, error) {
 	jwt, seed, err := h.cfg.Providers.User()
 	if err != nil {
 		return nil, fmt.Errorf("of providers: %w", err)
 	}
+	found, err := p.settings.fetch(ctx, p.entity())
+	if err != nil {
+		return nil, err
+	}
 	return &wire.HostData{HostID: h.cfg.Identity.ID, Lattice: h.cfg.Lattice, ProviderID: p.id,
-		URL: h.cfg.RPCConn.ConnectedUrl(), UserJWT: jwt, UserSeed: seed, Config: p.settings.values(),
+		URL: h.cfg.RPCConn.ConnectedUrl(), UserJWT: jwt, UserSeed: seed, Config: p.settings.values(), Secrets: found,
 		RPCTimeoutMillis: uint64(h.cfg.LinkTime.Milliseconds()), //nolint:gosec // it is positive
 	}, nil
 }
 
-// definitions are the links of a provider with their configuration. A link that
-// has secrets, which are not read yet, is left out: it would be one without.
-func (h *Host) definitions(id string) []wire.LinkDefinition {
-	var list []wire.LinkDefinition
+// linksOf are the links from and to an id.
+func (h *Host) linksOf(id string) []lattice.Link {
 	links := h.store.LinksFrom(id)
 	for _, l := range h.store.LinksTo(id) {
 		if l.SourceID != id {
 			links = append(links, l)
 		}
 	}
-	for _, l := range links {
+	return links
+}
+
+// definitions are the links of a built-in provider with their configuration. It
+// reads no secrets: a link that has some is left out, since it would be another one
+// without.
+func (h *Host) definitions(id string) []wire.LinkDefinition {
+	var list []wire.LinkDefinition
+	for _, l := range h.linksOf(id) {
 		if hasSecrets(l) {
-			h.log.Debug("link not told: secrets are not read yet", zap.Stringer("link", l))
+			h.log.Warn("link not told: built-in providers read no secrets", zap.Stringer("link", l))
 			continue
 		}
 		list = append(list, h.definition(l))

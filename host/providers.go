@@ -18,6 +18,7 @@ import (
 	"github.com/lathhost/lath/lattice/claims"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
+	"github.com/lathhost/lath/lattice/secret"
 	"github.com/lathhost/lath/lattice/state"
 	"github.com/lathhost/lath/lattice/wrpc"
 )
@@ -33,6 +34,7 @@ type runningProvider struct {
 	process *external.Provider // nil: built in
 	output  *output
 	claims  *claims.Token // nil: it is not signed
+	sealed  map[linkEnd]sealedSecrets
 	// Of a built-in one.
 	caps     *provider.Capabilities
 	serving  *wrpc.Serving
@@ -98,7 +100,7 @@ func (h *Host) startProvider(ctx context.Context, req *ctl.StartProvider) error 
 func (h *Host) start(ctx context.Context, req *ctl.StartProvider) error {
 	p := &runningProvider{id: req.ProviderID, ref: req.ProviderRef, annotations: req.Annotations, since: time.Now()}
 	var err error
-	if p.settings, err = h.newSettings(ctx, req.Config); err == nil {
+	if p.settings, err = h.newSettings(ctx, secret.Entity{}, req.Config); err == nil {
 		if _, builtin := provider.BuiltinName(p.ref); builtin {
 			err = h.startBuiltin(ctx, p)
 		} else {
@@ -128,6 +130,9 @@ func (h *Host) startBuiltin(ctx context.Context, p *runningProvider) error {
 	kind, err := h.builtin(p.ref)
 	if err != nil {
 		return err
+	}
+	if slices.ContainsFunc(*p.settings.names.Load(), state.IsSecret) {
+		return fmt.Errorf("%w: built-in providers read no secrets", lattice.ErrUnsupported)
 	}
 	values := p.settings.values()
 	if p.caps, err = kind.Start(ctx, h.providerConfig(p.id, values)); err != nil {

@@ -28,6 +28,7 @@ const maxFile = 1 << 20
 //	    net: ["tcp://db.internal:5432"]
 //	    http: ["api.example.org"]    # see egress.Parse
 //	    env: {MODE: fast}
+//	    secrets: ["env:DB_PASSWORD", "vault:secret/counter/*"]  # BACKEND:KEY
 //	    memory: 64MiB
 //	    cpu: 2s
 //	    time: 30s
@@ -114,6 +115,7 @@ func (r *reader) grant(v value) Grant {
 		"net":      func(v value) { g.Sockets = r.rules(v) },
 		"http":     func(v value) { g.HTTP = r.rules(v) },
 		"env":      func(v value) { g.Env = r.env(v) },
+		"secrets":  func(v value) { g.Secrets = r.secrets(v) },
 		"memory":   func(v value) { g.Memory = r.size(v) },
 		"cpu":      func(v value) { g.CPU = r.duration(v) },
 		"time":     func(v value) { g.Time = r.duration(v) },
@@ -257,6 +259,19 @@ func (r *reader) env(v value) map[string]string {
 		env[name] = r.text(v)
 	})
 	return env
+}
+
+func (r *reader) secrets(v value) []string {
+	var list []string
+	for _, item := range r.list(v) {
+		text := r.text(item)
+		backend, key, ok := strings.Cut(text, ":")
+		if star := strings.IndexByte(text, '*'); !ok || backend == "" || key == "" || star >= 0 && star < len(text)-1 {
+			r.fail(item, "%q: want BACKEND:KEY, such as env:DB_PASSWORD, with a star at most at its end", text)
+		}
+		list = append(list, text)
+	}
+	return list
 }
 
 // ValidEnv refuses what cannot name an environment variable.

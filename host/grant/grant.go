@@ -14,6 +14,9 @@ type Grant struct {
 	wasi.Grants
 	// Env are environment variables by name.
 	Env map[string]string
+	// Secrets are what it may read with the host's own rights: "backend:key", where
+	// a star at the end stands for any rest.
+	Secrets []string
 	// Memory bounds the linear memories of an instance together, in bytes.
 	// 0: the host's bound.
 	Memory uint64
