@@ -105,12 +105,16 @@ func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) 
 	if err != nil {
 		return nil, nil, err
 	}
+	places, err := f.secrets.places(n.dir)
+	if err != nil {
+		return nil, nil, err
+	}
 	labels := envLabels()
 	maps.Copy(labels, f.labels)
 	h, err := host.New(host.Config{
 		Lattice: f.lattice, Identity: identity, Conn: n.conn, RPCConn: n.rpcConn, JSDomain: f.jsDomain,
 		Replicas: f.replicas, StoreWait: f.cluster.startTime(), Restore: f.restore, Runtime: rt, Images: images, Builtins: builtins(), ProviderDir: n.dir.path("providers"), ProgramDir: n.cachePath("programs"), Providers: f.providerAuth(), ProviderLimits: f.providerLimits,
-		Labels: labels, Version: buildVersion(), Drain: f.drain, MaxWait: f.maxWait, Limits: component.Limits{Memory: n.memory.each}, Debug: f.debug, Grants: policy, Log: n.log,
+		Labels: labels, Version: buildVersion(), Drain: f.drain, MaxWait: f.maxWait, Limits: component.Limits{Memory: n.memory.each}, Debug: f.debug, Grants: policy, Secrets: places, Log: n.log,
 	})
 	return h, identity, err
 }

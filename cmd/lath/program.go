@@ -121,7 +121,7 @@ Exit codes: 0 done, 1 failed, 2 wrong use; of run, those of the program.`,
 		}
 		return nil
 	}
-	root.AddCommand(c.runCmd(), c.upCmd(), c.hostCmd(), c.downCmd(), c.startCmd(), c.scaleCmd(), c.updateCmd(), c.stopCmd(), c.drainCmd(), c.linkCmd(), c.configCmd(), c.providerCmd(), c.labelCmd(), c.callCmd(),
+	root.AddCommand(c.runCmd(), c.upCmd(), c.hostCmd(), c.downCmd(), c.startCmd(), c.scaleCmd(), c.updateCmd(), c.stopCmd(), c.drainCmd(), c.linkCmd(), c.configCmd(), c.secretCmd(), c.providerCmd(), c.labelCmd(), c.callCmd(),
 		c.getCmd(), c.keysCmd(), c.latticeCmd(), c.pushCmd(), c.pullCmd(), c.inspectCmd(), c.versionCmd())
 	return root
 }

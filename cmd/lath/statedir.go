@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/secret"
 )
 
 // stateDir is where one host of this machine keeps what must outlive it:
@@ -20,6 +22,7 @@ import (
 //	lock        held while a host runs
 //	host.json   what runs, from ready to the end
 //	host.seed   the host's secret identity
+//	secrets.key the seed of the key that opens the lattice's secrets
 //	host.log    output of a host that was detached
 //	nats/       JetStream's files of the embedded server
 type stateDir string
@@ -205,6 +208,61 @@ func (d stateDir) identity(seed string) (*lattice.Identity, error) {
 		return nil, fmt.Errorf("keep host seed: %w", err)
 	}
 	return id, nil
+}
+
+// secretsKey returns the key in a file, or without one that of the directory, which
+// is made and kept the first time.
+func (d stateDir) secretsKey(file string) (*secret.Key, error) {
+	if file == "" {
+		file = d.path("secrets.key")
+		key, err := secret.NewKey()
+		if err != nil {
+			return nil, err
+		}
+		if err := d.keepNew("secrets.key", key); err != nil {
+			return nil, fmt.Errorf("keep the key for secrets: %w", err)
+		}
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("key for secrets: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxStateFile))
+	if err != nil {
+		return nil, fmt.Errorf("key for secrets: %w", err)
+	}
+	defer clear(data)
+	key, err := secret.ParseKey(strings.TrimSpace(string(data)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return key, nil
+}
+
+// keepNew writes a key to a file of the directory, whole, unless there is one: of
+// several processes that come at once, one wins.
+func (d stateDir) keepNew(name string, key *secret.Key) error {
+	if _, err := os.Stat(d.path(name)); err == nil {
+		return nil
+	}
+	seed, err := key.Seed()
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(string(d), name+".*.tmp") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // it has another name by then
+	_, err = f.WriteString(seed + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), d.path(name)); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return nil
 }
 
 func (d stateDir) read(name string) ([]byte, error) {

@@ -47,6 +47,7 @@ type hostFlags struct {
 	providerCreds  string
 	providerLimits process.Limits
 	providerMemory string
+	secrets        secretPlaces
 }
 
 func (c *cli) upCmd() *cobra.Command {
@@ -66,6 +67,7 @@ component id or the start of one and "*"; of several that match, the longest cou
       net: ["tcp://db.internal:5432"] # HOST[:PORT] that sockets may reach
       http: ["api.example.org"]       # servers that it may send requests to
       env: {MODE: fast}
+      secrets: ["env:DB_PASSWORD", "vault:secret/counter/*"] # see lath secret --help
       memory: 64MiB
       cpu: 10s                        # of one call, counted as lath run --cpu
       time: 30s                       # of one call, on the clock
@@ -167,6 +169,7 @@ func (f *hostFlags) add(cmd *cobra.Command) {
 	fromEnv(flags, "provider-max-memory", "LATH_PROVIDER_MAX_MEMORY")
 	flags.Uint64Var(&f.providerLimits.Files, "provider-max-files", 0, "limit of the files that each provider process has open (Linux; default: none)")
 	fromEnv(flags, "provider-max-files", "LATH_PROVIDER_MAX_FILES")
+	f.secrets.add(cmd)
 	flags.DurationVar(&f.drain, "drain", host.DefaultDrain, "how long calls may go on when the host is to end")
 	fromEnv(flags, "drain", "LATH_DRAIN")
 	flags.BoolVar(&f.debug, "debug", false, "log source files and lines of traps, where components have them (DWARF); slower to start components")
@@ -209,6 +212,9 @@ func (f *hostFlags) check(ctx context.Context) (m memoryLimits, err error) {
 	}
 	if _, _, err := f.providerAuth().User(); err != nil {
 		return m, usagef("--provider-creds: %w", err)
+	}
+	if err := f.secrets.check(); err != nil {
+		return m, err
 	}
 	if f.maxWait <= 0 {
 		return m, usagef("--max-wait %s: want a time", f.maxWait)

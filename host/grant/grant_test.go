@@ -97,7 +97,7 @@ func TestErrorsNameFileLineAndKey(t *testing.T) {
 		"components:\n  c: {}\n  c: {}\n":            ":3: components.c: the key stands here twice",
 		"a: b\n---\nc: d\n":                          ": more than one document",
 		"a: [\n":                                     "grants.yaml: yaml:",
-		entry("memroy: 1MiB"):                        ":3: components.c.memroy: unknown key: want one of cpu, dirs, env, http, log-rate, memory, net, pool, time",
+		entry("memroy: 1MiB"):                        ":3: components.c.memroy: unknown key: want one of cpu, dirs, env, http, log-rate, memory, net, pool, secrets, time",
 		entry("memory: lots"):                        `:3: components.c.memory: "lots": want a size such as 64MiB`,
 		entry("memory: 0"):                           ":3: components.c.memory",
 		entry("memory: 16EiB"):                       ":3: components.c.memory",

@@ -34,15 +34,15 @@ func all() HostData {
 }
 
 // allJSON is what v1 says it as: the fields of crates/core/src/host.rs, link.rs
-// and otel.rs, in their order.
+// and otel.rs, in their order, but for the secrets, which come last.
 const allJSON = `{"host_id":"NHOST","lattice_rpc_prefix":"default","link_name":"default","lattice_rpc_user_jwt":"jwt",` +
 	`"lattice_rpc_user_seed":"SUseed","lattice_rpc_url":"nats://127.0.0.1:4222","provider_key":"kv","env_values":{},"instance_id":"6f1c",` +
 	`"link_definitions":[{"source_id":"kv","target":"c","name":"default","wit_namespace":"wasi","wit_package":"http","interfaces":["incoming-handler"],` +
 	`"source_config":{"address":"0.0.0.0:8080"},"target_config":{},"source_secrets":[120,107,118,49],"target_secrets":null}],` +
-	`"cluster_issuers":[],"config":{"a":"<&>"},"secrets":{"b":{"kind":"Bytes","value":[0,255]},"t":{"kind":"String","value":"hunter2"}},` +
+	`"cluster_issuers":[],"config":{"a":"<&>"},` +
 	`"host_xkey_public_key":"` + testPublic + `","provider_xkey_private_key":"` + testSeed + `","default_rpc_timeout_ms":2000,` +
 	`"structured_logging":false,"log_level":"info","otel_config":{"enable_observability":false,"enable_traces":true,"protocol":"Grpc",` +
-	`"additional_ca_paths":[],"trace_level":"info"}}`
+	`"additional_ca_paths":[],"trace_level":"info"},"secrets":{"b":{"kind":"Bytes","value":[0,255]},"t":{"kind":"String","value":"hunter2"}}}`
 
 func TestHostDataIsV1s(t *testing.T) {
 	t.Parallel()

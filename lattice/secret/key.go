@@ -3,6 +3,7 @@ package secret
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/nats-io/nkeys"
@@ -89,6 +90,9 @@ type Sealed struct {
 	// Boxes are by the public keys of those who can open them.
 	Boxes map[string][]byte `json:"boxes"`
 }
+
+// Recipients returns the public keys that it is sealed for, in order.
+func (s *Sealed) Recipients() []string { return slices.Sorted(maps.Keys(s.Boxes)) }
 
 // content is what is sealed.
 type content struct {

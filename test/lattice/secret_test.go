@@ -1,0 +1,237 @@
+package lattice_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/lathhost/lath/host"
+	"github.com/lathhost/lath/host/grant"
+	"github.com/lathhost/lath/host/secrets"
+	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/provider"
+	"github.com/lathhost/lath/lattice/secret"
+	"github.com/lathhost/lath/test/harness"
+)
+
+// teller is a component that tells its secrets.
+func teller(l *harness.Lattice) string {
+	l.T.Helper()
+	wasm, err := os.ReadFile("testdata/secrets.wasm")
+	require.NoError(l.T, err)
+	return l.File("secrets.wasm", wasm)
+}
+
+// syncBuffer takes the lines of a log.
+type syncBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *syncBuffer) text() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.String()
+}
+
+// debugLog logs all there is to log.
+func debugLog(b *syncBuffer) *zap.Logger {
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(b), zap.DebugLevel))
+}
+
+// grants reads the file of a host's operator.
+func grants(t *testing.T, yaml string) *grant.Policy {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "grants.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(yaml), 0o600))
+	p, err := grant.ReadFile(file)
+	require.NoError(t, err)
+	return p
+}
+
+// sealer seals secrets for hosts, as "lath secret put" does.
+type sealer struct {
+	l     *harness.Lattice
+	store *secret.Store
+	to    []string
+}
+
+func newSealer(l *harness.Lattice, to ...*secret.Key) *sealer {
+	l.T.Helper()
+	store, err := secret.NewStore(l.Conn, harness.Name, "", 0)
+	require.NoError(l.T, err)
+	s := &sealer{l: l, store: store}
+	for _, k := range to {
+		s.to = append(s.to, k.Public())
+	}
+	return s
+}
+
+func (s *sealer) put(name, value string, allowed ...string) {
+	s.l.T.Helper()
+	sealed, err := secret.Seal(name, secret.Opened{Value: provider.TextSecret(value), For: allowed}, s.to)
+	require.NoError(s.l.T, err)
+	version, err := s.store.Put(s.l.T.Context(), name, sealed)
+	require.NoError(s.l.T, err)
+	s.refer(secret.Reference{Name: name, Backend: secrets.Lath, Key: name, Version: fmt.Sprint(version)})
+}
+
+func (s *sealer) refer(r secret.Reference) {
+	s.l.T.Helper()
+	require.NoError(s.l.T, s.l.Control.PutConfig(s.l.T.Context(), secret.ConfigName(r.Name), r.Values()))
+}
+
+// Secrets reach the components that may have them, from all places, and follow their
+// references; nothing that is logged, stored or sent has a value.
+func TestSecretsReachComponents(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	all, err := l.Conn.SubscribeSync(">")
+	require.NoError(t, err)
+	require.NoError(t, all.SetPendingLimits(-1, -1))
+	log := &syncBuffer{}
+	key, err := secret.NewKey()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "token"), []byte("file-hush\n"), 0o600))
+	edit := func(c *host.Config) {
+		c.Secrets = secrets.Places{Key: key, Dir: dir}
+		c.Grants = grants(t, "components:\n  c: {secrets: [\"file:tok*\"]}\n")
+		c.Log = debugLog(log)
+	}
+	one, two := l.Host(edit), l.Host(edit)
+	ctx := t.Context()
+	s := newSealer(l, key)
+	s.put("db", "sealed-hush-1", "c")
+	s.refer(secret.Reference{Name: "token", Backend: secrets.File, Key: "token"})
+	ref := teller(l)
+	configs := []string{"SECRET_db", "SECRET_token"}
+	for _, n := range []*harness.Node{one, two} {
+		require.NoError(t, n.Scale(ctl.ScaleComponent{ComponentID: "c", ComponentRef: ref, MaxInstances: 1, Config: configs}))
+	}
+	// The calls are in process: an answer that is sent has a secret in it, since the
+	// component says so.
+	read := func(n *harness.Node, name string) string {
+		t.Helper()
+		got, err := l.Call(ctx, n, "c", fmt.Sprintf(`test:secrets/reader.read(%q)`, name))
+		require.NoError(t, err)
+		return got.WAVE
+	}
+	for _, n := range []*harness.Node{one, two} {
+		require.Equal(t, `ok("sealed-hush-1")`, read(n, "db"))
+		require.Equal(t, `ok("file-hush")`, read(n, "token"))
+		require.Equal(t, `err("not-found")`, read(n, "SECRET_db"))
+		require.Equal(t, `err("not-found")`, read(n, "other"))
+	}
+
+	// A new version reaches what runs, on all hosts.
+	s.put("db", "sealed-hush-2", "c")
+	for _, n := range []*harness.Node{one, two} {
+		l.Eventually("the new version arrives", func() bool { return read(n, "db") == `ok("sealed-hush-2")` })
+	}
+	// So does one that is for others now, and one that is gone.
+	s.put("db", "sealed-hush-3", "others")
+	l.Eventually("it may no longer", func() bool { return strings.Contains(read(one, "db"), "denied") })
+	require.NoError(t, l.Control.DeleteConfig(ctx, "SECRET_token"))
+	l.Eventually("it is gone", func() bool { return read(one, "token") == `err("not-found")` })
+
+	_, err = l.Control.Inventory(ctx, one.ID)
+	require.NoError(t, err)
+	one.Stop()
+	two.Stop()
+	require.NotContains(t, log.text(), "hush")
+	require.Contains(t, log.text(), "host is ready")
+	requireNoneSent(t, l, func() ([]byte, string, bool) {
+		m, err := all.NextMsg(200 * time.Millisecond)
+		if err != nil {
+			return nil, "", false
+		}
+		return m.Data, m.Subject, true
+	})
+}
+
+// requireNoneSent goes through all that was sent. Answers to the test's own calls do
+// not count: it asked for what they say.
+func requireNoneSent(t *testing.T, l *harness.Lattice, next func() (data []byte, subject string, ok bool)) {
+	t.Helper()
+	stored := 0
+	for {
+		data, subject, ok := next()
+		if !ok {
+			break
+		}
+		if strings.HasPrefix(subject, "$KV.LATHSECRETS_"+harness.Name+".") {
+			stored++
+		}
+		if strings.HasPrefix(subject, "_INBOX") && strings.HasSuffix(subject, ".results") {
+			continue
+		}
+		for _, plain := range []string{"hush", base64.StdEncoding.EncodeToString([]byte("sealed-hush-1"))} {
+			require.NotContains(t, string(data), plain, "sent on %s", subject)
+		}
+	}
+	require.Positive(t, stored, "the test hears what is stored")
+}
+
+// What a component may not have keeps it from starting, and says why.
+func TestSecretsRefused(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	key, err := secret.NewKey()
+	require.NoError(t, err)
+	other, err := secret.NewKey()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	n := l.Host(func(c *host.Config) {
+		c.Secrets = secrets.Places{Key: key, Dir: dir}
+		c.Grants = grants(t, "components:\n  c: {secrets: [\"env:LATH_TEST_NOT_SET\", \"file:*\"]}\n")
+	})
+	bare := l.Host(nil)
+	s := newSealer(l, other)
+	ref := teller(l)
+	start := func(n *harness.Node, config string) error {
+		t.Helper()
+		return n.Scale(ctl.ScaleComponent{ComponentID: "c", ComponentRef: ref, MaxInstances: 1, Config: []string{config}})
+	}
+	s.put("foreign", "hush", "c")
+	require.ErrorContains(t, start(n, "SECRET_foreign"), "not sealed for key "+key.Public())
+	require.ErrorContains(t, start(bare, "SECRET_foreign"), `this host has no backend "lath"`)
+	s.to = []string{key.Public()}
+	s.put("others", "hush", "d", "cc*")
+	require.ErrorContains(t, start(n, "SECRET_others"), "denied: it was stored for other ids")
+	for config, r := range map[string]struct {
+		reference secret.Reference
+		want      string
+	}{
+		"home":    {secret.Reference{Backend: secrets.Env, Key: "HOME"}, "denied: this host does not grant env:HOME"},
+		"unset":   {secret.Reference{Backend: secrets.Env, Key: "LATH_TEST_NOT_SET"}, "LATH_TEST_NOT_SET: not found"},
+		"escape":  {secret.Reference{Backend: secrets.File, Key: "../../etc/passwd"}, "escapes"},
+		"nothing": {secret.Reference{Backend: secrets.File, Key: "nothing"}, "secret file nothing: not found"},
+		"folder":  {secret.Reference{Backend: secrets.File, Key: "."}, "it is no file"},
+		"v1":      {secret.Reference{Backend: "nats-kv", Key: "k"}, "need --secrets-topic"},
+		"vault":   {secret.Reference{Backend: "vault", Key: "k"}, "--vault-addr"},
+	} {
+		r.reference.Name = config
+		s.refer(r.reference)
+		require.ErrorContains(t, start(n, "SECRET_"+config), r.want, config)
+	}
+	require.NoError(t, l.Control.PutConfig(t.Context(), "SECRET_bad", map[string]string{"color": "blue"}))
+	require.ErrorContains(t, start(n, "SECRET_bad"), `it has no "backend"`)
+	require.ErrorContains(t, start(n, "SECRET_none"), "put it first, by: lath secret put none")
+}
