@@ -29,7 +29,7 @@ What is sealed says which ids may have it. A secret can also stay where it is, i
 variable or file of each host, in Vault, or with a secrets backend of wasmCloud v1: then
 its name only refers to it (--backend), and the host's operator grants it in the file of
 --grants, as in components: {counter: {secrets: ["env:DB_PASSWORD"]}}.`,
-		Example: "  lath secret put db --for counter < password.txt\n  lath start component ghcr.io/you/counter:0.1.0 --config SECRET_db\n" +
+		Example: "  lath secret put db --for counter --file password.txt\n  lath start component ghcr.io/you/counter:0.1.0 --config SECRET_db\n" +
 			"  lath secret put db --backend vault --key secret/counter/db --field password",
 	})
 	cmd.AddCommand(c.secretPutCmd(), c.secretGetCmd(), c.secretDelCmd(), c.secretKeyCmd())
@@ -106,7 +106,7 @@ another machine. Older versions stay until "lath secret del".
 With --backend the value stays where it is, and only its place is stored: env, file and
 vault are read by the hosts themselves; another name is that of a secrets backend of
 wasmCloud v1, which hosts ask with --secrets-topic.`,
-		Example: "  lath secret put db --for counter < password.txt\n  lath secret put tls --for 'web-*' --file key.pem --recipient XBUJMZHVOPQ2SK5VD3TY4VNBPVU2YFGRLK6EFPEPSMVDUYEBSROWZCEA\n" +
+		Example: "  lath secret put db --for counter --file password.txt\n  lath secret put tls --for 'web-*' --file key.pem --recipient XBUJMZHVOPQ2SK5VD3TY4VNBPVU2YFGRLK6EFPEPSMVDUYEBSROWZCEA\n" +
 			"  lath secret put db --backend env --key DB_PASSWORD",
 		Args: nargs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -236,7 +236,7 @@ func (c *cli) secretGetCmd() *cobra.Command {
 		Use: "get NAME", Short: "Show where a secret is, or with --reveal what it says",
 		Long: `Show where a secret is, and for which keys it is sealed. With --reveal its value is
 written to standard output, if the key of this machine opens it.`,
-		Example: "  lath secret get db\n  lath secret get db --reveal > password.txt", Args: nargs(1, 1),
+		Example: "  lath secret get db\n  lath secret get db --reveal", Args: nargs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, store, err := f.store(cmd)
 			if err != nil {
