@@ -14,7 +14,7 @@ import (
 func (h *Host) told() ctl.Lists {
 	return ctl.Lists{
 		Links: h.store.Links, LinkStates: h.linkStates,
-		Configs: h.configSizes, Claims: (*control)(h).Claims, Ops: h.store,
+		Configs: h.configInfos, Claims: (*control)(h).Claims, Ops: h.store,
 		Peers:     h.peerList,
 		Inventory: h.fullInventory, Stats: h.Stats, Providers: h.providerStatuses,
 	}
@@ -37,10 +37,10 @@ func (h *Host) linkStates(ctx context.Context, links []lattice.Link) ([]lattice.
 	return list, nil
 }
 
-func (h *Host) configSizes() []ctl.ConfigSize {
-	var all []ctl.ConfigSize
-	for name, settings := range h.store.ConfigSizes() {
-		all = append(all, ctl.ConfigSize{Name: name, Settings: settings})
+func (h *Host) configInfos() []ctl.ConfigInfo {
+	var all []ctl.ConfigInfo
+	for _, c := range h.store.Configs() {
+		all = append(all, ctl.ConfigInfo(c))
 	}
 	return all
 }

@@ -175,16 +175,16 @@ func (c *cli) getClaimsCmd() *cobra.Command {
 
 func (c *cli) getConfigsCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Show the named configs", Aliases: []string{"configs"}, Example: "  lath get config",
-		Long: "Show the names of all configs, and how many settings each has. To see the settings of\none: lath config get NAME."}
+		Long: "Show all configs by name, how many settings each has, and its version,\nwhich each change makes another. To see the settings of one: lath config get NAME."}
 	return getter(c, cmd, 0,
-		func(ctx context.Context, s *session, _ []string) ([]ctl.ConfigSize, error) {
+		func(ctx context.Context, s *session, _ []string) ([]ctl.ConfigInfo, error) {
 			all, err := s.ctl.Configs(ctx)
 			return all, s.noHost(err)
 		},
-		func(s *session, all []ctl.ConfigSize) view {
-			v := view{header: []any{"NAME", "SETTINGS"}, none: fmt.Sprintf("no configs in lattice %s: store one with: lath config put NAME KEY=VALUE", s.lattice)}
+		func(s *session, all []ctl.ConfigInfo) view {
+			v := view{header: []any{"NAME", "SETTINGS", "VERSION"}, none: fmt.Sprintf("no configs in lattice %s: store one with: lath config put NAME KEY=VALUE", s.lattice)}
 			for _, x := range all {
-				v.add(x.Name, x.Settings)
+				v.add(x.Name, x.Settings, x.Version)
 			}
 			return v
 		})

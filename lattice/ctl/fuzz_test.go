@@ -144,7 +144,7 @@ func FuzzListQuestion(f *testing.F) {
 			}
 			return out, nil
 		},
-		Configs:   func() []ConfigSize { return []ConfigSize{{Name: "a"}, {Name: "b"}} },
+		Configs:   func() []ConfigInfo { return []ConfigInfo{{Name: "a"}, {Name: "b"}} },
 		Claims:    func(context.Context) ([]map[string]string, error) { return []map[string]string{{"sub": "a"}}, nil },
 		Inventory: func() Inventory { return Inventory{} },
 		Stats: func() lattice.HostStats {

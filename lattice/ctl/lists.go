@@ -34,7 +34,7 @@ type Lists struct {
 	Links      func() []lattice.Link
 	LinkStates func(ctx context.Context, links []lattice.Link) ([]lattice.LinkStatus, error)
 	// Configs are the named configs.
-	Configs func() []ConfigSize
+	Configs func() []ConfigInfo
 	// Claims are all claims in v1's flat form, of which "sub" is the key.
 	Claims func(ctx context.Context) ([]map[string]string, error)
 	// Ops are the commands that have an id.
@@ -48,10 +48,13 @@ type Lists struct {
 	Providers func() []lattice.ProviderStatus
 }
 
-// ConfigSize is a named config with the number of its settings.
-type ConfigSize struct {
-	Name     string `json:"name"`
-	Settings int    `json:"settings"`
+// ConfigInfo is a named config without its settings.
+type ConfigInfo struct {
+	Name string `json:"name"`
+	// Settings is how many it has.
+	Settings int `json:"settings"`
+	// Version is another number after each change.
+	Version uint64 `json:"version"`
 }
 
 // Peer is a host as another one hears it.
@@ -193,7 +196,7 @@ func (l *Lists) linkPage(ctx context.Context, q listQuery, room int) ([]byte, er
 }
 
 func (l *Lists) configPage(_ context.Context, q listQuery, room int) ([]byte, error) {
-	key := func(c ConfigSize) string { return c.Name }
+	key := func(c ConfigInfo) string { return c.Name }
 	return encodePage(room, after(l.Configs(), q.After, key), false, key)
 }
 
@@ -298,11 +301,11 @@ func (c *Client) listLinks(ctx context.Context, q listQuery) ([]lattice.LinkStat
 	return listOf(ctx, c, at, q, maxListed, func(lattice.LinkStatus) error { return nil })
 }
 
-// Configs returns the names of all configs, in order, with the number of their
-// settings. The error matches lattice.ErrNotFound where no host speaks Lath.
-func (c *Client) Configs(ctx context.Context) ([]ConfigSize, error) {
+// Configs returns the names of all configs, in order, without their settings. The
+// error matches lattice.ErrNotFound where no host speaks Lath.
+func (c *Client) Configs(ctx context.Context) ([]ConfigInfo, error) {
 	at := c.aboutList("config.list", lattice.ConfigListSubject(c.cfg.Lattice))
-	return listOf(ctx, c, at, listQuery{}, maxListed, func(s ConfigSize) error { return lattice.ValidConfigName(s.Name) })
+	return listOf(ctx, c, at, listQuery{}, maxListed, func(s ConfigInfo) error { return lattice.ValidConfigName(s.Name) })
 }
 
 // AllClaims returns the claims that the lattice knows, like [Client.Claims], but

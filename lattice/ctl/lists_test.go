@@ -97,20 +97,20 @@ func TestInventoryInParts(t *testing.T) {
 
 func TestConfigsAndClaimsInParts(t *testing.T) {
 	t.Parallel()
-	var configs []ctl.ConfigSize
+	var configs []ctl.ConfigInfo
 	var claims []map[string]string
 	for i := range 500 {
-		configs = append(configs, ctl.ConfigSize{Name: fmt.Sprintf("config%03d", 499-i), Settings: i})
+		configs = append(configs, ctl.ConfigInfo{Name: fmt.Sprintf("config%03d", 499-i), Settings: i, Version: uint64(i)})
 		claims = append(claims, map[string]string{"sub": fmt.Sprintf("M%03d", i), "name": strings.Repeat("n", 40)})
 	}
 	client, _ := serveLists(t, ctl.Lists{
-		Configs: func() []ctl.ConfigSize { return slices.Clone(configs) },
+		Configs: func() []ctl.ConfigInfo { return slices.Clone(configs) },
 		Claims:  func(context.Context) ([]map[string]string, error) { return slices.Clone(claims), nil },
 	})
 	got, err := client.Configs(t.Context())
 	require.NoError(t, err)
 	require.Len(t, got, 500)
-	require.Equal(t, ctl.ConfigSize{Name: "config000", Settings: 499}, got[0])
+	require.Equal(t, ctl.ConfigInfo{Name: "config000", Settings: 499, Version: 499}, got[0])
 	all, err := client.AllClaims(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, claims, all)
@@ -120,8 +120,8 @@ func TestConfigsAndClaimsInParts(t *testing.T) {
 // makes no sense is told.
 func TestListsOfBadPeers(t *testing.T) {
 	t.Parallel()
-	client, nc := serveLists(t, ctl.Lists{Configs: func() []ctl.ConfigSize {
-		return []ctl.ConfigSize{{Name: strings.Repeat("x", 9<<10)}}
+	client, nc := serveLists(t, ctl.Lists{Configs: func() []ctl.ConfigInfo {
+		return []ctl.ConfigInfo{{Name: strings.Repeat("x", 9<<10)}}
 	}})
 	_, err := client.Configs(t.Context())
 	require.ErrorContains(t, err, "configs: one item takes more than the 7168 bytes that NATS carries (max_payload)")

@@ -111,6 +111,17 @@ func (c *cache[T]) set(key string, e entry[T]) {
 	}
 }
 
+// each calls f for each value that there is, with the cache locked.
+func (c *cache[T]) each(f func(key string, value *T, rev uint64)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, e := range c.entries {
+		if e.value != nil {
+			f(key, e.value, e.rev)
+		}
+	}
+}
+
 // get returns the value of a key, or nil, and its revision.
 func (c *cache[T]) get(key string) (*T, uint64) {
 	c.mu.Lock()

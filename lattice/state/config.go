@@ -26,7 +26,7 @@ type configs struct {
 	*cache[map[string]string]
 	version atomic.Uint64
 
-	mu   sync.Mutex
+	turn sync.Mutex    // guards next
 	next chan struct{} // closed by the next change
 }
 
@@ -37,8 +37,8 @@ func newConfigs() *configs {
 }
 
 func (c *configs) changed() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.turn.Lock()
+	defer c.turn.Unlock()
 	c.version.Add(1)
 	close(c.next)
 	c.next = make(chan struct{})
@@ -69,8 +69,8 @@ func (s *Store) ConfigVersion() uint64 { return s.configs.version.Load() }
 // ConfigChanged returns a channel that is closed when any config has changed
 // after this call. Ask for it before reading what may change.
 func (s *Store) ConfigChanged() <-chan struct{} {
-	s.configs.mu.Lock()
-	defer s.configs.mu.Unlock()
+	s.configs.turn.Lock()
+	defer s.configs.turn.Unlock()
 	return s.configs.next
 }
 
@@ -83,18 +83,23 @@ func (s *Store) Config(name string) (values map[string]string, ok bool) {
 	return nil, false
 }
 
-// ConfigSizes returns the names of all configs as this store knows them, each with
-// the number of its settings. References to secrets are among them.
-func (s *Store) ConfigSizes() map[string]int {
-	s.configs.mu.Lock()
-	defer s.configs.mu.Unlock()
-	sizes := make(map[string]int, len(s.configs.entries))
-	for name, e := range s.configs.entries {
-		if e.value != nil {
-			sizes[name] = len(*e.value)
-		}
-	}
-	return sizes
+// ConfigInfo is what is known of a config without its settings.
+type ConfigInfo struct {
+	Name     string
+	Settings int
+	// Version is the revision of the bucket at which it was last put: another
+	// number after each change.
+	Version uint64
+}
+
+// Configs returns all configs as this store knows them, in no order. References to
+// secrets are among them.
+func (s *Store) Configs() []ConfigInfo {
+	var all []ConfigInfo
+	s.configs.each(func(name string, settings *map[string]string, rev uint64) {
+		all = append(all, ConfigInfo{name, len(*settings), rev})
+	})
+	return all
 }
 
 // MergedConfig merges configs as this store knows them; a later one wins over an
