@@ -13,6 +13,8 @@
 //   - ping-pong answers the messages that a broker hands it.
 //   - provider-keyvalue is no guest but a capability provider in Go, which a host
 //     runs as a process.
+//   - stores chooses, call by call, among the key-value stores that are linked to
+//     it; stores-v1 does so by the first version of wasmcloud:bus.
 //   - types exports every value type, a resource, and functions that fail in
 //     every way. types-utf16 and types-latin1 are the same with other string
 //     encodings; relay, relay-utf16 and relay-latin1 import what types exports
@@ -28,7 +30,7 @@ import (
 	"path"
 )
 
-//go:embed cat chain counter divide fetch greeter http-hello notes ping-pong types
+//go:embed cat chain counter divide fetch greeter http-hello notes ping-pong stores types
 var files embed.FS
 
 // Component returns a built component by its name: "counter", "types-utf16".

@@ -35,8 +35,13 @@ func (h *Host) link(ctx context.Context, c *component.Component, cfg component.L
 		known[wit.Track(i.Name)] = true
 	}
 	byName := map[string]*link.Import{}
+	chooses := false
 	for _, x := range c.World().Imports {
 		if x.Interface == nil || known[wit.Track(x.Name)] {
+			continue
+		}
+		if capability.Chooses(x.Name) {
+			chooses = true
 			continue
 		}
 		imp := h.router.Import(id, x.Interface)
@@ -49,6 +54,9 @@ func (h *Host) link(ctx context.Context, c *component.Component, cfg component.L
 			return nil, err
 		}
 		byName[x.Name] = imp
+	}
+	if chooses {
+		hosts = append(hosts, capability.Lattice(link.NewChooser(id, d.imports))...)
 	}
 	cfg.Host = hosts
 	cfg.Import = func(iface string, fn *wit.Func) (component.Callee, error) {

@@ -44,7 +44,12 @@ type call[T comparable] struct {
 // begin finds who carries out a call along imp now.
 func begin[T comparable](ctx context.Context, imp *link.Import, fn string, contract *wit.Interface,
 	local func(*provider.Capabilities) T, remote func(*link.Invoker) T) (*call[T], error) {
-	route := imp.Route()
+	return beginAlong(ctx, imp, imp.RouteOf(ctx), fn, contract, local, remote)
+}
+
+// beginAlong is begin along a route that is known.
+func beginAlong[T comparable](ctx context.Context, imp *link.Import, route *link.Route, fn string, contract *wit.Interface,
+	local func(*provider.Capabilities) T, remote func(*link.Invoker) T) (*call[T], error) {
 	if route.Err != nil {
 		return nil, imp.Refused(route, fn, route.Err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/host/provider"
+	"github.com/lathhost/lath/lattice"
 	wrpcbind "github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
 	"github.com/lathhost/lath/wit"
 	"github.com/lathhost/lath/wit/wasi/keyvalue"
@@ -42,25 +43,27 @@ func asKeyvalue(err error) error {
 	return keyvalue.Error{Tag: keyvalue.ErrorOther, Other: err.Error()}
 }
 
-// store opens buckets. A bucket is no more than its name: whether it is there
-// is for the provider to say when it is used.
+// store opens buckets. A bucket is no more than its name and the name of the link
+// by which it was opened: whether it is there is for the provider to say when it is
+// used. It stays with that link, whatever the call chooses later, since another
+// store's bucket of the same name is another bucket.
 type store struct{ imp *link.Import }
 
 var _ keyvalue.Store = store{}
 
 // Open implements keyvalue.Store.
-func (s store) Open(_ context.Context, identifier string) (keyvalue.Bucket, error) {
-	return &bucket{imp: s.imp, name: identifier}, nil
+func (s store) Open(ctx context.Context, identifier string) (keyvalue.Bucket, error) {
+	return &bucket{imp: s.imp, link: s.imp.Chosen(ctx), name: identifier}, nil
 }
 
 // bucket is a bucket that a guest has opened.
 type bucket struct {
-	imp  *link.Import
-	name string
+	imp        *link.Import
+	link, name string
 }
 
 func (b *bucket) begin(ctx context.Context, fn string) (*call[wrpckeyvalue.Store], error) {
-	return begin(ctx, b.imp, fn, wrpckeyvalue.StoreInterface,
+	return beginAlong(ctx, b.imp, b.imp.RouteNamed(b.link), fn, wrpckeyvalue.StoreInterface,
 		func(p *provider.Capabilities) wrpckeyvalue.Store { return p.KeyvalueStore },
 		func(inv *link.Invoker) wrpckeyvalue.Store { return wrpcbind.NewStoreClient(inv) })
 }
@@ -116,23 +119,32 @@ func (b *bucket) ListKeys(ctx context.Context, cursor wit.Option[uint64]) (keyva
 // Drop implements keyvalue.Bucket.
 func (b *bucket) Drop() {}
 
-// name of a bucket that a guest lends. Only this package makes buckets.
-func nameOf(b keyvalue.Bucket) (string, error) {
-	if own, ok := b.(*bucket); ok {
-		return own.name, nil
+// lent returns the name of a bucket that a guest lends to another interface than
+// the store's, and the route of the call: along the link that was chosen for that
+// interface, else the one of the name by which the bucket was opened, else the
+// default one, as for the stores that are linked one interface at a time. Only this
+// package makes buckets.
+func lent(ctx context.Context, imp *link.Import, b keyvalue.Bucket) (name string, route *link.Route, err error) {
+	own, ok := b.(*bucket)
+	if !ok {
+		return "", nil, keyvalue.Error{Tag: keyvalue.ErrorNoSuchStore}
 	}
-	return "", keyvalue.Error{Tag: keyvalue.ErrorNoSuchStore}
+	chosen := imp.Chosen(ctx)
+	if chosen == lattice.DefaultLinkName && imp.Linked(own.link) {
+		chosen = own.link
+	}
+	return own.name, imp.RouteNamed(chosen), nil
 }
 
 type atomics struct{ imp *link.Import }
 
 // Increment implements keyvalue.Atomics.
 func (a atomics) Increment(ctx context.Context, b keyvalue.Bucket, key string, delta uint64) (uint64, error) {
-	name, err := nameOf(b)
+	name, route, err := lent(ctx, a.imp, b)
 	if err != nil {
 		return 0, err
 	}
-	c, err := begin(ctx, a.imp, "increment", wrpckeyvalue.AtomicsInterface,
+	c, err := beginAlong(ctx, a.imp, route, "increment", wrpckeyvalue.AtomicsInterface,
 		func(p *provider.Capabilities) wrpckeyvalue.Atomics { return p.KeyvalueAtomics },
 		func(inv *link.Invoker) wrpckeyvalue.Atomics { return wrpcbind.NewAtomicsClient(inv) })
 	if err != nil {
@@ -144,19 +156,19 @@ func (a atomics) Increment(ctx context.Context, b keyvalue.Bucket, key string, d
 
 type batch struct{ imp *link.Import }
 
-func (b batch) begin(ctx context.Context, fn string) (*call[wrpckeyvalue.Batch], error) {
-	return begin(ctx, b.imp, fn, wrpckeyvalue.BatchInterface,
+func (b batch) begin(ctx context.Context, route *link.Route, fn string) (*call[wrpckeyvalue.Batch], error) {
+	return beginAlong(ctx, b.imp, route, fn, wrpckeyvalue.BatchInterface,
 		func(p *provider.Capabilities) wrpckeyvalue.Batch { return p.KeyvalueBatch },
 		func(inv *link.Invoker) wrpckeyvalue.Batch { return wrpcbind.NewBatchClient(inv) })
 }
 
 // GetMany implements keyvalue.Batch.
 func (b batch) GetMany(ctx context.Context, in keyvalue.Bucket, keys []string) ([]wit.Option[keyvalue.TupleStringBytes], error) {
-	name, err := nameOf(in)
+	name, route, err := lent(ctx, b.imp, in)
 	if err != nil {
 		return nil, err
 	}
-	c, err := b.begin(ctx, "get-many")
+	c, err := b.begin(ctx, route, "get-many")
 	if err != nil {
 		return nil, err
 	}
@@ -170,11 +182,11 @@ func (b batch) GetMany(ctx context.Context, in keyvalue.Bucket, keys []string) (
 
 // SetMany implements keyvalue.Batch.
 func (b batch) SetMany(ctx context.Context, in keyvalue.Bucket, pairs []keyvalue.TupleStringBytes) error {
-	name, err := nameOf(in)
+	name, route, err := lent(ctx, b.imp, in)
 	if err != nil {
 		return err
 	}
-	c, err := b.begin(ctx, "set-many")
+	c, err := b.begin(ctx, route, "set-many")
 	if err != nil {
 		return err
 	}
@@ -187,11 +199,11 @@ func (b batch) SetMany(ctx context.Context, in keyvalue.Bucket, pairs []keyvalue
 
 // DeleteMany implements keyvalue.Batch.
 func (b batch) DeleteMany(ctx context.Context, in keyvalue.Bucket, keys []string) error {
-	name, err := nameOf(in)
+	name, route, err := lent(ctx, b.imp, in)
 	if err != nil {
 		return err
 	}
-	c, err := b.begin(ctx, "delete-many")
+	c, err := b.begin(ctx, route, "delete-many")
 	if err != nil {
 		return err
 	}

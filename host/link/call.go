@@ -58,15 +58,17 @@ type function struct {
 
 // Call implements component.Callee.
 func (f *function) Call(c *component.ImportCall) error {
-	route := f.imp.Route()
+	route := f.imp.RouteOf(c.Context())
 	err := f.along(c, route)
 	if err == nil || route.Component == nil {
 		return err
 	}
 	// A target that was stopping did nothing. Where links or components have
 	// changed since, as they do when a target is updated, the new one answers.
-	if call, ok := errors.AsType[*CallError](err); ok && call.Code == wrpc.Busy && f.imp.Route() != route {
-		err = f.along(c, f.imp.Route())
+	if call, ok := errors.AsType[*CallError](err); ok && call.Code == wrpc.Busy {
+		if next := f.imp.RouteNamed(route.LinkName); next != route {
+			err = f.along(c, next)
+		}
 	}
 	return err
 }

@@ -44,16 +44,19 @@ type Router struct {
 	config  func(names []string) map[string]string // nil: none is known
 
 	mu      sync.Mutex
-	links   map[string]map[string]lattice.Link // by source and interface without version
-	remote  map[string]*wit.World              // what is known of targets on other hosts
+	links   map[string]map[string]linksByName // by source and interface without version
+	remote  map[string]*wit.World             // what is known of targets on other hosts
 	imports []*Import
 }
+
+// linksByName are the links of one interface of one source.
+type linksByName map[string]lattice.Link
 
 // NewRouter makes a router without links. caller carries the calls that leave
 // the host.
 func NewRouter(latticeName string, local Local, caller *wrpc.Caller) *Router {
 	return &Router{lattice: latticeName, local: local, caller: caller, timeout: wrpc.DefaultTimeout,
-		links: map[string]map[string]lattice.Link{}, remote: map[string]*wit.World{}}
+		links: map[string]map[string]linksByName{}, remote: map[string]*wit.World{}}
 }
 
 // SetTimeout bounds each call, on either route, where its caller has no less
@@ -69,7 +72,14 @@ func (r *Router) SetConfig(merged func(names []string) map[string]string) { r.co
 func (r *Router) ConfigsChanged() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.resolveSome(func(i *Import) bool { return len(r.links[i.source][i.key].SourceConfig) > 0 })
+	r.resolveSome(func(i *Import) bool {
+		for _, l := range r.links[i.source][i.key] {
+			if len(l.SourceConfig) > 0 {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // SetLinks replaces the links and resolves every import anew.
@@ -101,15 +111,15 @@ func (r *Router) ChangeLinks(bySource map[string][]lattice.Link) {
 
 // set replaces the links of a source.
 func (r *Router) set(source string, links []lattice.Link) {
-	byInterface := make(map[string]lattice.Link, len(links))
+	byInterface := make(map[string]linksByName, len(links))
 	for _, l := range links {
-		if l.Name != lattice.DefaultLinkName {
-			continue
-		}
 		for _, name := range l.Interfaces {
 			at := l.Interface(name)
-			if _, taken := byInterface[at]; !taken {
-				byInterface[at] = l
+			if byInterface[at] == nil {
+				byInterface[at] = linksByName{}
+			}
+			if _, taken := byInterface[at][l.Name]; !taken {
+				byInterface[at][l.Name] = l
 			}
 		}
 	}
@@ -133,14 +143,13 @@ func (r *Router) SetRemote(target string, w *wit.World) {
 	defer r.mu.Unlock()
 	delete(r.remote, target)
 	for _, i := range r.imports {
-		route := i.route.Load()
-		if route.Target != target {
+		if !slices.ContainsFunc(i.routes.Load().all(), func(route *Route) bool { return route.Target == target }) {
 			continue
 		}
 		if w != nil {
 			r.remote[target] = w
 		}
-		i.route.Store(r.resolve(i))
+		i.routes.Store(r.resolve(i))
 	}
 }
 
@@ -151,11 +160,12 @@ func (r *Router) Targets(all bool) []string {
 	defer r.mu.Unlock()
 	var ids []string
 	for _, i := range r.imports {
-		route := i.route.Load()
-		if route.Target == "" || route.Component != nil || route.Provider != nil || !all && r.remote[route.Target] != nil {
-			continue
+		for _, route := range i.routes.Load().all() {
+			if route.Target == "" || route.Component != nil || route.Provider != nil || !all && r.remote[route.Target] != nil {
+				continue
+			}
+			ids = append(ids, route.Target)
 		}
-		ids = append(ids, route.Target)
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
@@ -168,9 +178,11 @@ func (r *Router) resolveSome(is func(*Import) bool) {
 	used := map[string]bool{}
 	for _, i := range r.imports {
 		if is(i) {
-			i.route.Store(r.resolve(i))
+			i.routes.Store(r.resolve(i))
 		}
-		used[i.route.Load().Target] = true
+		for _, route := range i.routes.Load().all() {
+			used[route.Target] = true
+		}
 	}
 	maps.DeleteFunc(r.remote, func(target string, _ *wit.World) bool { return !used[target] })
 }
@@ -184,7 +196,7 @@ func (r *Router) Import(source string, iface *wit.Interface) *Import {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i.route.Store(r.resolve(i))
+	i.routes.Store(r.resolve(i))
 	r.imports = append(r.imports, i)
 	return i
 }
@@ -196,7 +208,29 @@ type Import struct {
 	iface  *wit.Interface
 	key    string // the name without version
 	bare   string // its last part, by which links know it
-	route  atomic.Pointer[Route]
+	routes atomic.Pointer[routes]
+	chosen bool // calls may have chosen a link: see [Chooser]
+}
+
+// routes are the ways along all links of an import. They are immutable.
+type routes struct {
+	main   *Route            // along the link of the default name
+	others map[string]*Route // along the links of other names; nil: there are none
+}
+
+// named returns the route along a link, or nil where there is no such link.
+func (r *routes) named(name string) *Route {
+	if name != lattice.DefaultLinkName {
+		return r.others[name]
+	}
+	if r.main.Target == "" {
+		return nil
+	}
+	return r.main
+}
+
+func (r *routes) all() []*Route {
+	return slices.AppendSeq([]*Route{r.main}, maps.Values(r.others))
 }
 
 // Release forgets the import.
@@ -222,14 +256,30 @@ type Route struct {
 	timeout time.Duration // of the link; 0: the router's
 }
 
-// Route returns where the import goes now.
-func (i *Import) Route() *Route { return i.route.Load() }
+// Route returns where the import goes now, along the link of the default name.
+func (i *Import) Route() *Route { return i.routes.Load().main }
 
-func (r *Router) resolve(i *Import) *Route {
-	l, ok := r.links[i.source][i.key]
-	if !ok {
-		return &Route{LinkName: lattice.DefaultLinkName, Err: i.noLink()}
+func (r *Router) resolve(i *Import) *routes {
+	all := &routes{}
+	for name, l := range r.links[i.source][i.key] {
+		route := r.along(i, l)
+		if name == lattice.DefaultLinkName {
+			all.main = route
+			continue
+		}
+		if all.others == nil {
+			all.others = map[string]*Route{}
+		}
+		all.others[name] = route
 	}
+	if all.main == nil {
+		all.main = &Route{LinkName: lattice.DefaultLinkName, Err: i.noLink(lattice.DefaultLinkName)}
+	}
+	return all
+}
+
+// along returns where a link of an import leads.
+func (r *Router) along(i *Import, l lattice.Link) *Route {
 	l.Interfaces = []string{i.bare}
 	route := &Route{LinkName: l.Name, Target: l.Target}
 	if route.timeout, route.Err = r.timeoutOf(l); route.Err != nil {
@@ -279,7 +329,10 @@ func (i *Import) world() *wit.World {
 	return &wit.World{Imports: []wit.Extern{{Name: i.iface.Name, Interface: i.iface}}}
 }
 
-func (i *Import) noLink() error {
-	return fmt.Errorf("no link %q for %s: set one with `lath link put %s TARGET --interface %s`",
-		lattice.DefaultLinkName, i.key, i.source, i.key)
+// noLink says what is missing. The words in ticks are v1's.
+func (i *Import) noLink(name string) error {
+	if name != lattice.DefaultLinkName {
+		return fmt.Errorf("link `%.100s` not found for instance `%s`: set one with `lath link put %s TARGET --name %s --interface %s`", name, i.key, i.source, name, i.key)
+	}
+	return fmt.Errorf("no link %q for %s: set one with `lath link put %s TARGET --interface %s`", name, i.key, i.source, i.key)
 }

@@ -6,11 +6,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/host/wasi"
 )
 
 // callContext is the context of one call of a component: its caller's, with an
-// own run of the guest's output, that ends at a deadline and when the workload
+// own run of the guest's output and own choices of links, that ends at a deadline and when the workload
 // cuts off what still runs. Most calls are over before anybody asks for any of
 // this, so each part is made when somebody does: the time of a call counts from
 // then on, which is when the runtime first looks at a call that runs, about a
@@ -25,6 +26,8 @@ type callContext struct {
 	over atomic.Bool
 	live atomic.Pointer[liveContext] // nil: nobody asked when the call ends
 	run  atomic.Pointer[runContext]  // nil: nobody asked for the run
+
+	choices link.Choices
 
 	mu    sync.Mutex // held while one of these is set
 	until time.Time  // zero: nobody asked
@@ -88,6 +91,9 @@ func (c *callContext) Err() error {
 func (c *callContext) Value(key any) any {
 	if wasi.IsRunKey(key) {
 		return c.running().Value(key)
+	}
+	if link.IsChoicesKey(key) {
+		return &c.choices
 	}
 	if l := c.live.Load(); l != nil {
 		return l.Value(key)
