@@ -89,6 +89,7 @@ func setup(env *testscript.Env, examples string) error {
 	env.Setenv("CLOSED", strings.TrimPrefix(closed.URL, "http://"))
 	env.Setenv("EXAMPLES", examples)
 	env.Setenv("SETTINGS", filepath.Join(examples, "../test/lattice/testdata/settings.wasm"))
+	env.Setenv("SECRETS", filepath.Join(examples, "../test/lattice/testdata/secrets.wasm"))
 	env.Setenv("KV", "lath+builtin://keyvalue-memory")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err

@@ -56,8 +56,9 @@ func script(t *testing.T, behaviour string) string {
 
 // behaviours are the mains of providers.
 var behaviours = map[string]func(){
-	"keyvalue": func() { run(sdk.Provider{Contracts: contracts()}) },
-	"linked":   func() { run(linked()) },
+	"keyvalue":  func() { run(sdk.Provider{Contracts: contracts()}) },
+	"linked":    func() { run(linked()) },
+	"secretive": func() { run(secretive()) },
 	// It ends before it has said anything.
 	"exits": func() { fmt.Fprintln(os.Stderr, "no database at db:5432"); os.Exit(9) },
 	// It ends soon after it has answered.
