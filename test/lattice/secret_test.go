@@ -3,6 +3,8 @@ package lattice_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -19,6 +23,7 @@ import (
 	"github.com/lathhost/lath/host/grant"
 	"github.com/lathhost/lath/host/secrets"
 	"github.com/lathhost/lath/lattice/ctl"
+	nkey "github.com/lathhost/lath/lattice/keys"
 	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/secret"
 	"github.com/lathhost/lath/test/harness"
@@ -234,4 +239,90 @@ func TestSecretsRefused(t *testing.T) {
 	require.NoError(t, l.Control.PutConfig(t.Context(), "SECRET_bad", map[string]string{"color": "blue"}))
 	require.ErrorContains(t, start(n, "SECRET_bad"), `it has no "backend"`)
 	require.ErrorContains(t, start(n, "SECRET_none"), "put it first, by: lath secret put none")
+}
+
+// signed adds to a component what wash embeds when it signs one, and returns it with
+// the token.
+func signed(t *testing.T, wasm []byte) (component []byte, token string) {
+	t.Helper()
+	account, err := nkeys.CreateAccount()
+	require.NoError(t, err)
+	issuer, err := account.PublicKey()
+	require.NoError(t, err)
+	kind, err := nkey.ParseKind("component")
+	require.NoError(t, err)
+	module, err := nkey.New(kind)
+	require.NoError(t, err)
+	encode := base64.RawURLEncoding.EncodeToString
+	// Before revision 3 a token had no hash.
+	payload := fmt.Sprintf(`{"jti":"j","iat":1,"iss":%q,"sub":%q,"wascap":{"name":"teller"},"wascap_revision":2}`, issuer, module.Public)
+	text := encode([]byte(`{"typ":"jwt","alg":"Ed25519"}`)) + "." + encode([]byte(payload))
+	sig, err := account.Sign([]byte(text))
+	require.NoError(t, err)
+	token = text + "." + encode(sig)
+	const name = "wasmcloud_jwt"
+	content := append([]byte{byte(len(name))}, name+token...)
+	section := binary.AppendUvarint([]byte{0}, uint64(len(content)))
+	return append(append(bytes.Clone(wasm), section...), content...), token
+}
+
+// A backend of v1 is asked for a component that is signed, with its token, and for no
+// other.
+func TestSecretsOfV1Backends(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	server, err := nkeys.CreateCurveKeys()
+	require.NoError(t, err)
+	public, err := server.PublicKey()
+	require.NoError(t, err)
+	asked := make(chan string, 10)
+	_, err = l.Conn.Subscribe("wasmcloud.secrets.v1alpha1.baobun.server_xkey", func(m *nats.Msg) { _ = m.Respond([]byte(public)) })
+	require.NoError(t, err)
+	_, err = l.Conn.Subscribe("wasmcloud.secrets.v1alpha1.baobun.get", func(m *nats.Msg) {
+		to := m.Header.Get("WasmCloud-Host-Xkey")
+		request, err := server.Open(m.Data, to)
+		if err != nil {
+			return
+		}
+		asked <- string(request)
+		answer := nats.NewMsg(m.Reply)
+		answer.Header.Set("Server-Response-Xkey", public)
+		answer.Data, _ = server.Seal([]byte(`{"secret":{"version":"1","string_secret":null,"binary_secret":[104,105]},"error":null}`), to)
+		_ = m.RespondMsg(answer)
+	})
+	require.NoError(t, err)
+	n := l.Host(func(c *host.Config) { c.Secrets.Topic = "wasmcloud.secrets" })
+	newSealer(l).refer(secret.Reference{Name: "greeting", Backend: "baobun", Key: "some/where", Version: "v2", Policy: `{"type":"t","properties":{"role":"r"}}`})
+	start := func(ref string) error {
+		t.Helper()
+		return n.Scale(ctl.ScaleComponent{ComponentID: "c", ComponentRef: ref, MaxInstances: 1, Config: []string{"SECRET_greeting"},
+			Annotations: map[string]string{"wasmcloud.dev/appspec": "shop"}})
+	}
+	require.ErrorContains(t, start(teller(l)), "c is not signed")
+	wasm, err := os.ReadFile("testdata/secrets.wasm")
+	require.NoError(t, err)
+	wasm, token := signed(t, wasm)
+	require.NoError(t, start(l.File("signed.wasm", wasm)))
+	got, err := l.Call(t.Context(), n, "c", `test:secrets/reader.read("greeting")`)
+	require.NoError(t, err)
+	require.Equal(t, `ok("hi")`, got.WAVE)
+	var q struct {
+		Key     string  `json:"key"`
+		Field   *string `json:"field"`
+		Version string  `json:"version"`
+		Context struct {
+			Entity      string `json:"entity_jwt"`
+			Host        string `json:"host_jwt"`
+			Application struct{ Name, Policy string }
+		}
+	}
+	require.Len(t, asked, 1, "only for the one that is signed")
+	require.NoError(t, json.Unmarshal([]byte(<-asked), &q))
+	require.Equal(t, "some/where", q.Key)
+	require.Nil(t, q.Field)
+	require.Equal(t, "v2", q.Version)
+	require.Equal(t, token, q.Context.Entity)
+	require.NotEmpty(t, q.Context.Host)
+	require.Equal(t, "shop", q.Context.Application.Name)
+	require.Equal(t, `{"type":"t","properties":{"role":"r"}}`, q.Context.Application.Policy)
 }
