@@ -56,6 +56,15 @@ const (
 	// first one's answer.
 	HeaderCommandID = "lath-command-id"
 
+	// HeaderReplyTo, on a message in a stream, is where an answer is awaited: the
+	// message's own reply subject is the stream's.
+	HeaderReplyTo = "lath-reply-to"
+	// HeaderSubject, HeaderReason and HeaderDeliveries, on a message that was given
+	// up, are the subject that it had, why, and how often it was delivered.
+	HeaderSubject    = "lath-subject"
+	HeaderReason     = "lath-reason"
+	HeaderDeliveries = "lath-deliveries"
+
 	// LathVersion is the value of HeaderLath.
 	LathVersion = "1"
 )

@@ -59,6 +59,16 @@ func startMessagingNATS(_ context.Context, cfg provider.Config) (*provider.Capab
 	return messagingCapabilities(b), nil
 }
 
+// startMessagingJetStream publishes into streams, and takes from them what links
+// subscribe to until it is dealt with.
+func startMessagingJetStream(ctx context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	b, err := messagingnats.NewDurable(ctx, natsMessaging(cfg))
+	if err != nil {
+		return nil, err
+	}
+	return messagingCapabilities(b), nil
+}
+
 func natsMessaging(cfg provider.Config) messagingnats.Config {
 	return messagingnats.Config{ID: cfg.ID, Lattice: cfg.Lattice, Values: cfg.Values, Conn: cfg.Conn, JSDomain: cfg.JSDomain, Log: cfg.Log}
 }

@@ -25,6 +25,7 @@ func builtins() []provider.Builtin {
 		{Name: "keyvalue-redis", Start: startKeyvalueRedis},
 		{Name: "messaging-memory", Start: startMessagingMemory},
 		{Name: "messaging-nats", Start: startMessagingNATS},
+		{Name: "messaging-jetstream", Start: startMessagingJetStream},
 		{Name: "http-server", Start: startHTTPServer},
 	}
 }

@@ -26,8 +26,10 @@ func (l Link) ID() string { return l.Name + "." + l.Target }
 
 // Following is a link that is followed.
 type Following interface {
-	// End takes in no more messages, and returns when those that were taken in
-	// have been handled; when ctx ends, what is left is cut off.
+	// Stop takes in no more messages, from now on.
+	Stop()
+	// End returns when the messages that were taken in have been handled; when ctx
+	// ends, what is left is cut off. Stop was called before it.
 	End(ctx context.Context) error
 }
 
@@ -98,6 +100,7 @@ func (s *Links) SetLinks(provider map[string]string, links []Link) []error {
 // leave gives up a link; what it has taken in ends meanwhile.
 func (s *Links) leave(id string, f *followed) {
 	delete(s.now, id)
+	f.Stop()
 	s.leaving.Go(func() {
 		ctx, cancel := context.WithTimeout(s.base, leaveTime)
 		defer cancel()
@@ -117,6 +120,7 @@ func (s *Links) Drain(ctx context.Context) error {
 	var errs []error
 	var ending sync.WaitGroup
 	for _, f := range list {
+		f.Stop()
 		ending.Go(func() {
 			err := f.End(ctx)
 			mu.Lock()

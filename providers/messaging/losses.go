@@ -24,7 +24,7 @@ const lossPause = time.Second
 // NewLosses tells log, which names the link.
 func NewLosses(log *zap.Logger) *Losses { return &Losses{log: log} }
 
-// Note counts n lost messages, and tells why.
+// Note counts n lost messages, and tells why; 0: none was lost, as yet.
 func (l *Losses) Note(subject, what string, n uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -34,7 +34,7 @@ func (l *Losses) Note(subject, what string, n uint64, err error) {
 		l.hidden += n
 		return
 	}
-	l.log.Warn(what, zap.String("subject", subject), zap.Error(err), zap.Uint64("others", l.hidden+n-1), zap.Uint64("total", l.total))
+	l.log.Warn(what, zap.String("subject", subject), zap.Error(err), zap.Uint64("since", l.hidden+n), zap.Uint64("total", l.total))
 	l.told, l.hidden = now, 0
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lathhost/lath/lattice/wrpc"
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
 
@@ -29,7 +30,7 @@ type Memory struct {
 
 	mu      sync.RWMutex
 	subs    []*memorySub
-	inboxes map[string]chan contract.BrokerMessage
+	inboxes map[string]chan contract.BrokerMessage // of requests
 }
 
 var _ contract.Consumer = (*Memory)(nil)
@@ -38,7 +39,7 @@ var _ contract.Consumer = (*Memory)(nil)
 type memorySub struct {
 	link    string
 	of      []Subscription
-	queue   chan contract.BrokerMessage
+	queue   chan memoryMessage
 	gone    chan struct{} // closed when nothing more is taken in
 	worker  *Worker
 	losses  *Losses
@@ -94,7 +95,7 @@ func (m *Memory) follow(l Link, values map[string]string) (Following, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &memorySub{link: l.ID(), of: h.Subscriptions, queue: make(chan contract.BrokerMessage, h.MaxPending), gone: make(chan struct{}), broker: m,
+	s := &memorySub{link: l.ID(), of: h.Subscriptions, queue: make(chan memoryMessage, h.MaxPending), gone: make(chan struct{}), broker: m,
 		worker: NewWorker(h, l.Handler), losses: NewLosses(m.log.With(zap.String("link", l.Name), zap.String("target", l.Target)))}
 	s.feeding.Go(s.feed)
 	m.mu.Lock()
@@ -122,21 +123,31 @@ func (s *memorySub) feed() {
 	}
 }
 
-func (s *memorySub) put(msg contract.BrokerMessage) {
-	s.worker.Put(msg, func(err error) {
+func (s *memorySub) put(m memoryMessage) {
+	s.worker.Put(Delivery{Message: m.BrokerMessage, TraceParent: m.trace, Done: func(err error) {
 		if err != nil {
-			s.losses.Note(msg.Subject, "a message was not dealt with", 1, err)
+			s.losses.Note(m.Subject, "a message was not dealt with", 1, err)
 		}
-	})
+	}})
+}
+
+// memoryMessage is a message with its trace.
+type memoryMessage struct {
+	contract.BrokerMessage
+	trace string
+}
+
+// Stop implements Following.
+func (s *memorySub) Stop() {
+	m := s.broker
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.subs = slices.DeleteFunc(m.subs, func(x *memorySub) bool { return x == s })
+	close(s.gone)
 }
 
 // End implements Following.
 func (s *memorySub) End(ctx context.Context) error {
-	m := s.broker
-	m.mu.Lock()
-	m.subs = slices.DeleteFunc(m.subs, func(x *memorySub) bool { return x == s })
-	m.mu.Unlock()
-	close(s.gone)
 	stop := context.AfterFunc(ctx, s.worker.Cut)
 	defer stop()
 	s.feeding.Wait()
@@ -180,7 +191,7 @@ func (m *Memory) route(ctx context.Context, msg contract.BrokerMessage) (int, er
 		return 1, nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		if err := offer(ctx, groups[name], msg); err != nil {
+		if err := offer(ctx, groups[name], memoryMessage{msg, TraceOf(ctx)}); err != nil {
 			return 0, err
 		}
 	}
@@ -188,7 +199,7 @@ func (m *Memory) route(ctx context.Context, msg contract.BrokerMessage) (int, er
 }
 
 // offer gives a message to one of a group that has room, or waits for one of them.
-func offer(ctx context.Context, group []*memorySub, msg contract.BrokerMessage) error {
+func offer(ctx context.Context, group []*memorySub, msg memoryMessage) error {
 	first := mathrand.IntN(len(group))
 	for i := range group {
 		select {
@@ -229,6 +240,12 @@ func CheckMessage(r Rules, l *Limits, msg contract.BrokerMessage) error {
 		err = l.Check(msg.Body)
 	}
 	return err
+}
+
+// TraceOf is the trace that a call is of, for the messages that it sends.
+func TraceOf(ctx context.Context) string {
+	meta, _ := wrpc.MetaFromContext(ctx)
+	return meta.TraceParent
 }
 
 // ErrNoSubscribers is why a request has no answer that nobody listens for.

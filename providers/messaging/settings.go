@@ -52,7 +52,7 @@ func (h *Handling) Settings(rules Rules) settings.Set {
 	*h = Handling{Timeout: DefaultTimeout, MaxInFlight: DefaultMaxInFlight, MaxPending: DefaultMaxPending}
 	return settings.Set{
 		"subscriptions": func(value string) (err error) {
-			h.Subscriptions, err = parseSubscriptions(value, rules)
+			h.Subscriptions, err = ParseSubscriptions(value, rules)
 			return err
 		},
 		"timeout_ms":    settings.Milliseconds(&h.Timeout),
@@ -62,8 +62,9 @@ func (h *Handling) Settings(rules Rules) settings.Set {
 	}
 }
 
-// parseSubscriptions reads v1's list of subscriptions.
-func parseSubscriptions(value string, rules Rules) ([]Subscription, error) {
+// ParseSubscriptions reads a list of subscriptions as v1 writes it, with commas
+// between them: "subject" or "subject|queue".
+func ParseSubscriptions(value string, rules Rules) ([]Subscription, error) {
 	var list []Subscription
 	for item := range strings.SplitSeq(value, ",") {
 		item = strings.TrimSpace(item)

@@ -121,3 +121,58 @@ func Overlap(a, b string) bool {
 		a, b = restA, restB
 	}
 }
+
+// Cover says whether every subject that matches inner matches outer.
+func Cover(outer, inner string) bool {
+	for {
+		x, restO, moreO := strings.Cut(outer, ".")
+		y, restI, moreI := strings.Cut(inner, ".")
+		switch {
+		case x == ">":
+			return true
+		case y == ">" || x != "*" && x != y:
+			return false
+		case !moreO || !moreI:
+			return moreO == moreI
+		}
+		outer, inner = restO, restI
+	}
+}
+
+// JoinPatterns returns patterns that match all that list and more match, and none of which
+// overlaps another: where two do, what they begin with and all that follows.
+func JoinPatterns(list []string, more ...string) []string {
+	var out []string
+	for _, p := range slices.Concat(list, more) {
+		if slices.ContainsFunc(out, func(o string) bool { return Cover(o, p) }) {
+			continue
+		}
+		for i := 0; i < len(out); {
+			o := out[i]
+			if !Overlap(o, p) {
+				i++
+				continue
+			}
+			if !Cover(p, o) {
+				p = begin(o, p) + ">"
+			}
+			out, i = slices.Delete(out, i, i+1), 0 // p may now overlap those before
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// begin are the words that two patterns begin with, and a dot.
+func begin(a, b string) string {
+	var same strings.Builder
+	for {
+		x, restA, moreA := strings.Cut(a, ".")
+		y, restB, moreB := strings.Cut(b, ".")
+		if x != y || !moreA || !moreB || x == "*" {
+			return same.String()
+		}
+		same.WriteString(x + ".")
+		a, b = restA, restB
+	}
+}

@@ -103,3 +103,8 @@ func Within(to *int64, least, most int64) func(string) error {
 		return nil
 	}
 }
+
+// Names lists words for a message.
+func Names[T any](words map[string]T) string {
+	return strings.Join(slices.Sorted(maps.Keys(words)), ", ")
+}

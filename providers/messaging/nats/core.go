@@ -2,10 +2,8 @@ package nats
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
@@ -108,13 +106,12 @@ func (b *Core) follow(l messaging.Link, values map[string]string) (messaging.Fol
 	if err != nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		return nil, errors.Join(err, ignore(f.End(ctx)))
+		f.Stop()
+		_ = f.End(ctx) // it was cut short before it began
+		return nil, err
 	}
 	return f, nil
 }
-
-// ignore is for the end of what has not begun.
-func ignore(error) error { return nil }
 
 // flush waits until the server knows of subscriptions; one that is not there now
 // will.
@@ -150,11 +147,20 @@ func (f *coreLink) take(sub *coreSub, m *nats.Msg) {
 	if m.Reply != "" {
 		msg.ReplyTo.OK, msg.ReplyTo.Value = true, m.Reply
 	}
-	f.worker.Put(msg, func(err error) {
+	f.worker.Put(messaging.Delivery{Message: msg, TraceParent: traceIn(m.Header), Done: func(err error) {
 		if err != nil {
 			f.losses.Note(msg.Subject, "a message was not dealt with", 1, err)
 		}
-	})
+	}})
+}
+
+// Stop implements messaging.Following.
+func (f *coreLink) Stop() {
+	for _, s := range f.subs {
+		if s.Drain() != nil { // no connection: what has come is given up
+			_ = s.Unsubscribe()
+		}
+	}
 }
 
 // End implements messaging.Following.
@@ -162,11 +168,6 @@ func (f *coreLink) End(ctx context.Context) error {
 	defer f.leave()
 	stop := context.AfterFunc(ctx, f.worker.Cut)
 	defer stop()
-	for _, s := range f.subs {
-		if s.Drain() != nil { // no connection: what has come is handled all the same
-			_ = s.Unsubscribe()
-		}
-	}
 	for _, s := range f.subs {
 		select {
 		case <-s.ended:
@@ -176,90 +177,4 @@ func (f *coreLink) End(ctx context.Context) error {
 		}
 	}
 	return f.worker.End(ctx)
-}
-
-// sender publishes what components send.
-type sender struct {
-	rules  messaging.Rules
-	limits messaging.Limits
-	conns  *conns
-	conn   *nats.Conn
-	leave  func()
-}
-
-func newSender(cfg Config, own linkConfig) (sender, error) {
-	s := sender{limits: own.Limits, conns: &conns{lattice: cfg.Conn, open: map[string]*shared{}}, rules: messaging.Rules{Lattice: cfg.Lattice}}
-	var err error
-	if s.conn, s.leave, err = s.conns.take(own.Server); err != nil {
-		return sender{}, err
-	}
-	s.rules.Inbox = s.conn.Opts.InboxPrefix
-	return s, nil
-}
-
-func (s *sender) close() { s.leave() }
-
-// check refuses what may not be published.
-func (s *sender) check(msg contract.BrokerMessage) error {
-	if err := messaging.CheckMessage(s.rules, &s.limits, msg); err != nil {
-		return err
-	}
-	if most := s.conn.MaxPayload(); most > 0 && int64(len(msg.Body)) > most {
-		return fmt.Errorf("body of %d bytes is over the limit of %d, which the server's max_payload sets", len(msg.Body), most)
-	}
-	return nil
-}
-
-// Publish implements the contract.
-func (s *sender) Publish(_ context.Context, msg contract.BrokerMessage) error {
-	if err := s.check(msg); err != nil {
-		return err
-	}
-	err := s.conn.PublishMsg(&nats.Msg{Subject: msg.Subject, Reply: msg.ReplyTo.Value, Data: msg.Body})
-	if err != nil {
-		return fmt.Errorf("publish to %q: %w", msg.Subject, lattice.Disconnected(err))
-	}
-	return nil
-}
-
-// Request implements the contract.
-func (s *sender) Request(ctx context.Context, subject string, body []byte, timeoutMs uint32) (contract.BrokerMessage, error) {
-	var none contract.BrokerMessage
-	msg := contract.BrokerMessage{Subject: subject, Body: body}
-	if err := s.check(msg); err != nil {
-		return none, err
-	}
-	prefix := s.rules.Inbox
-	if prefix == "" {
-		prefix = "_INBOX"
-	}
-	return s.ask(ctx, &nats.Msg{Subject: subject, Reply: prefix + "." + rand.Text(), Data: body}, timeoutMs)
-}
-
-// ask publishes a message, and waits for what comes to its reply subject.
-func (s *sender) ask(ctx context.Context, m *nats.Msg, timeoutMs uint32) (none contract.BrokerMessage, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(timeoutMs)*time.Millisecond)
-	defer cancel()
-	sub, err := s.conn.SubscribeSync(m.Reply)
-	if err != nil {
-		return none, fmt.Errorf("request to %q: %w", m.Subject, lattice.Disconnected(err))
-	}
-	defer sub.Unsubscribe() //nolint:errcheck // it is gone with the connection, or it works
-	if err := s.conn.PublishMsg(m); err != nil {
-		return none, fmt.Errorf("request to %q: %w", m.Subject, lattice.Disconnected(err))
-	}
-	got, err := sub.NextMsgWithContext(ctx)
-	switch {
-	case errors.Is(err, nats.ErrNoResponders):
-		return none, fmt.Errorf("request to %q: %w", m.Subject, messaging.ErrNoSubscribers)
-	case ctx.Err() != nil:
-		return none, messaging.TimedOut(m.Subject, timeoutMs)
-	case err != nil:
-		return none, fmt.Errorf("request to %q: %w", m.Subject, lattice.Disconnected(err))
-	}
-	out := contract.BrokerMessage{Subject: got.Subject, Body: got.Data}
-	if got.Reply != "" {
-		out.ReplyTo.OK, out.ReplyTo.Value = true, got.Reply
-	}
-	return out, nil
 }
