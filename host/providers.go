@@ -147,7 +147,7 @@ func (h *Host) startBuiltin(ctx context.Context, p *runningProvider) error {
 
 // providerConfig is what a built-in provider is started with.
 func (h *Host) providerConfig(id string, values map[string]string) provider.Config {
-	cfg := provider.Config{ID: id, Values: values, Conn: h.cfg.Conn, JSDomain: h.cfg.JSDomain, Lattice: h.cfg.Lattice, ReadFile: h.readGranted(id), Log: h.log.With(zap.String("provider", id))}
+	cfg := provider.Config{ID: id, Values: values, Conn: h.cfg.Conn, JSDomain: h.cfg.JSDomain, Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, ReadFile: h.readGranted(id), Log: h.log.With(zap.String("provider", id))}
 	if h.cfg.ProviderDir != "" {
 		cfg.Dir = filepath.Join(h.cfg.ProviderDir, id)
 	}

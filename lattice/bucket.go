@@ -92,3 +92,14 @@ func ParseSpecKey(key string) (id string, ok bool) {
 //
 //	CLAIMS_{subject}
 func ClaimsKey(subject string) string { return "CLAIMS_" + subject }
+
+// CronBucket returns the bucket of what is known of schedules:
+//
+//	LATHCRON_{lattice}
+func CronBucket(lattice string) string { return "LATHCRON_" + lattice }
+
+// CronKey returns the key, in the CronBucket, of the schedule of one link of a
+// provider:
+//
+//	{provider}.{link}.{target}
+func CronKey(provider, link, target string) string { return provider + "." + link + "." + target }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	_ "time/tzdata" // a schedule's time zone is the same on every host
 
 	"github.com/lathhost/lath/host/provider"
 	bind "github.com/lathhost/lath/lattice/bind/wasmcloud/messaging"
+	"github.com/lathhost/lath/providers/cron"
 	"github.com/lathhost/lath/providers/messaging"
 	messagingnats "github.com/lathhost/lath/providers/messaging/nats"
 	"github.com/lathhost/lath/wit"
@@ -14,8 +16,7 @@ import (
 // broker is what every messaging backend is.
 type broker interface {
 	contract.Consumer
-	SetLinks(values map[string]string, links []messaging.Link) []error
-	Drain(ctx context.Context) error
+	messenger
 	Close() error
 }
 
@@ -23,8 +24,14 @@ func messagingCapabilities(b broker) *provider.Capabilities {
 	return &provider.Capabilities{MessagingConsumer: b, Caller: messagingCaller{b}, Close: b.Close}
 }
 
-// messagingCaller is a broker as a host drives it.
-type messagingCaller struct{ broker }
+// messenger hands messages to what its links lead to.
+type messenger interface {
+	SetLinks(values map[string]string, links []messaging.Link) []error
+	Drain(ctx context.Context) error
+}
+
+// messagingCaller is one as a host drives it.
+type messagingCaller struct{ messenger }
 
 // Imports implements provider.Caller.
 func (messagingCaller) Imports() []*wit.Interface {
@@ -37,7 +44,7 @@ func (c messagingCaller) SetLinks(values map[string]string, links []provider.Lin
 	for i, l := range links {
 		list[i] = messaging.Link{Name: l.Name, Target: l.Target, Values: l.Config, Handler: bind.NewHandlerClient(l.Invoker)}
 	}
-	return c.broker.SetLinks(values, list)
+	return c.messenger.SetLinks(values, list)
 }
 
 // startMessagingMemory passes messages on within this host.
@@ -71,4 +78,13 @@ func startMessagingJetStream(ctx context.Context, cfg provider.Config) (*provide
 
 func natsMessaging(cfg provider.Config) messagingnats.Config {
 	return messagingnats.Config{ID: cfg.ID, Lattice: cfg.Lattice, Values: cfg.Values, Conn: cfg.Conn, JSDomain: cfg.JSDomain, Log: cfg.Log}
+}
+
+// startCron calls components by the clock.
+func startCron(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	p, err := cron.New(cron.Config{ID: cfg.ID, Holder: cfg.Host, Lattice: cfg.Lattice, Conn: cfg.Conn, JSDomain: cfg.JSDomain, Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	return &provider.Capabilities{Caller: messagingCaller{p}, Close: p.Close}, nil
 }

@@ -26,6 +26,7 @@ func builtins() []provider.Builtin {
 		{Name: "messaging-memory", Start: startMessagingMemory},
 		{Name: "messaging-nats", Start: startMessagingNATS},
 		{Name: "messaging-jetstream", Start: startMessagingJetStream},
+		{Name: "cron", Start: startCron},
 		{Name: "http-server", Start: startHTTPServer},
 	}
 }

@@ -78,6 +78,8 @@ type Config struct {
 	// and Lattice the name of that.
 	Conn              *lattice.Conn
 	JSDomain, Lattice string
+	// Host is the id of the host.
+	Host string
 	// Dir is where the provider may keep files, and nobody else does; it may not be
 	// there yet. Empty: the host has no place for them.
 	Dir string

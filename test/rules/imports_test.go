@@ -44,7 +44,7 @@ var owners = []struct {
 		"use host/component/engine (the others are tools, and no part of a host)"},
 	{"oras.land/oras-go/v2", []string{"host/oci"}, "use host/oci"},
 	{"github.com/opencontainers", []string{"host/oci"}, "use host/oci"},
-	{"github.com/nats-io", []string{"lattice", "providers/keyvalue/nats", "providers/messaging/nats", "test"}, "use lattice, and lattice/wrpc for calls"},
+	{"github.com/nats-io", []string{"lattice", "providers/keyvalue/nats", "providers/messaging/nats", "providers/cron", "test"}, "use lattice, and lattice/wrpc for calls"},
 	{"github.com/redis/go-redis", []string{"providers/keyvalue/redis"}, "use providers/keyvalue/redis"},
 	{"go.etcd.io/bbolt", []string{"providers/keyvalue/bolt"}, "use providers/keyvalue/bolt"},
 	{"go.bytecodealliance.org", []string{"wit/text", "wit/bindgen"}, "use wit/text: WIT text is for tools"},

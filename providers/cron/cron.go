@@ -1,0 +1,272 @@
+package cron
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/providers/messaging"
+	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
+)
+
+// Config says what a [Provider] is. All fields but JSDomain are required.
+type Config struct {
+	// ID is the provider's, Holder names this copy of it, such as its host's id, and
+	// Lattice is the name of its lattice.
+	ID, Holder, Lattice string
+	// Conn is the lattice's connection, which stays the caller's, and JSDomain the
+	// JetStream domain of that.
+	Conn     *lattice.Conn
+	JSDomain string
+	Log      *zap.Logger
+}
+
+// Provider fires the ticks of its links. It is safe for concurrent use; close it.
+type Provider struct {
+	cfg   Config
+	js    jetstream.JetStream
+	links *messaging.Links
+}
+
+// New makes a provider without links. It does no I/O.
+func New(cfg Config) (*Provider, error) {
+	p := &Provider{cfg: cfg}
+	var err error
+	if cfg.JSDomain != "" {
+		p.js, err = jetstream.NewWithDomain(cfg.Conn, cfg.JSDomain)
+	} else {
+		p.js, err = jetstream.New(cfg.Conn)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cron: %w", err)
+	}
+	p.links = messaging.NewLinks(p.follow)
+	return p, nil
+}
+
+// SetLinks follows these links and no others: see [messaging.Links].
+func (p *Provider) SetLinks(values map[string]string, links []messaging.Link) []error {
+	return p.links.SetLinks(values, links)
+}
+
+// Drain fires no more ticks, and waits for what runs until ctx ends.
+func (p *Provider) Drain(ctx context.Context) error { return p.links.Drain(ctx) }
+
+// Close cuts off what runs.
+func (p *Provider) Close() error {
+	p.links.Close()
+	return nil
+}
+
+// openTime bounds one question to NATS.
+const openTime = 5 * time.Second
+
+// bucket opens the bucket of all schedules, and makes it if it is not there.
+func (p *Provider) bucket(ctx context.Context) (jetstream.KeyValue, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	name := lattice.CronBucket(p.cfg.Lattice)
+	kv, err := p.js.KeyValue(ctx, name)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = p.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: "schedules of a wasmCloud lattice", MaxValueSize: maxRecord})
+		if errors.Is(err, jetstream.ErrBucketExists) {
+			kv, err = p.js.KeyValue(ctx, name)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", name, lattice.Disconnected(err))
+	}
+	return kv, nil
+}
+
+// schedule is a link that is followed.
+type schedule struct {
+	config
+	of      *Provider
+	key     string
+	handler contract.Handler
+	log     *zap.Logger
+	running sync.WaitGroup
+
+	// stopping ends when no more is to be fired, base when what runs is to be cut
+	// off.
+	stopping, base context.Context //nolint:containedctx // ended by Stop and End
+	stop, cut      context.CancelFunc
+}
+
+func (p *Provider) follow(l messaging.Link, values map[string]string) (messaging.Following, error) {
+	cfg, err := readConfig(values, l.Name, p.cfg.Lattice)
+	if err != nil {
+		return nil, err
+	}
+	kv, err := p.bucket(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	s := &schedule{config: cfg, of: p, key: lattice.CronKey(p.cfg.ID, l.Name, l.Target), handler: l.Handler,
+		log: p.cfg.Log.With(zap.String("link", l.Name), zap.String("target", l.Target))}
+	s.base, s.cut = context.WithCancel(context.Background())
+	s.stopping, s.stop = context.WithCancel(s.base)
+	s.running.Go(func() { s.run(kv) })
+	return s, nil
+}
+
+// Stop implements messaging.Following.
+func (s *schedule) Stop() { s.stop() }
+
+// End implements messaging.Following.
+func (s *schedule) End(ctx context.Context) error {
+	defer s.cut()
+	defer context.AfterFunc(ctx, s.cut)()
+	s.running.Wait()
+	return nil
+}
+
+// retryPause is how long to wait where NATS does not answer.
+const retryPause = time.Second
+
+// run fires ticks until it is stopped.
+func (s *schedule) run(kv jetstream.KeyValue) {
+	for s.stopping.Err() == nil {
+		again, err := s.turn(kv)
+		wait := time.Until(again)
+		if err != nil && s.stopping.Err() == nil {
+			s.log.Warn("the schedule cannot be followed now", zap.Error(err))
+			wait = retryPause
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-s.stopping.Done():
+			timer.Stop()
+		}
+	}
+}
+
+// turn looks once, and fires what is due. It returns when to look again.
+func (s *schedule) turn(kv jetstream.KeyValue) (again time.Time, err error) {
+	r, rev, err := s.load(kv)
+	if err != nil {
+		return again, err
+	}
+	now := time.Now()
+	tick, again := decide(s.schedule, &r, now, s.once)
+	if tick.IsZero() {
+		return again, nil
+	}
+	r = r.claim(tick, s.of.cfg.Holder, now, s.lease, int(s.history))
+	if rev, err = s.save(s.stopping, kv, &r, rev); err != nil {
+		if errors.Is(err, errTaken) {
+			err = nil // by another: look at what it did
+		}
+		return now, err
+	}
+	return now, s.fire(kv, r, rev)
+}
+
+var errTaken = errors.New("another copy of the provider was faster")
+
+// load reads the record, and makes it where the schedule is new.
+func (s *schedule) load(kv jetstream.KeyValue) (record, uint64, error) {
+	ctx, cancel := context.WithTimeout(s.stopping, openTime)
+	defer cancel()
+	e, err := kv.Get(ctx, s.key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		r := record{Since: time.Now().UTC()}
+		rev, err := s.save(ctx, kv, &r, 0)
+		if errors.Is(err, errTaken) {
+			e, err = kv.Get(ctx, s.key)
+		}
+		if e == nil {
+			return r, rev, err
+		}
+	}
+	if err != nil {
+		return record{}, 0, lattice.Disconnected(err)
+	}
+	r, err := parseRecord(e.Value())
+	if err != nil { // somebody else wrote it: begin anew on it
+		s.log.Warn("what is stored of the schedule makes no sense: it begins anew", zap.Error(err))
+		r = record{Since: time.Now().UTC()}
+		rev, err := s.save(ctx, kv, &r, e.Revision())
+		return r, rev, err
+	}
+	return r, e.Revision(), nil
+}
+
+// save changes the record, if it is still what was read; revision 0: if there is
+// none.
+func (s *schedule) save(ctx context.Context, kv jetstream.KeyValue, r *record, rev uint64) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	data, err := json.Marshal(r)
+	if err != nil {
+		return 0, err
+	}
+	if rev == 0 {
+		rev, err = kv.Create(ctx, s.key, data)
+	} else {
+		rev, err = kv.Update(ctx, s.key, data, rev)
+	}
+	var api *jetstream.APIError
+	switch {
+	case errors.Is(err, jetstream.ErrKeyExists), errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
+		return 0, errTaken
+	case err != nil:
+		return 0, lattice.Disconnected(err)
+	}
+	return rev, nil
+}
+
+// fire calls the handler for a tick that was claimed, holds the lease meanwhile,
+// and tells how it ended. Who loses the lease stops.
+func (s *schedule) fire(kv jetstream.KeyValue, r record, rev uint64) error {
+	ctx, cancel := context.WithTimeout(s.base, s.timeout)
+	defer cancel()
+	var handled error
+	done := make(chan struct{})
+	go func() { // ends before this function does
+		defer close(done)
+		handled = s.call(ctx, r.Last.Tick)
+	}()
+	renew := time.NewTicker(s.lease / 3)
+	defer renew.Stop()
+	for {
+		select {
+		case <-renew.C:
+			next := r
+			next.Until = time.Now().Add(s.lease).UTC()
+			now, err := s.save(ctx, kv, &next, rev)
+			if err == nil {
+				r, rev = next, now
+			} else if errors.Is(err, errTaken) || time.Now().After(r.Until) {
+				cancel() // it is another's now, or may be
+			}
+			continue
+		case <-done:
+		}
+		break
+	}
+	if handled != nil {
+		s.log.Warn("a tick was not dealt with", zap.Time("tick", r.Last.Tick), zap.Error(handled))
+	}
+	r = r.end(time.Now(), handled)
+	_, err := s.save(context.WithoutCancel(s.base), kv, &r, rev)
+	return err
+}
+
+// call calls the handler, again while it is not reached.
+func (s *schedule) call(ctx context.Context, tick time.Time) error {
+	w := messaging.NewWorker(messaging.Handling{Timeout: s.timeout, MaxInFlight: 1}, s.handler)
+	defer context.AfterFunc(ctx, w.Cut)()
+	var handled error
+	w.Put(messaging.Delivery{Message: contract.BrokerMessage{Subject: s.subject, Body: []byte(tick.UTC().Format(time.RFC3339))}, Done: func(err error) { handled = err }})
+	return errors.Join(w.End(context.WithoutCancel(ctx)), handled)
+}
