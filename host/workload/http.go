@@ -90,7 +90,8 @@ func (r *webRunner) Run(ctx context.Context, most time.Duration, e *component.Ex
 		return nil
 	}
 	done(r.w.called(c, e, i, before, call(c, i)))
-	return i.Release()
+	defer r.w.cfg.Template.Clean()
+	return i.ReleaseLate()
 }
 
 // webFailed logs what the log does not have yet: traps are logged with the call.

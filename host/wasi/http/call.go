@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wasi/http"
@@ -26,7 +27,8 @@ var (
 // Outparam are for the guest's handle function; then, on ServeHTTP's goroutine,
 // Answer sends what the guest answers while the guest goes on, and Detach ends
 // what the guest has of the request: nothing of it may be used after ServeHTTP
-// returns.
+// returns. Most guests end soon and have answered all by then: Settle, at a guest's
+// end, makes that the host's own.
 type Call struct {
 	w      http.ResponseWriter
 	r      *http.Request
@@ -35,8 +37,11 @@ type Call struct {
 	began  bool        // the response has; of ServeHTTP's goroutine
 	bytes  *RequestBody
 
-	mu   sync.Mutex
-	gone bool // ServeHTTP has ended
+	mu     sync.Mutex
+	gone   bool              // ServeHTTP has ended
+	prompt bool              // answers are wanted as they come
+	held   *outgoingResponse // one that may soon be whole
+	whole  *wholeResponse    // one that was settled
 }
 
 // answer is what the guest gave: a response or an error.
@@ -75,7 +80,8 @@ func requestCode(err error) error {
 
 // Answer waits for the guest's answer and sends it, until its body ends. over
 // says that the guest has ended; what it left is sent. The context of the
-// request ends the sending, too.
+// request ends the sending, too. For the first millisecond, a small response is
+// waited for until its guest has ended: to begin earlier would be to wake twice.
 //
 // # Errors
 //
@@ -83,23 +89,88 @@ func requestCode(err error) error {
 // or [ErrClientGone], where something may have been, and only the end of the
 // connection tells the client that it is incomplete.
 func (c *Call) Answer(over <-chan struct{}) error {
-	var a answer
-	select {
-	case a = <-c.answer:
-	case <-over:
-		select {
-		case a = <-c.answer:
-		default:
-			return ErrNoAnswer
-		}
-	case <-c.r.Context().Done():
-		return ErrClientGone
-	}
-	if a.response == nil {
+	a, err := c.await(over)
+	switch {
+	case err != nil:
+		return err
+	case a.err != nil:
 		return a.err
+	case a.response == nil:
+		return c.sendWhole()
 	}
 	defer a.response.Drop()
 	return c.send(a.response)
+}
+
+// await returns the guest's answer, or nothing where it was settled.
+func (c *Call) await(over <-chan struct{}) (answer, error) {
+	soon := time.NewTimer(promptly)
+	defer soon.Stop()
+	for {
+		select {
+		case a := <-c.answer:
+			return a, nil
+		case <-soon.C:
+			c.hurry()
+		case <-over:
+			if c.whole != nil { // set before over was closed
+				return answer{}, nil
+			}
+			c.hurry()
+			select {
+			case a := <-c.answer:
+				return a, nil
+			default:
+				return answer{}, ErrNoAnswer
+			}
+		case <-c.r.Context().Done():
+			return answer{}, ErrClientGone
+		}
+	}
+}
+
+// hurry has the answer, and any that is still to come, be sent at once.
+func (c *Call) hurry() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.prompt = true
+	c.giveHeld()
+}
+
+// giveHeld hands over the response that was held, if there is one. The caller holds
+// mu.
+func (c *Call) giveHeld() {
+	if c.held != nil {
+		c.answer <- answer{response: c.held} // it is the only one
+		c.held = nil
+	}
+}
+
+// Settle is for the guest's end, before over is closed. It takes a response that
+// waits to be sent, and is whole, off the guest's hands: what the guest and its
+// instance were charged for it is given back. It reports whether nothing is left to
+// be sent that is the guest's.
+func (c *Call) Settle() bool {
+	c.mu.Lock()
+	r, gone := c.held, c.gone
+	c.held, c.prompt = nil, true
+	c.mu.Unlock()
+	if r == nil {
+		return gone
+	}
+	whole := r.settle()
+	if whole == nil {
+		c.set(answer{response: r})
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone {
+		whole.free()
+	} else {
+		c.whole = whole
+	}
+	return true
 }
 
 // Detach ends the guest's part of the request. An answer that comes later is
@@ -107,6 +178,11 @@ func (c *Call) Answer(over <-chan struct{}) error {
 func (c *Call) Detach() {
 	c.mu.Lock()
 	c.gone = true
+	c.giveHeld()
+	if c.whole != nil {
+		c.whole.free()
+		c.whole = nil
+	}
 	c.mu.Unlock()
 	_ = c.bytes.Close()
 	select {
@@ -127,7 +203,11 @@ func (a answer) drop() {
 func (c *Call) set(a answer) {
 	c.mu.Lock()
 	gone := c.gone
-	if !gone {
+	switch {
+	case gone:
+	case a.response != nil && !c.prompt && (a.response.body == nil || a.response.body.small(c.hurry)):
+		c.held = a.response
+	default:
 		c.answer <- a // there is one outparam, and it is set once
 	}
 	c.mu.Unlock()

@@ -29,6 +29,7 @@ type outgoingBody struct {
 	stream   *sendStream
 	charged  int
 	sealed   bool        // finished, and well
+	grown    func()      // told once that this is more than is held back; nil: nobody is
 	holders  int         // the guest and the sender
 	trailers http.Header // set before the pipe's end
 }
@@ -75,11 +76,31 @@ func (b *outgoingBody) charge(n int) error {
 // count checks a write of n bytes against the length that was announced.
 func (b *outgoingBody) count(n int) error {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.written += uint64(n); b.length >= 0 && b.written > uint64(b.length) {
+		defer b.mu.Unlock()
 		return b.wrongLength()
 	}
+	var grown func()
+	if b.written > copyBytes {
+		grown, b.grown = b.grown, nil
+	}
+	b.mu.Unlock()
+	if grown != nil {
+		grown()
+	}
 	return nil
+}
+
+// small reports whether little of the body was written, and has grown be called
+// when it becomes more. grown must not use the body.
+func (b *outgoingBody) small(grown func()) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.written > copyBytes {
+		return false
+	}
+	b.grown = grown
+	return true
 }
 
 func (b *outgoingBody) wrongLength() error {

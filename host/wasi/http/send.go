@@ -13,30 +13,98 @@ import (
 
 // send writes a response, header first, while its guest writes the body.
 func (c *Call) send(r *outgoingResponse) error {
-	length, err := contentLength(r.headers)
+	head, err := r.head()
 	if err != nil {
-		return code(contract.ErrorCodeHTTPProtocolError) // who reads it could be led to take the one or the other
+		return err
 	}
 	c.began = true
-	h := c.w.Header()
-	maps.Copy(h, r.headers.header())
+	head.put(c.w)
+	if r.body == nil {
+		return nil
+	}
+	// A client that goes away ends the guest's writing, also where nothing is
+	// there to be written that would fail.
+	defer context.AfterFunc(c.r.Context(), func() { r.body.pipe.CloseRead(nil) })()
+	out := NewPrompt(c.w) // which leaves the server the time to find out the length of a small body
+	defer out.Stop()
+	return c.sendBody(r.body, out)
+}
+
+// head is what a response begins with.
+type head struct {
+	status int
+	fields http.Header
+}
+
+func (r *outgoingResponse) head() (head, error) {
+	length, err := contentLength(r.headers)
+	if err != nil {
+		return head{}, code(contract.ErrorCodeHTTPProtocolError) // who reads it could be led to take the one or the other
+	}
+	h := r.headers.header()
 	if length >= 0 {
 		h.Set("Content-Length", strconv.FormatInt(length, 10)) // once
 	}
 	if !r.headers.has("content-type") {
 		h["Content-Type"] = nil // or the server would guess
 	}
-	if r.body == nil {
-		c.w.WriteHeader(int(r.status))
+	return head{int(r.status), h}, nil
+}
+
+// put begins a response.
+func (h *head) put(w http.ResponseWriter) {
+	maps.Copy(w.Header(), h.fields)
+	w.WriteHeader(h.status)
+}
+
+// wholeResponse is a response that is whole, and no guest's any more.
+type wholeResponse struct {
+	head
+	body     []byte
+	trailers http.Header
+	free     func() // the body's buffer
+}
+
+// settle makes a response that its guest has finished a whole one, and drops it, if
+// it can.
+func (r *outgoingResponse) settle() *wholeResponse {
+	if r.body != nil && !r.body.whole() {
 		return nil
 	}
-	// A client that goes away ends the guest's writing, also where nothing is
-	// there to be written that would fail.
-	defer context.AfterFunc(c.r.Context(), func() { r.body.pipe.CloseRead(nil) })()
-	c.w.WriteHeader(int(r.status))
-	out := NewPrompt(c.w) // which leaves the server the time to find out the length of a small body
-	defer out.Stop()
-	return c.sendBody(r.body, out)
+	head, err := r.head()
+	if err != nil {
+		return nil
+	}
+	s := &wholeResponse{head: head, free: func() {}}
+	if r.body != nil {
+		s.trailers = r.body.sent()
+		s.body, s.free = Buffer()
+		n, _ := r.body.pipe.Buffered()
+		if n > len(s.body) {
+			s.free()
+			return nil
+		}
+		s.body = s.body[:n]
+		if n > 0 {
+			_, _ = r.body.pipe.Read(s.body) // it is there, all of it
+		}
+	}
+	r.Drop()
+	return s
+}
+
+// sendWhole writes the response that was settled.
+func (c *Call) sendWhole() error {
+	r := c.whole
+	c.began = true
+	r.put(c.w)
+	if len(r.body) > 0 {
+		if _, err := c.w.Write(r.body); err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
+			return errors.Join(ErrClientGone, err)
+		}
+	}
+	c.trailers(r.trailers)
+	return nil
 }
 
 // sendBody copies the body to the client. What the guest has written goes soon; a

@@ -109,7 +109,7 @@ func (h *Handler) Close() {
 	h.workers.all.Wait()
 }
 
-// admit takes a place for a call.
+// admit takes a place for a call, whose guest is one of guests until it has left.
 func (h *Handler) admit(ctx context.Context) (leave func(), err error) {
 	h.mu.Lock()
 	if h.closed {
@@ -118,12 +118,10 @@ func (h *Handler) admit(ctx context.Context) (leave func(), err error) {
 	}
 	h.guests.Add(1)
 	h.mu.Unlock()
-	free, err := h.opts.Runner.Admit(ctx)
-	if err != nil {
+	if leave, err = h.opts.Runner.Admit(ctx); err != nil {
 		h.guests.Done()
-		return nil, err
 	}
-	return func() { free(); h.guests.Done() }, nil
+	return leave, err
 }
 
 // ServeHTTP implements [http.Handler]. The response goes out as the guest
@@ -162,14 +160,13 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, most time.Durati
 	defer close(g.served)
 	err = call.Answer(g.over)
 	if err != nil {
-		err = g.cause(err)
+		err = h.cause(g, r, err)
 	}
 	call.Detach()
 	if err != nil {
 		h.fail(w, r, err)
 		return nil
 	}
-	g.unwatch() // served: the client may go
 	_ = rc.SetWriteDeadline(time.Time{})
 	return nil
 }
@@ -205,44 +202,70 @@ func Refuse(w http.ResponseWriter, status int) {
 
 // guest is one call of the component.
 type guest struct {
-	over    chan struct{}
-	err     error         // after over
-	served  chan struct{} // closed when nothing more of the response is sent
-	left    chan struct{} // closed when the guest's place is free
-	unwatch func()
+	cancel context.CancelFunc
+	over   chan struct{}
+	err    error         // after over
+	served chan struct{} // closed when nothing more of the response is sent
+	left   chan struct{} // closed when the guest's place is free
 }
 
 // cause waits for a guest that gave no answer, or not a whole one, and returns
-// why: its trap, if it ended by one.
-func (g *guest) cause(err error) error {
+// why: its trap, if it ended by one. A guest whose client has gone away is not
+// waited for, but has not much time left.
+func (h *Handler) cause(g *guest, r *http.Request, err error) error {
 	if errors.Is(err, wasihttp.ErrClientGone) {
+		h.abandon(g)
 		return err
 	}
 	if !errors.Is(err, wasihttp.ErrAborted) && !errors.Is(err, wasihttp.ErrNoAnswer) {
 		return err // the guest's own error code
 	}
-	<-g.over
+	select {
+	case <-g.over:
+	case <-r.Context().Done():
+		h.abandon(g)
+		<-g.over
+	}
 	return errors.Join(err, g.err)
+}
+
+// abandon ends a guest in some time. One that ends before is not hurt.
+func (h *Handler) abandon(g *guest) { time.AfterFunc(h.opts.Linger, g.cancel) }
+
+// guestContext is a guest's: it ends with the handler, and has the values of the
+// request, which the guest may outlive.
+type guestContext struct {
+	context.Context //nolint:containedctx // the handler's; this is a context itself
+	request         context.Context
+}
+
+// Value implements [context.Context].
+func (c *guestContext) Value(key any) any {
+	if v := c.Context.Value(key); v != nil { // what the context package asks a parent for
+		return v
+	}
+	return c.request.Value(key)
 }
 
 // start begins the call on a goroutine, since the guest may outlive the
 // request's response.
 func (h *Handler) start(call *wasihttp.Call, r *http.Request, most time.Duration, leave func()) *guest {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
-	stopClosed := context.AfterFunc(h.ctx, cancel)
-	g := &guest{over: make(chan struct{}), served: make(chan struct{}), left: make(chan struct{}), unwatch: h.afterGone(r.Context(), cancel)}
+	ctx, cancel := context.WithCancel(&guestContext{h.ctx, r.Context()})
+	g := &guest{cancel: cancel, over: make(chan struct{}), served: make(chan struct{}), left: make(chan struct{})}
 	h.workers.do(h.ctx, func() {
+		defer h.guests.Done()
 		defer close(g.left)
 		defer leave()
 		defer cancel()
-		defer stopClosed()
-		defer g.unwatch()
 		err := h.opts.Runner.Run(ctx, most, h.exports[0], func(ctx context.Context, i *component.Instance) error {
 			return h.call(ctx, i, call)
 		}, func(err error) {
 			g.err = err
+			settled := call.Settle()
 			close(g.over)
-			h.await(g.served)
+			if !settled {
+				h.await(g.served)
+			}
 		})
 		if err != nil {
 			h.opts.Failed(r, err)
@@ -270,30 +293,6 @@ func (h *Handler) await(served <-chan struct{}) {
 	case <-served:
 	case <-late.C:
 	case <-h.ctx.Done():
-	}
-}
-
-// afterGone ends a guest some time after its client went away, until that is
-// not watched any more: the context of a request ends when it was served, too.
-func (h *Handler) afterGone(request context.Context, cancel func()) (stop func()) {
-	var mu sync.Mutex
-	var late *time.Timer
-	stopped := false
-	unwatch := context.AfterFunc(request, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if !stopped {
-			late = time.AfterFunc(h.opts.Linger, cancel)
-		}
-	})
-	return func() {
-		unwatch()
-		mu.Lock()
-		defer mu.Unlock()
-		stopped = true
-		if late != nil {
-			late.Stop()
-		}
 	}
 }
 

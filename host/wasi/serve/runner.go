@@ -17,7 +17,8 @@ type Runner interface {
 	Admit(ctx context.Context) (leave func(), err error)
 	// Run makes a call of e on an instance that nobody else uses, within most.
 	// It tells done how the call ended, also where there was no instance, and
-	// gives the instance up when done has returned. An error of giving it up is
+	// gives the instance up when done has returned, by which a response may be on its
+	// way: what else there is to do can wait until then. An error of giving it up is
 	// returned.
 	Run(ctx context.Context, most time.Duration, e *component.Export, call Call, done func(error)) error
 }
@@ -57,5 +58,6 @@ func (s *slots) Run(ctx context.Context, most time.Duration, _ *component.Export
 		return nil
 	}
 	done(call(ctx, i))
-	return i.Release()
+	defer s.tmpl.Clean()
+	return i.ReleaseLate()
 }
