@@ -31,7 +31,9 @@ func NewRequestBody(w http.ResponseWriter, r *http.Request) *RequestBody {
 	b.idle = sync.NewCond(&b.mu)
 	// Else the server would read the whole body before the first byte of a
 	// response. HTTP/2 needs no such thing and says so.
-	_ = http.NewResponseController(w).EnableFullDuplex()
+	if r.Body != http.NoBody {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+	}
 	return b
 }
 

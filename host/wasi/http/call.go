@@ -30,11 +30,16 @@ var (
 // returns. Most guests end soon and have answered all by then: Settle, at a guest's
 // end, makes that the host's own.
 type Call struct {
+	// WriteBy is when a client that does not read the response has it cut off; zero:
+	// never.
+	WriteBy time.Time
+
 	w      http.ResponseWriter
 	r      *http.Request
 	body   *incoming
 	answer chan answer // holds one
 	began  bool        // the response has; of ServeHTTP's goroutine
+	timed  bool        // writes to the client are; of the same
 	bytes  *RequestBody
 
 	mu     sync.Mutex
@@ -190,7 +195,22 @@ func (c *Call) Detach() {
 		a.drop()
 	default:
 	}
+	if c.r.Body != http.NoBody {
+		c.timeWrites() // to read what is left of it may be to write
+	}
 	c.bytes.End(c.began)
+	if c.timed {
+		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Time{})
+	}
+}
+
+// timeWrites has writes to the client end at some time. What fits the server's
+// buffers needs no such thing, which is not for nothing.
+func (c *Call) timeWrites() {
+	if !c.timed && !c.WriteBy.IsZero() {
+		c.timed = true
+		_ = http.NewResponseController(c.w).SetWriteDeadline(c.WriteBy) // tests' writers know none
+	}
 }
 
 func (a answer) drop() {

@@ -18,6 +18,7 @@ func (c *Call) send(r *outgoingResponse) error {
 		return err
 	}
 	c.began = true
+	c.timeWrites()
 	head.put(c.w)
 	if r.body == nil {
 		return nil
@@ -93,10 +94,17 @@ func (r *outgoingResponse) settle() *wholeResponse {
 	return s
 }
 
+// serverBytes is how much of a body net/http keeps, at least, until the handler has
+// returned.
+const serverBytes = 2 << 10
+
 // sendWhole writes the response that was settled.
 func (c *Call) sendWhole() error {
 	r := c.whole
 	c.began = true
+	if len(r.body) > serverBytes || len(r.trailers) > 0 {
+		c.timeWrites()
+	}
 	r.put(c.w)
 	if len(r.body) > 0 {
 		if _, err := c.w.Write(r.body); err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {

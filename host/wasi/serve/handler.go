@@ -150,9 +150,8 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, most time.Durati
 	if most <= 0 || most > h.opts.Time {
 		most = h.opts.Time
 	}
-	rc := http.NewResponseController(w)
-	_ = rc.SetWriteDeadline(time.Now().Add(most + h.opts.Linger)) // a client that never reads; tests' writers know none
 	call := wasihttp.NewCall(w, r)
+	call.WriteBy = time.Now().Add(most + h.opts.Linger)
 	g := h.start(call, r, most, leave)
 	if h.opts.Whole {
 		defer func() { <-g.left }()
@@ -167,7 +166,6 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, most time.Durati
 		h.fail(w, r, err)
 		return nil
 	}
-	_ = rc.SetWriteDeadline(time.Time{})
 	return nil
 }
 
