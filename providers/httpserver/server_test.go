@@ -16,7 +16,11 @@ import (
 	"github.com/lathhost/lath/providers/httpserver"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// net/http gives a client whose request it refused half a second to read that, on a
+// goroutine that nobody can wait for.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 // free is an address with a port that is free.
 const free = "127.0.0.1:0"

@@ -11,7 +11,11 @@ import (
 	"github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// net/http gives a client whose request it refused half a second to read that, on a
+// goroutine that nobody can wait for.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 var errNothing = errors.New("this store has nothing")
 

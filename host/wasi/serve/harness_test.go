@@ -21,7 +21,11 @@ import (
 	"github.com/lathhost/lath/host/wasi/serve"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// net/http gives a client whose request it refused half a second to read that, on a
+// goroutine that nobody can wait for.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 // record keeps what guests said and how calls failed.
 type record struct {
