@@ -21,7 +21,8 @@ import (
 // annotationApplication is where v1's wadm says which application something is of.
 const annotationApplication = "wasmcloud.dev/appspec"
 
-// secretsTime bounds the fetching of the secrets of one link.
+// secretsTime bounds the fetching of the secrets of all links of one provider, which
+// nothing else is done for meanwhile.
 const secretsTime = 5 * time.Second
 
 // openSecrets makes what finds secrets.
@@ -136,14 +137,14 @@ type sealedSecrets struct {
 	sealed     wire.Sealed
 }
 
-// end names one end of a link.
+// linkEnd names one end of a link.
 type linkEnd struct {
 	linkID
 	source bool
 }
 
 // sealSecrets fetches the secrets of a provider's end of a link and seals them for it.
-func (h *Host) sealSecrets(p *runningProvider, keys *wire.Keys, at linkEnd, configs []string) (wire.Sealed, error) {
+func (h *Host) sealSecrets(ctx context.Context, p *runningProvider, keys *wire.Keys, at linkEnd, configs []string) (wire.Sealed, error) {
 	var references []map[string]string
 	for _, config := range configs {
 		if state.IsSecret(config) {
@@ -154,8 +155,6 @@ func (h *Host) sealSecrets(p *runningProvider, keys *wire.Keys, at linkEnd, conf
 	if known, ok := p.sealed[at]; ok && slices.EqualFunc(known.references, references, maps.Equal) {
 		return known.sealed, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), secretsTime)
-	defer cancel()
 	found, err := p.settings.fetchNames(ctx, configs, p.entity())
 	if err != nil {
 		return nil, err
@@ -173,13 +172,13 @@ func (h *Host) sealSecrets(p *runningProvider, keys *wire.Keys, at linkEnd, conf
 
 // withSecrets adds to a link's definition the secrets of those of its ends that are
 // the provider. Only the goroutine that tells the provider calls it.
-func (h *Host) withSecrets(p *runningProvider, keys *wire.Keys, l lattice.Link, d *wire.LinkDefinition) error {
+func (h *Host) withSecrets(ctx context.Context, p *runningProvider, keys *wire.Keys, l lattice.Link, d *wire.LinkDefinition) error {
 	var err, err2 error
 	if l.SourceID == p.id && slices.ContainsFunc(l.SourceConfig, state.IsSecret) {
-		d.SourceSecrets, err = h.sealSecrets(p, keys, linkEnd{idOf(l), true}, l.SourceConfig)
+		d.SourceSecrets, err = h.sealSecrets(ctx, p, keys, linkEnd{idOf(l), true}, l.SourceConfig)
 	}
 	if l.Target == p.id && slices.ContainsFunc(l.TargetConfig, state.IsSecret) {
-		d.TargetSecrets, err2 = h.sealSecrets(p, keys, linkEnd{idOf(l), false}, l.TargetConfig)
+		d.TargetSecrets, err2 = h.sealSecrets(ctx, p, keys, linkEnd{idOf(l), false}, l.TargetConfig)
 	}
 	return errors.Join(err, err2)
 }
@@ -189,10 +188,12 @@ func (h *Host) withSecrets(p *runningProvider, keys *wire.Keys, l lattice.Link, 
 // another link without them. It is tried again when the provider is next asked how
 // it is.
 func (h *Host) processDefinitions(p *runningProvider, keys *wire.Keys) []wire.LinkDefinition {
+	ctx, cancel := context.WithTimeout(context.Background(), secretsTime)
+	defer cancel()
 	var list []wire.LinkDefinition
 	for _, l := range h.linksOf(p.id) {
 		d := h.definition(l)
-		if err := h.withSecrets(p, keys, l, &d); err != nil {
+		if err := h.withSecrets(ctx, p, keys, l, &d); err != nil {
 			h.log.Warn("link not told: its secrets are not to be had", zap.String("provider", p.id), zap.Stringer("link", l), zap.Error(err))
 			continue
 		}

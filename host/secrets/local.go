@@ -62,7 +62,7 @@ func (f folder) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	defer root.Close() //nolint:errcheck // nothing was written
 	info, err := root.Stat(name)
 	if err != nil {
 		return nil, err

@@ -191,7 +191,7 @@ func DecodeSealed(data []byte) (*Sealed, error) {
 func (s *Sealed) Open(key string, k *Key) (Opened, error) {
 	box, is := s.Boxes[k.public]
 	if !is {
-		return Opened{}, fmt.Errorf("secret %s: %w: it is not sealed for key %s; put it again with --key %[3]s", key, lattice.ErrDenied, k.public)
+		return Opened{}, fmt.Errorf("secret %s: %w: it is not sealed for key %s; put it again with --recipient %[3]s", key, lattice.ErrDenied, k.public)
 	}
 	plain, err := k.pair.Open(box, s.From)
 	if err != nil {

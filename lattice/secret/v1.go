@@ -217,7 +217,7 @@ func backendError(data json.RawMessage) error {
 		if json.Unmarshal(data, &named) != nil || len(named) != 1 {
 			return errors.New("it failed, and does not say why")
 		}
-		for name, text = range named { //nolint:revive // there is one
+		for name, text = range named { // there is one
 		}
 	}
 	reason := fmt.Sprintf("%.60s", name)

@@ -2,9 +2,11 @@ package lattice_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -239,6 +241,48 @@ func TestSecretsRefused(t *testing.T) {
 	require.NoError(t, l.Control.PutConfig(t.Context(), "SECRET_bad", map[string]string{"color": "blue"}))
 	require.ErrorContains(t, start(n, "SECRET_bad"), `it has no "backend"`)
 	require.ErrorContains(t, start(n, "SECRET_none"), "put it first, by: lath secret put none")
+}
+
+// Versions go one way: whoever has read one reads no older one, however many read
+// while they change, and all come to the last one.
+func TestSecretVersionsGoOneWay(t *testing.T) {
+	t.Parallel()
+	const readers, versions = 4, 8
+	l := harness.New(t)
+	key, err := secret.NewKey()
+	require.NoError(t, err)
+	n := l.Host(func(c *host.Config) { c.Secrets.Key = key })
+	s := newSealer(l, key)
+	s.put("db", "v1", "c")
+	require.NoError(t, n.Scale(ctl.ScaleComponent{ComponentID: "c", ComponentRef: teller(l), MaxInstances: readers, Config: []string{"SECRET_db"}}))
+	var reading sync.WaitGroup
+	errs := make([]error, readers)
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Wait)
+	defer cancel()
+	for i := range readers {
+		reading.Go(func() {
+			for seen := 0; seen < versions; {
+				got, err := l.Call(ctx, n, "c", `test:secrets/reader.read("db")`)
+				var now int
+				if err == nil {
+					_, err = fmt.Sscanf(got.WAVE, `ok("v%d")`, &now)
+				}
+				if err == nil && now < seen {
+					err = fmt.Errorf("version %d after %d", now, seen)
+				}
+				if err != nil {
+					errs[i] = err
+					return
+				}
+				seen = now
+			}
+		})
+	}
+	for v := 2; v <= versions; v++ {
+		s.put("db", fmt.Sprint("v", v), "c")
+	}
+	reading.Wait()
+	require.NoError(t, errors.Join(errs...))
 }
 
 // signed adds to a component what wash embeds when it signs one, and returns it with
