@@ -23,6 +23,8 @@ func builtins() []provider.Builtin {
 		{Name: "keyvalue-file", Start: startKeyvalueFile},
 		{Name: "keyvalue-nats", Start: startKeyvalueNATS},
 		{Name: "keyvalue-redis", Start: startKeyvalueRedis},
+		{Name: "blobstore-memory", Start: startBlobstoreMemory},
+		{Name: "blobstore-fs", Start: startBlobstoreFS},
 		{Name: "messaging-memory", Start: startMessagingMemory},
 		{Name: "messaging-nats", Start: startMessagingNATS},
 		{Name: "messaging-jetstream", Start: startMessagingJetStream},

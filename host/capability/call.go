@@ -9,6 +9,7 @@ import (
 	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/wit"
+	"github.com/lathhost/lath/wit/wasi/blobstore"
 	"github.com/lathhost/lath/wit/wasi/keyvalue"
 	"github.com/lathhost/lath/wit/wasmcloud/messaging"
 	"github.com/lathhost/lath/wit/wire"
@@ -17,7 +18,8 @@ import (
 // Names returns the interfaces that components may import and this package
 // adapts.
 func Names() []string {
-	return []string{keyvalue.StoreInterface.Name, keyvalue.AtomicsInterface.Name, keyvalue.BatchInterface.Name, messaging.ConsumerInterface.Name}
+	return []string{keyvalue.StoreInterface.Name, keyvalue.AtomicsInterface.Name, keyvalue.BatchInterface.Name, messaging.ConsumerInterface.Name,
+		blobstore.BlobstoreInterface.Name, blobstore.ContainerInterface.Name, blobstore.TypesInterface.Name}
 }
 
 // Adapt makes the interface of that name for one component, whose calls follow
@@ -25,6 +27,9 @@ func Names() []string {
 func Adapt(name string, imp *link.Import) *component.HostInterface {
 	name = wit.Track(name)
 	if h := adaptKeyvalue(name, imp); h != nil {
+		return h
+	}
+	if h := adaptBlobstore(name, imp); h != nil {
 		return h
 	}
 	return adaptMessaging(name, imp)
@@ -50,10 +55,20 @@ func begin[T comparable](ctx context.Context, imp *link.Import, fn string, contr
 // beginAlong is begin along a route that is known.
 func beginAlong[T comparable](ctx context.Context, imp *link.Import, route *link.Route, fn string, contract *wit.Interface,
 	local func(*provider.Capabilities) T, remote func(*link.Invoker) T) (*call[T], error) {
+	return beginTimed(ctx, imp, route, fn, contract, local, remote, (*link.Import).Outgoing)
+}
+
+// timing is the context of a call: [link.Import.Outgoing], or
+// [link.Import.Streaming] for one that lasts as long as its streams.
+type timing = func(*link.Import, context.Context, *link.Route, string) (context.Context, context.CancelFunc, error)
+
+// beginTimed is beginAlong with the context that timed makes.
+func beginTimed[T comparable](ctx context.Context, imp *link.Import, route *link.Route, fn string, contract *wit.Interface,
+	local func(*provider.Capabilities) T, remote func(*link.Invoker) T, timed timing) (*call[T], error) {
 	if route.Err != nil {
 		return nil, imp.Refused(route, fn, route.Err)
 	}
-	ctx, cancel, err := imp.Outgoing(ctx, route, fn)
+	ctx, cancel, err := timed(imp, ctx, route, fn)
 	if err != nil {
 		return nil, err
 	}

@@ -134,6 +134,26 @@ func (i *Import) Outgoing(ctx context.Context, route *Route, fn string) (context
 	return ctx, cancel, nil
 }
 
+// Streaming is Outgoing for a call that lasts as long as somebody reads or writes
+// its streams: it has the time that its link's own config gives, or all that its
+// caller has.
+func (i *Import) Streaming(ctx context.Context, route *Route, fn string) (context.Context, context.CancelFunc, error) {
+	ctx, err := i.identify(ctx, route, fn)
+	if err != nil {
+		return nil, nil, err
+	}
+	most := route.timeout
+	if _, ok := ctx.Deadline(); !ok && most == 0 {
+		most = wrpc.DefaultMaxTime
+	}
+	if most > 0 {
+		ctx, cancel := context.WithTimeout(ctx, most)
+		return ctx, cancel, nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	return ctx, cancel, nil
+}
+
 // identify is Outgoing without the time.
 func (i *Import) identify(ctx context.Context, route *Route, fn string) (context.Context, error) {
 	in, _ := wrpc.MetaFromContext(ctx)
@@ -218,4 +238,27 @@ func (v *Invoker) Invoke(ctx context.Context, instance, function string, params 
 	}
 	out, err := v.imp.call(ctx, v.route, instance, lattice.FunctionName(function), results, params)
 	return out, v.imp.fail(v.route, function, err)
+}
+
+// Open starts a call with streams or futures among its parameters or results, as
+// [wrpc.Caller.Open] does. The failures of what it returns are those of the wire;
+// [Invoker.Failed] makes them the link's.
+func (v *Invoker) Open(ctx context.Context, instance, function string, params []byte, paths ...wrpc.Path) (*wrpc.Call, error) {
+	if v.route.Component != nil {
+		return nil, v.imp.Refused(v.route, function, errors.New("a component has no streams to answer it with"))
+	}
+	name := lattice.FunctionName(function)
+	wrpc.RecordHop(ctx, wrpc.Hop{Source: v.imp.source, Target: v.route.Target, Interface: v.imp.key, Func: name, Route: wrpc.OverNATS})
+	meta, _ := wrpc.MetaFromContext(ctx)
+	call, err := v.imp.router.caller.Open(ctx, v.route.Target, wrpc.Target{Instance: instance, Func: name}, meta, params, paths...)
+	return call, v.Failed(function, err)
+}
+
+// Failed is the error of a call that failed after it was opened. What is no
+// failure of the wire stays as it is.
+func (v *Invoker) Failed(function string, err error) error {
+	if _, ok := errors.AsType[*wrpc.Error](err); !ok {
+		return err
+	}
+	return v.imp.fail(v.route, function, err)
 }

@@ -13,8 +13,10 @@ import (
 	keyvaluebind "github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
 	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/wrpc"
+	"github.com/lathhost/lath/lattice/wrpcblob"
 	"github.com/lathhost/lath/wit"
 	"github.com/lathhost/lath/wit/wasmcloud/messaging"
+	"github.com/lathhost/lath/wit/wrpc/blobstore"
 	"github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
 
@@ -45,6 +47,7 @@ type Capabilities struct {
 	KeyvalueBatch   keyvalue.Batch
 	// MessagingConsumer sends messages. Components are called by a Caller.
 	MessagingConsumer messaging.Consumer
+	Blobstore         blobstore.Store
 	// Configure, if set, is told the provider's merged configuration after each
 	// change of it. ctx ends when the provider is to; Configure and Relink are not
 	// called at the same time, nor after Close.
@@ -101,6 +104,8 @@ func (c *Capabilities) Interfaces() []*wit.Interface {
 	add(c.KeyvalueAtomics != nil, keyvalue.AtomicsInterface)
 	add(c.KeyvalueBatch != nil, keyvalue.BatchInterface)
 	add(c.MessagingConsumer != nil, messaging.ConsumerInterface)
+	add(c.Blobstore != nil, blobstore.Interface)
+	add(c.Blobstore != nil, blobstore.Interface010)
 	return list
 }
 
@@ -119,6 +124,9 @@ func (c *Capabilities) Exports() ([]wrpc.Export, error) {
 	}
 	if c.MessagingConsumer != nil {
 		errs = append(errs, messagingbind.ServeConsumer(reg, c.MessagingConsumer))
+	}
+	if c.Blobstore != nil {
+		errs = append(errs, wrpcblob.Serve(reg, c.Blobstore))
 	}
 	return reg.Exports(), errors.Join(errs...)
 }

@@ -55,17 +55,29 @@ func NewRegistrar(base Export) *Registrar {
 // Handle adds a function; h gets the whole encoded parameters, and the caller's
 // [Meta] by [MetaFromContext]. The function may have its name of the WIT.
 func (r *Registrar) Handle(instance, function string, params []*wit.Type, h func(ctx context.Context, params []byte) ([]byte, error)) error {
+	return r.add(instance, function, params, h != nil, func(e *Export) {
+		e.Unary = func(ctx context.Context, req *Request) ([]byte, error) { return h(ctx, req.Params) }
+	})
+}
+
+// HandleStream adds a function with streams or futures; paths are those of its
+// parameters. The function may have its name of the WIT.
+func (r *Registrar) HandleStream(instance, function string, params []*wit.Type, h StreamFunc, paths ...Path) error {
+	return r.add(instance, function, params, h != nil, func(e *Export) { e.Stream, e.ParamPaths = h, paths })
+}
+
+func (r *Registrar) add(instance, function string, params []*wit.Type, handled bool, set func(*Export)) error {
 	e := r.base
 	e.Instance, e.Func, e.Params = instance, lattice.FunctionName(function), params
 	name := instance + "." + e.Func
 	if r.names[name] {
 		return fmt.Errorf("serve %s: %w: served twice", name, lattice.ErrConflict)
 	}
-	if h == nil {
+	if !handled {
 		return fmt.Errorf("serve %s: %w: no handler", name, lattice.ErrInvalid)
 	}
 	r.names[name] = true
-	e.Unary = func(ctx context.Context, req *Request) ([]byte, error) { return h(ctx, req.Params) }
+	set(&e)
 	r.exports = append(r.exports, e)
 	return nil
 }

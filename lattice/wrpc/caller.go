@@ -77,6 +77,55 @@ func (c *Caller) Call(ctx context.Context, id string, t Target, m Meta, params [
 	return results, info, err
 }
 
+// Open is [Client.Invoke] of a function of an id, which goes to other hosts as
+// [Caller.Call] does. It returns when the callee has accepted; the target's prefix
+// and subject are the caller's to choose.
+func (c *Caller) Open(ctx context.Context, id string, t Target, m Meta, params []byte, results ...Path) (*Call, error) {
+	t.Prefix = lattice.RPCPrefix(c.lattice, id)
+	if c.hosts == nil {
+		return c.open(ctx, t, m, params, results)
+	}
+	var call *Call
+	err := error(&Error{Code: NotConnected})
+	suspect := c.hosts.Suspect(id)
+	if !suspect {
+		if call, err = c.open(ctx, t, m, params, results); notRun(err) == nil {
+			return call, err
+		}
+	}
+	for i, host := range c.hosts.Candidates(id) {
+		if i == maxElsewhere || ctx.Err() != nil {
+			break
+		}
+		next := t
+		next.Prefix = lattice.DirectPrefix(c.lattice, host, id)
+		call, failed := c.open(ctx, next, m, params, results)
+		if notRun(failed) == nil {
+			return call, failed
+		}
+		if errors.Is(err, ErrNotConnected) {
+			err = failed
+		}
+	}
+	if suspect && errors.Is(err, ErrNotConnected) {
+		return c.open(ctx, t, m, params, results)
+	}
+	return nil, err
+}
+
+// open starts a call and waits until it is accepted.
+func (c *Caller) open(ctx context.Context, t Target, m Meta, params []byte, results []Path) (*Call, error) {
+	call, err := c.client.Invoke(ctx, t, m, params, results...)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := call.Accepted(); err != nil {
+		_ = call.Close() // always nil
+		return nil, err
+	}
+	return call, nil
+}
+
 // notRun returns the error of a call that others may be asked to run: the callee
 // did not accept it, or nobody was there. Nil: the call is over.
 func notRun(err error) *Error {

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"github.com/lathhost/lath/host/provider"
+	"github.com/lathhost/lath/providers/blobstore"
+	"github.com/lathhost/lath/providers/blobstore/fs"
+)
+
+// startBlobstoreMemory keeps objects in memory: they end with the provider.
+func startBlobstoreMemory(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	settings, err := blobstore.ParseMemoryConfig(cfg.Values)
+	if err != nil {
+		return nil, err
+	}
+	return &provider.Capabilities{Blobstore: blobstore.NewMemory(settings)}, nil
+}
+
+// startBlobstoreFS keeps objects in files of this host.
+func startBlobstoreFS(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	settings, err := fs.ParseConfig(cfg.Values)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Dir == "" {
+		return nil, errors.New("this host has no place for files of providers")
+	}
+	s, err := fs.Open(filepath.Join(cfg.Dir, "blobs"), settings)
+	if err != nil {
+		return nil, err
+	}
+	return &provider.Capabilities{Blobstore: s, Close: s.Close}, nil
+}
