@@ -55,6 +55,8 @@ func needs(w *wit.World) []need {
 		{"wasi:sockets/ip-name-lookup", "--allow-net"},
 		{"wasi:http/outgoing-handler", "--allow-http"},
 		{"wasi:config/store", "--config"},
+		{"wasmcloud:secrets/store", "a secret (lath secret put; not in lath run)"},
+		{"wasmcloud:secrets/reveal", "a secret"},
 		{"wasi:keyvalue/", "a link (lath run keeps it in memory)"},
 	}
 	list := []need{}
