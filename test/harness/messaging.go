@@ -1,0 +1,108 @@
+package harness
+
+import (
+	"context"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lathhost/lath/host"
+	"github.com/lathhost/lath/host/provider"
+	"github.com/lathhost/lath/lattice"
+	bind "github.com/lathhost/lath/lattice/bind/wasmcloud/messaging"
+	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/wrpc"
+	"github.com/lathhost/lath/providers/messaging"
+	"github.com/lathhost/lath/providers/messaging/nats"
+	"github.com/lathhost/lath/wit"
+	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
+)
+
+// Broker is a messaging provider.
+type Broker interface {
+	contract.Consumer
+	SetLinks(values map[string]string, links []messaging.Link) []error
+	Drain(ctx context.Context) error
+	Close() error
+}
+
+// OfferBrokers adds the built-in messaging providers to those of a host, joined to
+// it as the command joins them; started, if not nil, is told of each that starts.
+func OfferBrokers(c *host.Config, started func(Broker)) {
+	add := func(name string, open func(ctx context.Context, cfg provider.Config) (Broker, error)) {
+		c.Builtins = append(c.Builtins, provider.Builtin{Name: name, Start: func(ctx context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+			b, err := open(ctx, cfg)
+			if err != nil {
+				return nil, err
+			}
+			if started != nil {
+				started(b)
+			}
+			return &provider.Capabilities{MessagingConsumer: b, Caller: messagingCaller{b}, Close: b.Close}, nil
+		}})
+	}
+	in := func(cfg provider.Config) nats.Config {
+		return nats.Config{ID: cfg.ID, Lattice: cfg.Lattice, Values: cfg.Values, Conn: cfg.Conn, JSDomain: cfg.JSDomain, Log: cfg.Log}
+	}
+	add("messaging-memory", func(_ context.Context, cfg provider.Config) (Broker, error) {
+		return messaging.NewMemory(messaging.MemoryConfig{Values: cfg.Values, Lattice: cfg.Lattice, Log: cfg.Log})
+	})
+	add("messaging-nats", func(_ context.Context, cfg provider.Config) (Broker, error) { return nats.NewCore(in(cfg)) })
+	add("messaging-jetstream", func(ctx context.Context, cfg provider.Config) (Broker, error) { return nats.NewDurable(ctx, in(cfg)) })
+}
+
+type messagingCaller struct{ Broker }
+
+// Imports implements provider.Caller.
+func (messagingCaller) Imports() []*wit.Interface {
+	return []*wit.Interface{contract.HandlerInterface}
+}
+
+// SetLinks implements provider.Caller.
+func (c messagingCaller) SetLinks(values map[string]string, links []provider.Link) []error {
+	list := make([]messaging.Link, len(links))
+	for i, l := range links {
+		list[i] = messaging.Link{Name: l.Name, Target: l.Target, Values: l.Config, Handler: bind.NewHandlerClient(l.Invoker)}
+	}
+	return c.Broker.SetLinks(values, list)
+}
+
+// ProviderConfigured runs a built-in provider with settings.
+func (n *Node) ProviderConfigured(id, builtin string, settings map[string]string) {
+	n.l.T.Helper()
+	ctx, cancel := context.WithTimeout(n.l.T.Context(), Wait)
+	defer cancel()
+	require.NoError(n.l.T, n.l.Control.PutConfig(ctx, id, settings))
+	require.NoError(n.l.T, n.Provide(ctl.StartProvider{ProviderID: id, ProviderRef: provider.Scheme + builtin, Config: []string{id}}))
+}
+
+// LinkHandler has a component handle the messages of a broker, and waits until the
+// link is followed.
+func (l *Lattice) LinkHandler(broker, target string, settings map[string]string) {
+	l.T.Helper()
+	config := broker + "-" + target
+	ctx, cancel := context.WithTimeout(l.T.Context(), Wait)
+	defer cancel()
+	require.NoError(l.T, l.Control.PutConfig(ctx, config, settings))
+	require.NoError(l.T, l.Control.PutLink(ctx, lattice.Link{SourceID: broker, Target: target, WITNamespace: "wasmcloud", WITPackage: "messaging",
+		Interfaces: []string{"handler"}, SourceConfig: []string{config}}))
+}
+
+// Sender calls a broker as a component on another host does.
+func (l *Lattice) Sender(broker string) contract.Consumer {
+	return bind.NewConsumerClient(invoker{l, broker})
+}
+
+// invoker calls one target.
+type invoker struct {
+	l  *Lattice
+	id string
+}
+
+// Invoke implements bind.Invoker.
+func (i invoker) Invoke(ctx context.Context, instance, function string, params []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	out, _, err := i.l.Calls.Call(ctx, wrpc.Target{Prefix: lattice.RPCPrefix(Name, i.id), Instance: instance, Func: function}, wrpc.Meta{SourceID: "test"}, params)
+	return out, err
+}
