@@ -11,6 +11,8 @@
 //   - http-hello answers HTTP requests: it greets, echoes, and tells events.
 //   - notes keeps texts in a directory that the operator of its host grants.
 //   - ping-pong answers the messages that a broker hands it.
+//   - prefix is a key-value provider that is a component: it keeps its values in
+//     another one, under keys of its own.
 //   - provider-keyvalue is no guest but a capability provider in Go, which a host
 //     runs as a process.
 //   - stores chooses, call by call, among the key-value stores that are linked to
@@ -30,7 +32,7 @@ import (
 	"path"
 )
 
-//go:embed cat chain counter divide fetch greeter http-hello notes ping-pong stores types
+//go:embed cat chain counter divide fetch greeter http-hello notes ping-pong prefix stores types
 var files embed.FS
 
 // Component returns a built component by its name: "counter", "types-utf16".

@@ -109,6 +109,44 @@ func (i *Instance) Call(ctx context.Context, e *Export, params, dst []byte) ([]b
 	return out, nil
 }
 
+// Drop drops a handle of one of the guest's own resources that the host got by
+// [Instance.Call], encoded as it was there. The guest's destructor runs as a call of
+// its own, with its own CPU time.
+//
+// # Errors
+//
+// Those of [Instance.Call].
+func (i *Instance) Drop(ctx context.Context, r *wit.Resource, handle []byte) error {
+	if !i.begin(ctx) {
+		return errRunning
+	}
+	if err := i.startable(ctx); err != nil {
+		i.end()
+		return err
+	}
+	i.meter.SetTickLimit(uint64(i.tmpl.limits.CPU))
+	if err := i.dropHandle(r, handle); err != nil {
+		i.detach(true)
+		err = i.fail(err, "[resource-drop]"+r.Name)
+		i.letGo()
+		return err
+	}
+	i.end()
+	return nil
+}
+
+func (i *Instance) dropHandle(r *wit.Resource, handle []byte) error {
+	index, ok := abi.ParseHandle(handle)
+	if !ok {
+		return trap.New(trap.Abi, "parameters: the handle is none of this instance")
+	}
+	rep, err := i.peer.takeOwn(r, index)
+	if err != nil {
+		return err
+	}
+	return i.destroy(nil, r, rep)
+}
+
 // acquire begins a call and gives it its CPU time, or says why it cannot be.
 func (i *Instance) acquire(ctx context.Context, e *Export) error {
 	if !i.begin(ctx) {

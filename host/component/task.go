@@ -159,22 +159,28 @@ func (c *compInst) drop(r *wit.Resource, handle uint32) error {
 		t.borrows--
 		return nil
 	}
-	def, ok := c.store.tmpl.plan.Resources[r]
+	return c.store.destroy(c, r, rep)
+}
+
+// destroy ends a resource whose last handle is gone; from is who dropped it, nil: the
+// host.
+func (i *Instance) destroy(from *compInst, r *wit.Resource, rep uint32) error {
+	def, ok := i.tmpl.plan.Resources[r]
 	if !ok {
-		return c.store.objects.drop(rep)
+		return i.objects.drop(rep)
 	}
-	impl := &c.store.comps[def.Instance]
-	if err := impl.enter(c); err != nil {
+	impl := &i.comps[def.Instance]
+	if err := impl.enter(from); err != nil {
 		return err
 	}
-	defer impl.leave(c)
-	dtor, ok := c.store.tmpl.dtors[r]
+	defer impl.leave(from)
+	dtor, ok := i.tmpl.dtors[r]
 	if !ok {
 		return nil
 	}
 	waiting := impl.thread
 	impl.thread = thread{}
-	err = c.store.callDtor(dtor, rep)
+	err := i.callDtor(dtor, rep)
 	impl.thread = waiting
 	return err
 }

@@ -41,7 +41,7 @@ func (w *Workload) callFor(ctx context.Context, t *testing.T, iface, fn string) 
 	t.Helper()
 	e := w.cfg.Template.Export(iface, fn)
 	require.NotNil(t, e)
-	_, err := w.handler(e)(ctx, &wrpc.Request{})
+	_, err := w.handler(callee{Export: e})(ctx, &wrpc.Request{})
 	var call *wrpc.Error
 	require.ErrorAs(t, err, &call)
 	return call

@@ -79,6 +79,9 @@ type Workload struct {
 
 	web, webOverNATS *serve.Handler // nil: it does not answer HTTP
 
+	twins map[twinKey]*twin // what it answers of wrpc:keyvalue by wasi:keyvalue
+	world *wit.World        // with the twins
+
 	steering steering
 
 	mu          sync.Mutex
@@ -90,6 +93,7 @@ type Workload struct {
 // Start serves a component's exports on the lattice.
 func Start(ctx context.Context, cfg Config) (*Workload, error) {
 	w := newWorkload(cfg)
+	w.adaptKeyvalue()
 	err := w.serveHTTP()
 	if err != nil {
 		return nil, fmt.Errorf("serve component %q: %w", cfg.ID, err)
@@ -136,20 +140,28 @@ func (w *Workload) exports() []wrpc.Export {
 			continue
 		}
 		if e.Type.HasHandles() {
-			if !skipped[e.Interface] {
+			if !skipped[e.Interface] && !w.adapted(e.Interface) {
 				w.cfg.Log.Warn("not served: resources cannot cross a link", zap.String("interface", e.Interface), zap.String("function", e.Type.Name))
 			}
 			skipped[e.Interface] = true
 			continue
 		}
-		list = append(list, wrpc.Export{
-			Prefix:   lattice.RPCPrefix(w.cfg.Lattice, w.cfg.ID),
-			Direct:   lattice.DirectPrefix(w.cfg.Lattice, w.cfg.Host, w.cfg.ID),
-			Instance: e.Interface, Func: lattice.FunctionName(e.Type.Name),
-			Params: e.Type.ParamTypes(), Limiter: w.arrivals, Admit: w.admission, Unary: w.handler(e),
-		})
+		list = append(list, w.served(e.Interface, e.Type, callee{Export: e}))
+	}
+	for _, f := range w.twins {
+		list = append(list, w.served(f.iface.Name, f.fn, callee{f.by, f}))
 	}
 	return list
+}
+
+// served is what the lattice finds of one function.
+func (w *Workload) served(iface string, fn *wit.Func, c callee) wrpc.Export {
+	return wrpc.Export{
+		Prefix:   lattice.RPCPrefix(w.cfg.Lattice, w.cfg.ID),
+		Direct:   lattice.DirectPrefix(w.cfg.Lattice, w.cfg.Host, w.cfg.ID),
+		Instance: iface, Func: lattice.FunctionName(fn.Name),
+		Params: fn.ParamTypes(), Limiter: w.arrivals, Admit: w.admission, Unary: w.handler(c),
+	}
 }
 
 // admission lets a call from the lattice in, or turns it away before it is
@@ -171,12 +183,12 @@ func (w *Workload) enter(ctx context.Context, path []string, patient bool) error
 	return err
 }
 
-func (w *Workload) handler(e *component.Export) wrpc.UnaryFunc {
+func (w *Workload) handler(e callee) wrpc.UnaryFunc {
 	return func(ctx context.Context, req *wrpc.Request) (out []byte, err error) {
 		call := w.newCallContext(traced(ctx), w.cfg.MaxTime)
 		defer call.end()
-		err = w.run(call, e, func(i *component.Instance) (err error) {
-			out, err = i.Call(call, e, req.Params, nil)
+		err = w.run(call, e.Export, func(i *component.Instance) (err error) {
+			out, err = e.call(call, i, req.Params)
 			return err
 		}, (*component.Instance).ReleaseLate)
 		req.AfterReply(w.cfg.Template.Clean)
@@ -190,6 +202,9 @@ func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, ifac
 	if err != nil {
 		return err
 	}
+	if e.twin != nil {
+		return w.forward(ctx, call, e.twin, most)
+	}
 	c := w.newCallContext(ctx, w.bounded(most))
 	meta, _ := wrpc.MetaFromContext(ctx)
 	if err := w.enter(c, meta.Path, false); err != nil {
@@ -198,7 +213,7 @@ func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, ifac
 	}
 	defer w.admit.release()
 	defer c.end()
-	return w.run(c, e, func(i *component.Instance) error { return call.Forward(c, i, e) }, (*component.Instance).Release)
+	return w.run(c, e.Export, func(i *component.Instance) error { return call.Forward(c, i, e.Export) }, (*component.Instance).Release)
 }
 
 // Invoke is a call from this host, of a provider or an adapter, with its parameters
@@ -216,21 +231,24 @@ func (w *Workload) Invoke(ctx context.Context, iface, fn string, params []byte, 
 	}
 	defer w.admit.release()
 	defer c.end()
-	err = w.run(c, e, func(i *component.Instance) (err error) {
-		out, err = i.Call(c, e, params, nil)
+	err = w.run(c, e.Export, func(i *component.Instance) (err error) {
+		out, err = e.call(c, i, params)
 		return err
 	}, (*component.Instance).Release)
 	return out, err
 }
 
-// export finds an exported function.
-func (w *Workload) export(iface, fn string) (*component.Export, error) {
+// export finds a function that the workload answers.
+func (w *Workload) export(iface, fn string) (callee, error) {
 	if e := w.cfg.Template.Export(iface, fn); e != nil {
-		return e, nil
+		return callee{Export: e}, nil
+	}
+	if f := w.twins[twinKey{wit.Track(iface), fn}]; f != nil {
+		return callee{f.by, f}, nil
 	}
 	err := &wrpc.Error{Code: wrpc.Refused, Detail: fmt.Sprintf("component %q does not export %s.%s", w.cfg.ID, iface, fn)}
 	w.meter.ended(err)
-	return nil, err
+	return callee{}, err
 }
 
 // bounded is how long a call may take.
@@ -338,8 +356,9 @@ func (w *Workload) Image() string { return w.cfg.Image }
 // Digest returns the digest of the component's bytes.
 func (w *Workload) Digest() string { return w.cfg.Component.Digest() }
 
-// World implements link.Component.
-func (w *Workload) World() *wit.World { return w.cfg.Component.World() }
+// World implements link.Component: the component's world, and what the workload
+// answers for it.
+func (w *Workload) World() *wit.World { return w.world }
 
 // Quiesce takes no more calls from the lattice and lets those that run end, or
 // cuts them off when ctx is done. Components of this host may still call.

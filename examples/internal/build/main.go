@@ -37,6 +37,7 @@ var guests = []guest{
 	{"greeter", "greeter", []string{"greeter.c"}, "guest", "utf8", false},
 	{"ping-pong", "ping-pong", []string{"ping-pong.c"}, "guest", "utf8", false},
 	{"chain", "chain", []string{"chain.c"}, "guest", "utf8", false},
+	{"prefix", "prefix", []string{"prefix.c"}, "guest", "utf8", false},
 	{"stores", "stores", []string{"stores.c", "choose.c"}, "guest", "utf8", false},
 	{"stores-v1", "stores", []string{"stores.c", "choose-v1.c"}, "guest-v1", "utf8", false},
 	{"types", "types", typesSources, "guest", "utf8", false},

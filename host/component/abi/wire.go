@@ -97,6 +97,15 @@ func appendHandle(dst []byte, index uint32) []byte {
 	return append(dst, b[:]...)
 }
 
+// ParseHandle returns the index of a handle as it is on the wire; it is not ok where
+// b is not that of one handle.
+func ParseHandle(b []byte) (index uint32, ok bool) {
+	if len(b) != 1+wireHandle {
+		return 0, false
+	}
+	return parseHandle(b)
+}
+
 // parseHandle is not ok where b, of 1+wireHandle bytes, was not made by
 // appendHandle.
 func parseHandle(b []byte) (index uint32, ok bool) {
