@@ -8,6 +8,8 @@
 //   - divide traps in its arithmetic, and tells the lines of its sources.
 //   - fetch is a program: it prints what an HTTP server answers.
 //   - greeter greets by the count that counter keeps, and logs what it does.
+//   - http-counter answers HTTP requests with how often each path was asked for,
+//     which it keeps in a key-value store.
 //   - http-hello answers HTTP requests: it greets, echoes, and tells events.
 //   - notes keeps texts in a directory that the operator of its host grants.
 //   - ping-pong answers the messages that a broker hands it.
@@ -32,7 +34,7 @@ import (
 	"path"
 )
 
-//go:embed cat chain counter divide fetch greeter http-hello notes ping-pong prefix stores types
+//go:embed cat chain counter divide fetch greeter http-counter http-hello notes ping-pong prefix stores types
 var files embed.FS
 
 // Component returns a built component by its name: "counter", "types-utf16".
