@@ -109,28 +109,23 @@ func (c *Call) Answer(over <-chan struct{}) error {
 
 // await returns the guest's answer, or nothing where it was settled.
 func (c *Call) await(over <-chan struct{}) (answer, error) {
-	soon := time.NewTimer(promptly)
-	defer soon.Stop()
-	for {
+	defer time.AfterFunc(promptly, c.hurry).Stop()
+	select {
+	case a := <-c.answer:
+		return a, nil
+	case <-over:
+		if c.whole != nil { // set before over was closed
+			return answer{}, nil
+		}
+		c.hurry()
 		select {
 		case a := <-c.answer:
 			return a, nil
-		case <-soon.C:
-			c.hurry()
-		case <-over:
-			if c.whole != nil { // set before over was closed
-				return answer{}, nil
-			}
-			c.hurry()
-			select {
-			case a := <-c.answer:
-				return a, nil
-			default:
-				return answer{}, ErrNoAnswer
-			}
-		case <-c.r.Context().Done():
-			return answer{}, ErrClientGone
+		default:
+			return answer{}, ErrNoAnswer
 		}
+	case <-c.r.Context().Done():
+		return answer{}, ErrClientGone
 	}
 }
 

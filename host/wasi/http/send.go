@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	goio "io"
-	"maps"
 	"net/http"
 	"strconv"
 
@@ -31,10 +30,13 @@ func (c *Call) send(r *outgoingResponse) error {
 	return c.sendBody(r.body, out)
 }
 
-// head is what a response begins with.
+// head is what a response begins with. It is the host's: it lasts longer than the
+// response.
 type head struct {
-	status int
-	fields http.Header
+	status  int
+	length  int64 // what the entries announce; -1: nothing
+	typed   bool  // they have a content-type
+	entries []contract.TupleStringBytes
 }
 
 func (r *outgoingResponse) head() (head, error) {
@@ -42,19 +44,26 @@ func (r *outgoingResponse) head() (head, error) {
 	if err != nil {
 		return head{}, code(contract.ErrorCodeHTTPProtocolError) // who reads it could be led to take the one or the other
 	}
-	h := r.headers.header()
-	if length >= 0 {
-		h.Set("Content-Length", strconv.FormatInt(length, 10)) // once
-	}
-	if !r.headers.has("content-type") {
-		h["Content-Type"] = nil // or the server would guess
-	}
-	return head{int(r.status), h}, nil
+	return head{int(r.status), length, r.headers.has("content-type"), r.headers.entries}, nil
 }
 
-// put begins a response.
+// put begins a response. Fields that the server has set give way.
 func (h *head) put(w http.ResponseWriter) {
-	maps.Copy(w.Header(), h.fields)
+	fields := w.Header()
+	if len(fields) > 0 {
+		for _, e := range h.entries {
+			fields.Del(e.F0)
+		}
+	}
+	for _, e := range h.entries {
+		fields.Add(e.F0, string(e.F1))
+	}
+	if h.length >= 0 {
+		fields.Set("Content-Length", strconv.FormatInt(h.length, 10)) // once
+	}
+	if !h.typed {
+		fields["Content-Type"] = nil // or the server would guess
+	}
 	w.WriteHeader(h.status)
 }
 

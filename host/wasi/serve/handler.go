@@ -153,7 +153,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, most time.Durati
 	call := wasihttp.NewCall(w, r)
 	call.WriteBy = time.Now().Add(most + h.opts.Linger)
 	g := h.start(call, r, most, leave)
-	if h.opts.Whole {
+	if g.left != nil {
 		defer func() { <-g.left }()
 	}
 	defer close(g.served)
@@ -204,7 +204,7 @@ type guest struct {
 	over   chan struct{}
 	err    error         // after over
 	served chan struct{} // closed when nothing more of the response is sent
-	left   chan struct{} // closed when the guest's place is free
+	left   chan struct{} // closed when the guest's place is free; nil: nobody waits for it
 }
 
 // cause waits for a guest that gave no answer, or not a whole one, and returns
@@ -249,10 +249,15 @@ func (c *guestContext) Value(key any) any {
 // request's response.
 func (h *Handler) start(call *wasihttp.Call, r *http.Request, most time.Duration, leave func()) *guest {
 	ctx, cancel := context.WithCancel(&guestContext{h.ctx, r.Context()})
-	g := &guest{cancel: cancel, over: make(chan struct{}), served: make(chan struct{}), left: make(chan struct{})}
+	g := &guest{cancel: cancel, over: make(chan struct{}), served: make(chan struct{})}
+	if h.opts.Whole {
+		g.left = make(chan struct{})
+	}
 	h.workers.do(h.ctx, func() {
 		defer h.guests.Done()
-		defer close(g.left)
+		if g.left != nil {
+			defer close(g.left)
+		}
 		defer leave()
 		defer cancel()
 		err := h.opts.Runner.Run(ctx, most, h.exports[0], func(ctx context.Context, i *component.Instance) error {
