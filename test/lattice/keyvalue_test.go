@@ -2,6 +2,7 @@ package lattice_test
 
 import (
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,14 @@ import (
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/test/harness"
 )
+
+// wrpcCounter is a component that counts in the store that it is linked to.
+func wrpcCounter(l *harness.Lattice) string {
+	l.T.Helper()
+	wasm, err := os.ReadFile("testdata/wrpc-counter.wasm")
+	require.NoError(l.T, err)
+	return l.File("wrpc-counter.wasm", wasm)
+}
 
 // A component that exports wasi:keyvalue is a provider like any other: to components
 // of its host, of other hosts, and to callers of wrpc:keyvalue.
@@ -60,6 +69,12 @@ func TestKeyvalueByComponent(t *testing.T) {
 				is(b, "kv", `wrpc:keyvalue/store@0.2.0-draft.exists("default", "x")`, "ok(true)")
 				is(b, "kv", `wrpc:keyvalue/store@0.2.0-draft.delete("default", "x")`, "ok")
 				is(b, "kv", `wrpc:keyvalue/store@0.2.0-draft.list-keys("default", none)`, `ok({keys: ["k"]})`)
+
+				// A component that imports wrpc:keyvalue itself.
+				require.NoError(t, a.Scale(ctl.ScaleComponent{ComponentID: "raw", ComponentRef: wrpcCounter(l), MaxInstances: 1}))
+				require.NoError(t, l.Link("raw", "kv", "wrpc:keyvalue/atomics"))
+				is(a, "raw", `test:wrpc/counter.increment("raw")`, "1")
+				is(a, "raw", `test:wrpc/counter.increment("raw")`, "2")
 
 				// Its own errors are values at the end of the chain.
 				require.NoError(t, l.Control.DeleteLink(t.Context(), lattice.LinkKey{SourceID: "kv", WITNamespace: "wasi", WITPackage: "keyvalue"}))
