@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -124,9 +125,7 @@ func (s *subject) link(name string, h contract.Handler, settings ...string) {
 
 func (s *subject) newLink(name string, h contract.Handler, settings ...string) messaging.Link {
 	values := map[string]string{}
-	for k, v := range s.Values {
-		values[k] = v
-	}
+	maps.Copy(values, s.Values)
 	for _, kv := range settings {
 		k, v, _ := strings.Cut(kv, "=")
 		values[k] = v
