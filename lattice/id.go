@@ -33,8 +33,8 @@ func ValidSecretKey(key string) error {
 	if len(key) > MaxSecretKeyLen {
 		return fmt.Errorf("secret key %q: %w: it has %d bytes, the limit is %d", clip(key), ErrInvalid, len(key), MaxSecretKeyLen)
 	}
-	for _, dir := range strings.Split(key, "/") {
-		for _, part := range strings.Split(dir, ".") {
+	for dir := range strings.SplitSeq(key, "/") {
+		for part := range strings.SplitSeq(dir, ".") {
 			if err := validToken("secret key", part); err != nil {
 				return fmt.Errorf("%w, with '/' or '.' between names", err)
 			}

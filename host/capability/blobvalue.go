@@ -160,5 +160,5 @@ func (v *blobOutgoing) Drop() {
 		return
 	}
 	v.cancel()
-	<-v.stored
+	_ = <-v.stored // it was given up
 }

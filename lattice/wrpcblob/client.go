@@ -223,7 +223,7 @@ func write(v *version, call *wrpc.Call, data io.Reader) error {
 	if source.err != nil { // given up: without its end, the object is not whole
 		_ = to.CloseWithError(source.err)
 		_ = call.Close()
-		<-outcome
+		_ = <-outcome // of what was given up
 		return source.err
 	}
 	if err == nil {
@@ -250,7 +250,7 @@ type source struct {
 // Read implements io.Reader.
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // a wrapped one is no end
+	if err != nil && err != io.EOF {
 		s.err = err
 	}
 	return n, err

@@ -182,7 +182,7 @@ func (h *server) list(ctx context.Context, x *wrpc.Exchange) error {
 	if err != nil {
 		return refuse(ctx, x, err)
 	}
-	defer names.Close()
+	defer names.Close() //nolint:errcheck // what was read is what counts
 	if err := h.begin(x); err != nil {
 		return err
 	}

@@ -145,7 +145,7 @@ func crash(t testing.TB, n int) (redelivered uint64) {
 	})
 	require.NoError(t, err)
 	require.NoError(t, sub.SetPendingLimits(-1, -1))
-	defer sub.Unsubscribe() //nolint:errcheck // the lattice ends anyway
+	defer sub.Unsubscribe()
 
 	l.LinkHandler("streams", "ping-pong", map[string]string{"subscriptions": "jobs.>", "timeout_ms": "2000"})
 	js, err := jetstream.New(l.Conn)

@@ -91,7 +91,7 @@ func openRoot(dir, sub string) (*os.Root, error) {
 	if err != nil || sub == "" {
 		return root, err
 	}
-	defer root.Close()
+	defer root.Close() //nolint:errcheck // nothing was written through it
 	if err := root.MkdirAll(sub, 0o700); err != nil {
 		return nil, err
 	}

@@ -32,8 +32,8 @@ type Backend struct {
 	Broker
 	// Values are settings that each link needs, if any.
 	Values map[string]string
-	// Durable is set where what has failed is tried again, and what was published
-	// before anybody subscribed is kept from the first link on.
+	// Durable is set where what has failed is tried again, also after the provider
+	// or NATS came back, from the first link on.
 	Durable bool
 }
 
