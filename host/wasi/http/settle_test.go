@@ -44,11 +44,11 @@ func TestWhatOfAResponseIsTheGuests(t *testing.T) {
 		settled  bool // nothing
 		err      error
 	}{
-		"empty":                  {0, true, true, nil},
-		"small":                  {16, true, true, nil},
-		"as large as is kept":    {32 << 10, true, true, nil},
-		"larger":                 {32<<10 + 1, true, false, nil},
-		"not finished":           {16, false, false, http.ErrAborted},
+		"empty":                   {0, true, true, nil},
+		"small":                   {16, true, true, nil},
+		"as large as is kept":     {32 << 10, true, true, nil},
+		"larger":                  {32<<10 + 1, true, false, nil},
+		"not finished":            {16, false, false, http.ErrAborted},
 		"not finished, nor small": {40 << 10, false, false, http.ErrAborted},
 	} {
 		t.Run(name, func(t *testing.T) {
