@@ -7,6 +7,7 @@
 //   - counter keeps counts in a key-value store.
 //   - divide traps in its arithmetic, and tells the lines of its sources.
 //   - fetch is a program: it prints what an HTTP server answers.
+//   - gallery keeps objects in a blob store, and copies them as they come.
 //   - greeter greets by the count that counter keeps, and logs what it does.
 //   - http-counter answers HTTP requests with how often each path was asked for,
 //     which it keeps in a key-value store.
@@ -34,7 +35,7 @@ import (
 	"path"
 )
 
-//go:embed cat chain counter divide fetch greeter http-counter http-hello notes ping-pong prefix stores types
+//go:embed cat chain counter divide fetch gallery greeter http-counter http-hello notes ping-pong prefix stores types
 var files embed.FS
 
 // Component returns a built component by its name: "counter", "types-utf16".
