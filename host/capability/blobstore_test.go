@@ -116,7 +116,7 @@ func withBlobs(t *testing.T, f *fakeBlobs, test func(t *testing.T, ctx context.C
 }
 
 // outgoing starts to write an object.
-func outgoing(t *testing.T, ctx context.Context, box blobstore.Container) (blobstore.OutgoingValue, wasiio.OutputStream) {
+func outgoing(ctx context.Context, t *testing.T, box blobstore.Container) (blobstore.OutgoingValue, wasiio.OutputStream) {
 	t.Helper()
 	v, err := blobTypes{}.OutgoingValueNewOutgoingValue(ctx)
 	require.NoError(t, err)
@@ -130,19 +130,19 @@ func outgoing(t *testing.T, ctx context.Context, box blobstore.Container) (blobs
 
 // copyBlob copies an object from stream to stream, as a guest does, and returns the
 // error that ended it.
-func copyBlob(t *testing.T, ctx context.Context, box blobstore.Container, name string, pause func()) (n uint64, end error, v blobstore.OutgoingValue) {
+func copyBlob(ctx context.Context, t *testing.T, box blobstore.Container, name string, pause func()) (n uint64, v blobstore.OutgoingValue, end error) {
 	t.Helper()
 	in, err := box.GetData(ctx, name, 0, math.MaxUint64)
 	require.NoError(t, err)
 	src, err := blobTypes{}.IncomingValueIncomingValueConsumeAsync(ctx, in)
 	require.NoError(t, err)
 	defer src.Drop()
-	v, body := outgoing(t, ctx, box)
+	v, body := outgoing(ctx, t, box)
 	defer body.Drop()
 	for {
 		k, err := body.BlockingSplice(ctx, src, 64<<10)
 		if n += k; err != nil {
-			return n, err, v
+			return n, v, err
 		}
 		pause()
 	}
@@ -157,7 +157,7 @@ func TestBlobsStream(t *testing.T) {
 	withBlobs(t, f, func(t *testing.T, ctx context.Context, box blobstore.Container) {
 		var most uint64
 		n := 0
-		_, end, v := copyBlob(t, ctx, box, "o", func() {
+		_, v, end := copyBlob(ctx, t, box, "o", func() {
 			if n++; n%200 == 0 { // once in some MiB
 				runtime.Gosched()
 				runtime.GC()
@@ -178,7 +178,7 @@ func sum(s [sha256.Size]byte) []byte { return s[:] }
 func TestBlobsGivenUp(t *testing.T) {
 	f := &fakeBlobs{size: 1 << 20}
 	withBlobs(t, f, func(t *testing.T, ctx context.Context, box blobstore.Container) {
-		v, body := outgoing(t, ctx, box)
+		v, body := outgoing(ctx, t, box)
 		for range 20 { // more than a pipe holds, so that somebody stores it already
 			require.NoError(t, body.BlockingWriteAndFlush(ctx, make([]byte, 4096)))
 		}
@@ -189,7 +189,7 @@ func TestBlobsGivenUp(t *testing.T) {
 		require.Empty(t, f.wrote)
 
 		// An object that breaks off in the middle.
-		n, end, v := copyBlob(t, ctx, box, "broken", func() {})
+		n, v, end := copyBlob(ctx, t, box, "broken", func() {})
 		require.EqualValues(t, 100<<10, n)
 		require.Equal(t, wasiio.StreamErrorLastOperationFailed, end.(wasiio.StreamError).Tag) //nolint:errorlint,forcetypeassert // it is one
 		v.Drop()
@@ -208,7 +208,7 @@ func TestBlobErrors(t *testing.T) {
 		_, err := box.GetData(ctx, "missing", 0, 1)
 		require.EqualError(t, err, "no such object")
 		require.EqualError(t, box.DeleteObject(ctx, "o"), "a plain error")
-		v, body := outgoing(t, ctx, box)
+		v, body := outgoing(ctx, t, box)
 		for err == nil || errors.As(err, new(wrpcblobstore.Error)) { // until the guest learns of it
 			if err = body.BlockingWriteAndFlush(ctx, make([]byte, 4096)); err == nil {
 				continue

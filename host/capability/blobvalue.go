@@ -160,5 +160,5 @@ func (v *blobOutgoing) Drop() {
 		return
 	}
 	v.cancel()
-	_ = <-v.stored // it was given up
+	<-v.stored //nolint:errcheck // it was given up
 }

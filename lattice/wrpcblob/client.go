@@ -223,7 +223,7 @@ func write(v *version, call *wrpc.Call, data io.Reader) error {
 	if source.err != nil { // given up: without its end, the object is not whole
 		_ = to.CloseWithError(source.err)
 		_ = call.Close()
-		_ = <-outcome // of what was given up
+		<-outcome //nolint:errcheck // of what was given up
 		return source.err
 	}
 	if err == nil {
