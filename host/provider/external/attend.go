@@ -26,6 +26,9 @@ type attendance struct {
 	// What the process has been told.
 	links  []wire.LinkDefinition
 	values map[string]string
+	// doubts are links of which someone told the process that they are gone, while
+	// it may have been told otherwise: nobody knows which it heard last.
+	doubts []wire.LinkDefinition
 
 	// ready: it has answered enough times to hear what it is told.
 	ready bool
@@ -159,6 +162,7 @@ func (p *Provider) tell(a *attendance, all bool) (left bool) {
 	gone, came, both := changes(a.links, now)
 	var errs []error
 	if all {
+		gone = append(gone, a.doubts...) // and those that there are come again
 		for _, d := range append(gone, both...) {
 			errs = append(errs, p.remote.DeleteLink(d.Link()))
 		}
@@ -178,19 +182,23 @@ func (p *Provider) tell(a *attendance, all bool) (left bool) {
 	}
 	a.values = values
 	if all {
-		a.links = now
+		a.links, a.doubts = now, nil
 		return false
 	}
 	a.links = append(a.links, came...)
 	return len(gone)+len(both) > 0
 }
 
-// forget notes that someone has told the process that links are gone. If they are
-// not, it is told so.
+// forget notes that someone has told the process that a link is gone. When all is
+// quiet it is told so once more, and then whether there is one.
 func (a *attendance) forget(l lattice.Link) {
 	a.links = slices.DeleteFunc(a.links, func(d wire.LinkDefinition) bool {
 		known := d.Link()
-		return known.Key() == l.Key() && known.Target == l.Target
+		is := known.Key() == l.Key() && known.Target == l.Target
+		if is {
+			a.doubts = append(a.doubts, d)
+		}
+		return is
 	})
 }
 
