@@ -83,8 +83,9 @@ func (s *Store) Close() error {
 	return s.db.Close()
 }
 
-// guarded makes errors of bbolt's panics, which are what it says of files that
-// something else has written to.
+// guarded makes errors of bbolt's panics, which are what it mostly says of pages
+// that something else has written to. It believes what a page says of itself, so
+// that not all can be caught: the file is the host's own, and nobody else's.
 func guarded(do func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // it reads where pages point
 	defer func() {
