@@ -118,15 +118,20 @@ func TestOncePerTick(t *testing.T) {
 
 func (b *bed) record() record {
 	b.t.Helper()
-	js, err := jetstream.New(b.connect())
-	require.NoError(b.t, err)
-	kv, err := js.KeyValue(b.t.Context(), "LATHCRON_default")
-	require.NoError(b.t, err)
-	e, err := kv.Get(b.t.Context(), "cron.nightly.job")
+	e, err := b.bucket().Get(b.t.Context(), "cron.nightly.job")
 	require.NoError(b.t, err)
 	var r record
 	require.NoError(b.t, json.Unmarshal(e.Value(), &r))
 	return r
+}
+
+func (b *bed) bucket() jetstream.KeyValue {
+	b.t.Helper()
+	js, err := jetstream.New(b.connect())
+	require.NoError(b.t, err)
+	kv, err := js.KeyValue(b.t.Context(), "LATHCRON_default")
+	require.NoError(b.t, err)
+	return kv
 }
 
 // TestHolderDiesWhileItRuns: what it did not end is fired again by another, within
@@ -167,12 +172,24 @@ func TestHistory(t *testing.T) {
 	})
 	p := b.provider("a", b.connect())
 	require.NoError(t, p.SetLinks(nil, link(fails, map[string]string{"schedule": "@every 1s", "history": "2"}))[0])
-	require.Eventually(t, func() bool { r := b.record(); return len(r.History) == 2 && r.Last.State == stateFailed }, time.Minute, 50*time.Millisecond)
+	changes, err := b.bucket().Watch(t.Context(), "cron.nightly.job")
+	require.NoError(t, err)
+	for e := range changes.Updates() {
+		if e == nil { // what was there already has been told
+			continue
+		}
+		var r record
+		require.NoError(t, json.Unmarshal(e.Value(), &r))
+		if len(r.History) == 2 && r.Last.State == stateFailed {
+			break
+		}
+	}
+	require.NoError(t, changes.Stop())
 	require.NoError(t, p.Drain(t.Context()))
 	r := b.record()
 	require.Equal(t, fmt.Sprintf("failure %d", n), r.Last.Error)
 	require.Equal(t, fmt.Sprintf("failure %d", n-1), r.History[0].Error)
-	require.Equal(t, time.Second, r.Last.Tick.Sub(r.History[0].Tick))
+	require.GreaterOrEqual(t, r.Last.Tick.Sub(r.History[0].Tick), time.Second, "each is a tick of its own; one that was missed is skipped")
 }
 
 // TestGarbage: what somebody else writes over the record does not end the schedule.

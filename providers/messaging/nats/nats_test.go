@@ -147,9 +147,9 @@ func TestDeadLetter(t *testing.T) {
 	require.Equal(t, "no such order", m.Header.Get("lath-reason"))
 	require.Equal(t, "3", m.Header.Get("lath-deliveries"))
 	require.EqualValues(t, 3, tries.Load())
+	src, err := js.Stream(t.Context(), "lath_default_broker")
+	require.NoError(t, err)
 	require.Eventually(t, func() bool {
-		src, err := js.Stream(t.Context(), "lath_default_broker")
-		require.NoError(t, err)
 		info, err := src.Info(t.Context())
 		return err == nil && info.State.Msgs == 0
 	}, time.Minute, 10*time.Millisecond, "it is not tried again")
