@@ -21,8 +21,9 @@ type call struct {
 	errno syscall.Errno
 }
 
-// calls are what can be refused, by name. "space" is another name: it has the
-// kernel refuse mappings where the process has 1 GiB more than at its start.
+// calls are what can be refused, by name. There are two other names: "space" has
+// the kernel refuse mappings where the process has 1 GiB more than at its start,
+// and "files" has it refuse descriptors above [Files].
 var calls = map[string]call{
 	"scan":         {unix.SYS_IOCTL, 1, pagemapScan, unix.EPERM},  // as a container's filter does
 	"scan-unknown": {unix.SYS_IOCTL, 1, pagemapScan, unix.ENOTTY}, // as before Linux 6.7
@@ -38,8 +39,8 @@ const pagemapScan = 0xc0606610
 func install(names []string) error {
 	var code []unix.SockFilter
 	for _, name := range names {
-		if name == "space" {
-			if err := limitSpace(); err != nil {
+		if limit := limits[name]; limit != nil {
+			if err := limit(); err != nil {
 				return err
 			}
 			continue
@@ -60,6 +61,17 @@ func install(names []string) error {
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
 	if errno != 0 {
 		return fmt.Errorf("refuse system calls: %w", errno)
+	}
+	return nil
+}
+
+// limits are refusals that the kernel has a limit for.
+var limits = map[string]func() error{"space": limitSpace, "files": limitFiles}
+
+// limitFiles has the process open no more than a few files.
+func limitFiles() error {
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: Files, Max: Files}); err != nil {
+		return fmt.Errorf("limit open files: %w", err)
 	}
 	return nil
 }

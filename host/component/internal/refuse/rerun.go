@@ -13,6 +13,9 @@ import (
 // env names the refusals to a process that was started by [Rerun].
 const env = "LATH_TEST_REFUSE"
 
+// Files is how many files the process has open at most to which "files" are refused.
+const Files = 64
+
 // Refused reports whether this process was started by [Rerun] with that
 // refusal.
 func Refused(name string) bool { return slices.Contains(strings.Split(os.Getenv(env), ","), name) }
