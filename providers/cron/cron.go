@@ -16,7 +16,7 @@ import (
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
 
-// Config says what a [Provider] is. All fields but JSDomain are required.
+// Config says what a [Provider] is. All fields but JSDomain and Now are required.
 type Config struct {
 	// ID is the provider's, Holder names this copy of it, such as its host's id, and
 	// Lattice is the name of its lattice.
@@ -25,7 +25,10 @@ type Config struct {
 	// JetStream domain of that.
 	Conn     *lattice.Conn
 	JSDomain string
-	Log      *zap.Logger
+	// Now is the wall clock of this machine; default time.Now. It counts only where
+	// the NATS server does not tell the time.
+	Now func() time.Time
+	Log *zap.Logger
 }
 
 // Provider fires the ticks of its links. It is safe for concurrent use; close it.
@@ -37,6 +40,9 @@ type Provider struct {
 
 // New makes a provider without links. It does no I/O.
 func New(cfg Config) (*Provider, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	p := &Provider{cfg: cfg}
 	var err error
 	if cfg.JSDomain != "" {
@@ -94,6 +100,9 @@ type schedule struct {
 	handler contract.Handler
 	log     *zap.Logger
 	running sync.WaitGroup
+	clock   clock
+	next    time.Time // when there is something to look for
+	seen    sighting
 
 	// stopping ends when no more is to be fired, base when what runs is to be cut
 	// off.
@@ -129,14 +138,19 @@ func (s *schedule) End(ctx context.Context) error {
 	return nil
 }
 
-// retryPause is how long to wait where NATS does not answer.
-const retryPause = time.Second
+// retryPause is how long to wait where NATS does not answer, and lookEvery how often
+// the clock is looked at, since it may be set, and since a machine that was suspended
+// has waited for too long.
+const (
+	retryPause = time.Second
+	lookEvery  = punctual / 2
+)
 
 // run fires ticks until it is stopped.
 func (s *schedule) run(kv jetstream.KeyValue) {
 	for s.stopping.Err() == nil {
-		again, err := s.turn(kv)
-		wait := time.Until(again)
+		err := s.turn(kv)
+		wait := min(s.next.Sub(s.clock.now()), lookEvery)
 		if err != nil && s.stopping.Err() == nil {
 			s.log.Warn("the schedule cannot be followed now", zap.Error(err))
 			wait = retryPause
@@ -150,25 +164,38 @@ func (s *schedule) run(kv jetstream.KeyValue) {
 	}
 }
 
-// turn looks once, and fires what is due. It returns when to look again.
-func (s *schedule) turn(kv jetstream.KeyValue) (again time.Time, err error) {
+// turn looks once, and fires what is due. It sets next.
+func (s *schedule) turn(kv jetstream.KeyValue) error {
+	var err error
+	if s.clock, err = s.read(kv); err != nil {
+		return err
+	}
+	now := s.clock.now()
+	if !s.due(now) {
+		return nil
+	}
 	r, rev, err := s.load(kv)
 	if err != nil {
-		return again, err
+		return err
 	}
-	now := time.Now()
-	tick, again := decide(s.schedule, &r, now, s.once)
-	if tick.IsZero() {
-		return again, nil
+	var tick time.Time
+	if tick, s.next = decide(s.schedule, &r, now, s.seen.left(r.lease()), s.once); tick.IsZero() {
+		return nil
 	}
-	r = r.claim(tick, s.of.cfg.Holder, now, s.lease, int(s.history))
+	r = r.claim(tick, s.of.cfg.Holder, s.lease, int(s.history))
 	if rev, err = s.save(s.stopping, kv, &r, rev); err != nil {
 		if errors.Is(err, errTaken) {
 			err = nil // by another: look at what it did
 		}
-		return now, err
+		return err
 	}
-	return now, s.fire(kv, r, rev)
+	return s.fire(kv, r, rev)
+}
+
+// due says whether there is something to look for: the time has come, or the clock
+// was set back and other ticks come first.
+func (s *schedule) due(now time.Time) bool {
+	return !now.Before(s.next) || s.schedule.Next(now).Before(s.next)
 }
 
 var errTaken = errors.New("another copy of the provider was faster")
@@ -179,7 +206,7 @@ func (s *schedule) load(kv jetstream.KeyValue) (record, uint64, error) {
 	defer cancel()
 	e, err := kv.Get(ctx, s.key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		r := record{Since: time.Now().UTC()}
+		r := record{Since: s.clock.now()}
 		rev, err := s.save(ctx, kv, &r, 0)
 		if errors.Is(err, errTaken) {
 			e, err = kv.Get(ctx, s.key)
@@ -191,10 +218,11 @@ func (s *schedule) load(kv jetstream.KeyValue) (record, uint64, error) {
 	if err != nil {
 		return record{}, 0, lattice.Disconnected(err)
 	}
+	s.seen.see(e.Revision())
 	r, err := parseRecord(e.Value())
 	if err != nil { // somebody else wrote it: begin anew on it
 		s.log.Warn("what is stored of the schedule makes no sense: it begins anew", zap.Error(err))
-		r = record{Since: time.Now().UTC()}
+		r = record{Since: s.clock.now()}
 		rev, err := s.save(ctx, kv, &r, e.Revision())
 		return r, rev, err
 	}
@@ -238,15 +266,15 @@ func (s *schedule) fire(kv jetstream.KeyValue, r record, rev uint64) error {
 	}()
 	renew := time.NewTicker(s.lease / 3)
 	defer renew.Stop()
+	held := time.Now() // since when the lease is sure
 	for {
 		select {
 		case <-renew.C:
-			next := r
-			next.Until = time.Now().Add(s.lease).UTC()
-			now, err := s.save(ctx, kv, &next, rev)
+			asked := time.Now()
+			now, err := s.save(ctx, kv, &r, rev)
 			if err == nil {
-				r, rev = next, now
-			} else if errors.Is(err, errTaken) || time.Now().After(r.Until) {
+				held, rev = asked, now
+			} else if errors.Is(err, errTaken) || time.Since(held) > s.lease {
 				cancel() // it is another's now, or may be
 			}
 			continue
@@ -257,7 +285,7 @@ func (s *schedule) fire(kv jetstream.KeyValue, r record, rev uint64) error {
 	if handled != nil {
 		s.log.Warn("a tick was not dealt with", zap.Time("tick", r.Last.Tick), zap.Error(handled))
 	}
-	r = r.end(time.Now(), handled)
+	r = r.end(s.clock.now(), handled)
 	_, err := s.save(context.WithoutCancel(s.base), kv, &r, rev)
 	return err
 }

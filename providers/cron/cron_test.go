@@ -50,7 +50,12 @@ func (b *bed) connect() *lattice.Conn {
 
 func (b *bed) provider(holder string, nc *lattice.Conn) *Provider {
 	b.t.Helper()
-	p, err := New(Config{ID: "cron", Holder: holder, Lattice: "default", Conn: nc, Log: zap.NewNop()})
+	return b.clocked(holder, nc, nil)
+}
+
+func (b *bed) clocked(holder string, nc *lattice.Conn, now func() time.Time) *Provider {
+	b.t.Helper()
+	p, err := New(Config{ID: "cron", Holder: holder, Lattice: "default", Conn: nc, Now: now, Log: zap.NewNop()})
 	require.NoError(b.t, err)
 	b.t.Cleanup(func() { require.NoError(b.t, p.Close()) })
 	return p
@@ -134,8 +139,58 @@ func (b *bed) bucket() jetstream.KeyValue {
 	return kv
 }
 
-// TestHolderDiesWhileItRuns: what it did not end is fired again by another, within
-// one lease, where the schedule says that ticks are made up for.
+// TestClocksDiffer: copies on machines whose clocks are minutes off fire each tick
+// when it is due and once, also while its handler takes longer than their lease.
+func TestClocksDiffer(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	settings := map[string]string{"schedule": "@every 1s", "misfire": "once", "lease_ms": "500"}
+	took := 0
+	for holder, skew := range map[string]time.Duration{"behind": -10 * time.Minute, "right": 0, "ahead": 10 * time.Minute} {
+		note := b.note(holder)
+		slow := handler(func(ctx context.Context, msg contract.BrokerMessage) error {
+			b.mu.Lock()
+			took++
+			slow := took == 2
+			b.mu.Unlock()
+			if slow {
+				select {
+				case <-time.After(1500 * time.Millisecond): // three leases
+				case <-ctx.Done():
+				}
+			}
+			return note(ctx, msg)
+		})
+		p := b.clocked(holder, b.connect(), func() time.Time { return time.Now().Add(skew) })
+		require.NoError(t, p.SetLinks(nil, link(slow, settings))[0])
+	}
+	began := time.Now()
+	require.Eventually(t, func() bool { n, _ := b.ticks(); return n >= 5 }, time.Minute, 10*time.Millisecond)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for text, by := range b.fired {
+		require.Len(t, by, 1, text)
+		tick, err := time.Parse(time.RFC3339, text)
+		require.NoError(t, err)
+		require.WithinDuration(t, began, tick, time.Minute, "no clock of theirs counts")
+	}
+}
+
+// TestClockIsSet: where only the machine tells the time, a clock that was set is
+// noticed, and what is due then is fired.
+func TestClockIsSet(t *testing.T) {
+	t.Parallel()
+	s, err := Parse("@every 1h", time.UTC)
+	require.NoError(t, err)
+	x := schedule{config: config{schedule: s}, clock: clock{told: at(t, "2026-01-01 10:30:00"), at: time.Now()}}
+	x.next = s.Next(x.clock.now())
+	require.False(t, x.due(at(t, "2026-01-01 10:59:59")))
+	require.True(t, x.due(at(t, "2026-01-01 11:00:00")), "it was set forward")
+	require.True(t, x.due(at(t, "2026-01-01 09:10:00")), "it was set back: ten o'clock comes first")
+}
+
+// TestHolderDiesWhileItRuns: what it did not end is fired again by another, one
+// lease after that has seen it, where the schedule says that ticks are made up for.
 func TestHolderDiesWhileItRuns(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)

@@ -27,15 +27,16 @@ type firing struct {
 }
 
 // record is what the lattice knows of one schedule: its last tick, who fires that,
-// and until when nobody else does. Each change is made on what it was, and by one
+// and for how long nobody else does. Each change is made on what it was, and by one
 // who has read that: two that want the same tick change the same revision, and one
 // of them fails.
 type record struct {
 	// Since is when the schedule began: earlier ticks were never due.
 	Since time.Time `json:"since"`
 	Last  firing    `json:"last"`
-	// Until is the end of the holder's lease while it runs.
-	Until time.Time `json:"until,omitzero"`
+	// LeaseMS is, while it runs, for how long after each change of the record its
+	// holder may fire it alone, in milliseconds.
+	LeaseMS int64 `json:"lease_ms,omitempty"`
 	// History has the latest firings before the last, the newest first.
 	History []firing `json:"history"`
 }
@@ -55,6 +56,11 @@ func parseRecord(data []byte) (record, error) {
 	return r, err
 }
 
+// lease is that of the last tick's holder.
+func (r *record) lease() time.Duration {
+	return time.Duration(min(max(r.LeaseMS, 0), maxLease.Milliseconds())) * time.Millisecond
+}
+
 // after is since when ticks were not fired.
 func (r *record) after() time.Time {
 	if r.Last.Tick.After(r.Since) {
@@ -64,8 +70,8 @@ func (r *record) after() time.Time {
 }
 
 // claim is the record of a tick that is to be fired now.
-func (r *record) claim(tick time.Time, holder string, now time.Time, lease time.Duration, keep int) record {
-	next := record{Since: r.Since, Last: firing{Tick: tick, State: stateRunning, Holder: holder, Attempt: 1}, Until: now.Add(lease).UTC(), History: r.History}
+func (r *record) claim(tick time.Time, holder string, lease time.Duration, keep int) record {
+	next := record{Since: r.Since, Last: firing{Tick: tick, State: stateRunning, Holder: holder, Attempt: 1}, LeaseMS: lease.Milliseconds(), History: r.History}
 	last := r.Last
 	if last.Tick.Equal(tick) {
 		next.Last.Attempt = last.Attempt + 1
@@ -83,7 +89,7 @@ func (r *record) claim(tick time.Time, holder string, now time.Time, lease time.
 // end is the record of a tick that was fired.
 func (r *record) end(now time.Time, err error) record {
 	next := *r
-	next.Until, next.Last.Ended, next.Last.State = time.Time{}, now.UTC(), stateDone
+	next.LeaseMS, next.Last.Ended, next.Last.State = 0, now, stateDone
 	if err != nil {
 		text := err.Error()
 		next.Last.State, next.Last.Error = stateFailed, text[:min(len(text), maxError)]
@@ -95,13 +101,14 @@ func (r *record) end(now time.Time, err error) record {
 // missed are not.
 const punctual = 10 * time.Second
 
-// decide says which tick to fire now, or else when to look again. once makes up for
-// ticks that were missed, all of them by the last one.
-func decide(s *Schedule, r *record, now time.Time, once bool) (tick, again time.Time) {
+// decide says which tick to fire now, or else when to look again. left is how much
+// is left of the holder's lease while the last tick runs. once makes up for ticks
+// that were missed, all of them by the last one.
+func decide(s *Schedule, r *record, now time.Time, left time.Duration, once bool) (tick, again time.Time) {
 	next := s.Next(now)
 	running := r.Last.State == stateRunning
-	if running && now.Before(r.Until) {
-		return time.Time{}, earlier(next, r.Until)
+	if running && left > 0 {
+		return time.Time{}, earlier(next, now.Add(left))
 	}
 	if tick = s.Latest(r.after(), now); tick.IsZero() {
 		if running && once { // its holder died

@@ -118,36 +118,33 @@ func TestDecide(t *testing.T) {
 	s, err := Parse("*/10 * * * *", time.UTC)
 	require.NoError(t, err)
 	day := func(clock string) time.Time { return at(t, "2026-01-01 "+clock) }
-	ran := func(tick, state, until string) record {
-		r := record{Since: day("00:00:00"), Last: firing{Tick: day(tick), State: state}}
-		if until != "" {
-			r.Until = day(until)
-		}
-		return r
+	ran := func(tick, state string) record {
+		return record{Since: day("00:00:00"), Last: firing{Tick: day(tick), State: state}}
 	}
 	for _, x := range []struct {
 		what  string
 		r     record
+		left  time.Duration
 		now   string
 		once  bool
 		tick  string
 		again string
 	}{
-		{"before the first", record{Since: day("00:05:00")}, "00:07:00", true, "", "00:10:00"},
-		{"the first", record{Since: day("00:05:00")}, "00:10:00", false, "00:10:00", ""},
-		{"a tick in time", ran("00:10:00", stateDone, ""), "00:20:03", false, "00:20:00", ""},
-		{"a tick that is done", ran("00:20:00", stateDone, ""), "00:20:03", true, "", "00:30:00"},
-		{"a tick that failed", ran("00:20:00", stateFailed, ""), "00:20:03", true, "", "00:30:00"},
-		{"missed, and left out", ran("00:10:00", stateDone, ""), "00:59:00", false, "", "01:00:00"},
-		{"missed, and made up by one", ran("00:10:00", stateDone, ""), "00:59:00", true, "00:50:00", ""},
-		{"another has it", ran("00:20:00", stateRunning, "00:20:09"), "00:20:05", true, "", "00:20:09"},
-		{"another has it still at the next", ran("00:20:00", stateRunning, "00:30:09"), "00:30:00", true, "", "00:30:09"},
-		{"its holder died, and it is left out", ran("00:20:00", stateRunning, "00:20:09"), "00:20:09", false, "", "00:30:00"},
-		{"its holder died, and it is made up", ran("00:20:00", stateRunning, "00:20:09"), "00:20:09", true, "00:20:00", ""},
-		{"its holder died, and the next is due", ran("00:20:00", stateRunning, "00:20:09"), "00:30:00", true, "00:30:00", ""},
-		{"a clock that is behind", ran("00:20:00", stateDone, ""), "00:19:59", true, "", "00:20:00"},
+		{"before the first", record{Since: day("00:05:00")}, 0, "00:07:00", true, "", "00:10:00"},
+		{"the first", record{Since: day("00:05:00")}, 0, "00:10:00", false, "00:10:00", ""},
+		{"a tick in time", ran("00:10:00", stateDone), 0, "00:20:03", false, "00:20:00", ""},
+		{"a tick that is done", ran("00:20:00", stateDone), 0, "00:20:03", true, "", "00:30:00"},
+		{"a tick that failed", ran("00:20:00", stateFailed), 0, "00:20:03", true, "", "00:30:00"},
+		{"missed, and left out", ran("00:10:00", stateDone), 0, "00:59:00", false, "", "01:00:00"},
+		{"missed, and made up by one", ran("00:10:00", stateDone), 0, "00:59:00", true, "00:50:00", ""},
+		{"another has it", ran("00:20:00", stateRunning), 4 * time.Second, "00:20:05", true, "", "00:20:09"},
+		{"another has it still at the next", ran("00:20:00", stateRunning), 9 * time.Second, "00:30:00", true, "", "00:30:09"},
+		{"its holder died, and it is left out", ran("00:20:00", stateRunning), 0, "00:20:09", false, "", "00:30:00"},
+		{"its holder died, and it is made up", ran("00:20:00", stateRunning), 0, "00:20:09", true, "00:20:00", ""},
+		{"its holder died, and the next is due", ran("00:20:00", stateRunning), -591 * time.Second, "00:30:00", true, "00:30:00", ""},
+		{"a clock that is behind", ran("00:20:00", stateDone), 0, "00:19:59", true, "", "00:20:00"},
 	} {
-		tick, again := decide(s, &x.r, day(x.now), x.once)
+		tick, again := decide(s, &x.r, day(x.now), x.left, x.once)
 		clock := func(v time.Time) string {
 			if v.IsZero() {
 				return ""
@@ -165,7 +162,7 @@ func TestRecordStaysSmall(t *testing.T) {
 	r := record{Since: at(t, "2026-01-01 00:00:00")}
 	for i := range 30 {
 		now := r.Since.Add(time.Duration(i+1) * time.Minute)
-		r = r.claim(now, "host", now, time.Minute, 5)
+		r = r.claim(now, "host", time.Minute, 5)
 		if i != 28 {
 			r = r.end(now, nil)
 		}
@@ -173,6 +170,6 @@ func TestRecordStaysSmall(t *testing.T) {
 	require.Len(t, r.History, 5)
 	require.Equal(t, stateLost, r.History[0].State)
 	require.Equal(t, stateDone, r.History[1].State)
-	again := r.claim(r.Last.Tick, "other", r.Last.Tick, time.Minute, 5)
+	again := r.claim(r.Last.Tick, "other", time.Minute, 5)
 	require.Equal(t, 2, again.Last.Attempt)
 }

@@ -19,13 +19,14 @@ const (
 // Bounds of settings.
 const (
 	minLease   = 500 * time.Millisecond
+	maxLease   = 24 * time.Hour
 	maxHistory = 200
 )
 
 // config is what the settings of a link say: schedule (see [Parse]), timezone (such
 // as Europe/Berlin; default UTC), subject (of its messages; default: the link's
-// name), misfire (skip or once), timeout_ms (of one firing), lease_ms (after which
-// one whose holder has died is another's) and history (how many firings are kept).
+// name), misfire (skip or once), timeout_ms (of one firing), lease_ms (after which,
+// unchanged as another has measured it, one whose holder has died is that one's) and history (how many firings are kept).
 type config struct {
 	schedule *Schedule
 	subject  string
@@ -67,8 +68,8 @@ func readConfig(values map[string]string, name, latticeName string) (config, err
 	if c.schedule, err = Parse(text, loc); err != nil {
 		return config{}, fmt.Errorf("cron configuration: %w", err)
 	}
-	if c.lease < minLease {
-		return config{}, fmt.Errorf("cron configuration: lease_ms: want %d or more", minLease.Milliseconds())
+	if c.lease < minLease || c.lease > maxLease {
+		return config{}, fmt.Errorf("cron configuration: lease_ms: want %d to %d", minLease.Milliseconds(), maxLease.Milliseconds())
 	}
 	if err := (messaging.Rules{Lattice: latticeName}).CheckPublish(c.subject); err != nil {
 		return config{}, fmt.Errorf("cron configuration: subject: %w", err)
