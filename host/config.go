@@ -102,6 +102,10 @@ type Config struct {
 	Grants *grant.Policy
 	// Secrets are where the host looks for secrets, beside its environment.
 	Secrets secrets.Places
+	// Now is the wall clock that the host tells others, with events, commands, beats
+	// and providers; default time.Now. The host decides nothing by it: what has passed
+	// it measures, and the validity of tokens is for the machine's own clock.
+	Now func() time.Time
 	// Log is required.
 	Log *zap.Logger
 }
@@ -121,6 +125,9 @@ func (c Config) withDefaults() (Config, error) {
 	errs = append(errs, lattice.ValidLattice(c.Lattice))
 	if err := errors.Join(errs...); err != nil {
 		return c, fmt.Errorf("host: %w", err)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.RPCConn == nil {
 		c.RPCConn = c.Conn

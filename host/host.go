@@ -95,7 +95,7 @@ func (h *Host) Run(ctx context.Context) error {
 		return errors.Join(err, h.close())
 	}
 	server, err := ctl.NewServer(ctl.ServerConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice,
-		HostID: h.cfg.Identity.ID, Handler: (*control)(h), Ops: h.store,
+		HostID: h.cfg.Identity.ID, Handler: (*control)(h), Ops: h.store, Now: h.cfg.Now,
 		OnTooLarge: func(subject string, err *lattice.TooLargeError) { h.tooLarge("answer to "+subject, err) }, Log: h.log})
 	if err == nil {
 		err = server.Start(ctx)
@@ -152,7 +152,7 @@ func (h *Host) watch(ctx context.Context) (end func()) {
 // open makes what the host needs of the lattice.
 func (h *Host) open(ctx context.Context) error {
 	var err error
-	if h.events, err = event.NewPublisher(event.PublisherConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID}); err != nil {
+	if h.events, err = event.NewPublisher(event.PublisherConfig{Conn: h.cfg.Conn, Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID, Now: h.cfg.Now}); err != nil {
 		return err
 	}
 	if h.heard, err = event.Subscribe(ctx, h.cfg.Conn, h.cfg.Lattice, event.ComponentScaledName, event.ProviderStartedName); err != nil {

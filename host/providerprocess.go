@@ -24,7 +24,7 @@ func (h *Host) startProcess(ctx context.Context, p *runningProvider) error {
 	p.output = newOutput(log, h.cfg.LogRate)
 	p.process, err = external.Start(ctx, external.Config{
 		ID: p.id, Ref: p.ref, Path: program.Path, Line: p.output.line, Log: log, Times: h.cfg.ProviderTimes, Limits: h.cfg.ProviderLimits,
-		Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID, Conn: h.cfg.RPCConn, Publish: h.publish,
+		Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID, Conn: h.cfg.RPCConn, Now: h.cfg.Now, Publish: h.publish,
 		Data:   func(ctx context.Context) (*wire.HostData, error) { return h.hostData(ctx, p) },
 		Links:  func(keys *wire.Keys) []wire.LinkDefinition { return h.processDefinitions(p, keys) },
 		Values: p.settings.values,

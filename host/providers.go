@@ -98,7 +98,7 @@ func (h *Host) startProvider(ctx context.Context, req *ctl.StartProvider) error 
 }
 
 func (h *Host) start(ctx context.Context, req *ctl.StartProvider) error {
-	p := &runningProvider{id: req.ProviderID, ref: req.ProviderRef, annotations: req.Annotations, since: time.Now()}
+	p := &runningProvider{id: req.ProviderID, ref: req.ProviderRef, annotations: req.Annotations, since: h.cfg.Now()}
 	var err error
 	if p.settings, err = h.newSettings(ctx, secret.Entity{}, req.Config); err == nil {
 		if _, builtin := provider.BuiltinName(p.ref); builtin {
@@ -147,7 +147,7 @@ func (h *Host) startBuiltin(ctx context.Context, p *runningProvider) error {
 
 // providerConfig is what a built-in provider is started with.
 func (h *Host) providerConfig(id string, values map[string]string) provider.Config {
-	cfg := provider.Config{ID: id, Values: values, Conn: h.cfg.Conn, JSDomain: h.cfg.JSDomain, Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, ReadFile: h.readGranted(id), Log: h.log.With(zap.String("provider", id))}
+	cfg := provider.Config{ID: id, Values: values, Conn: h.cfg.Conn, JSDomain: h.cfg.JSDomain, Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Now: h.cfg.Now, ReadFile: h.readGranted(id), Log: h.log.With(zap.String("provider", id))}
 	if h.cfg.ProviderDir != "" {
 		cfg.Dir = filepath.Join(h.cfg.ProviderDir, id)
 	}

@@ -28,7 +28,7 @@ func (h *Host) listen(ctx context.Context) error {
 // which it is called.
 func (h *Host) startPulse() error {
 	var err error
-	h.pulse, err = beat.NewBeater(beat.BeaterConfig{Conn: h.cfg.RPCConn, Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Fill: h.fillBeat,
+	h.pulse, err = beat.NewBeater(beat.BeaterConfig{Conn: h.cfg.RPCConn, Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Now: h.cfg.Now, Fill: h.fillBeat,
 		OnError: func(err error) {
 			h.log.Warn("beat not sent: other hosts will take this one for unreachable", zap.Error(err))
 		}})

@@ -82,7 +82,7 @@ func natsMessaging(cfg provider.Config) messagingnats.Config {
 
 // startCron calls components by the clock.
 func startCron(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	p, err := cron.New(cron.Config{ID: cfg.ID, Holder: cfg.Host, Lattice: cfg.Lattice, Conn: cfg.Conn, JSDomain: cfg.JSDomain, Log: cfg.Log})
+	p, err := cron.New(cron.Config{ID: cfg.ID, Holder: cfg.Host, Lattice: cfg.Lattice, Conn: cfg.Conn, JSDomain: cfg.JSDomain, Now: cfg.Now, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}

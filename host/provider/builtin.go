@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -89,7 +90,9 @@ type Config struct {
 	// ReadFile reads a file that the host's operator grants the provider, by the
 	// name that the grant gives it: see grant.Grant.
 	ReadFile func(name string) ([]byte, error)
-	Log      *zap.Logger
+	// Now is the host's wall clock.
+	Now func() time.Time
+	Log *zap.Logger
 }
 
 // Interfaces returns the contracts that are carried out.

@@ -14,11 +14,13 @@ import (
 // minGap is the least time between two beats.
 const minGap = 100 * time.Millisecond
 
-// BeaterConfig says whose pulse to publish. All fields are required.
+// BeaterConfig says whose pulse to publish. All fields but Now are required.
 type BeaterConfig struct {
 	Conn    *nats.Conn
 	Lattice string
 	Host    string
+	// Now is the clock by which the start is told; default time.Now.
+	Now func() time.Time
 	// Fill completes each beat with what the host has to say now. It must not
 	// wait.
 	Fill func(*Beat)
@@ -35,6 +37,7 @@ type Beater struct {
 	connected <-chan nats.Status
 
 	start time.Time
+	told  int64 // Start of all beats
 	last  int64 // At of the last beat
 	soon  chan struct{}
 	stop  chan struct{}
@@ -50,6 +53,9 @@ func NewBeater(cfg BeaterConfig) (*Beater, error) {
 	}
 	subject := lattice.BeatSubject(cfg.Lattice, cfg.Host)
 	b := newBeater(func(data []byte) error { return cfg.Conn.Publish(subject, data) }, cfg.Fill, cfg.OnError)
+	if cfg.Now != nil {
+		b.told = cfg.Now().UnixMilli()
+	}
 	connected := cfg.Conn.StatusChanged(nats.CONNECTED)
 	b.connected, b.unwatch = connected, func() { cfg.Conn.RemoveStatusListener(connected) }
 	b.done.Go(b.run)
@@ -57,8 +63,9 @@ func NewBeater(cfg BeaterConfig) (*Beater, error) {
 }
 
 func newBeater(publish func([]byte) error, fill func(*Beat), onError func(error)) *Beater {
+	now := time.Now()
 	return &Beater{publish: publish, fill: fill, onError: onError, unwatch: func() {},
-		start: time.Now(), last: -1, soon: make(chan struct{}, 1), stop: make(chan struct{})}
+		start: now, told: now.UnixMilli(), last: -1, soon: make(chan struct{}, 1), stop: make(chan struct{})}
 }
 
 // Soon publishes a beat in between, since something has changed that others
@@ -117,7 +124,7 @@ func (b *Beater) pause() bool {
 
 func (b *Beater) beat(final bool) {
 	at := max(time.Since(b.start).Milliseconds(), b.last+1)
-	m := Beat{Start: b.start.UnixMilli(), At: at, Final: final}
+	m := Beat{Start: b.told, At: at, Final: final}
 	if b.fill(&m); final {
 		m.Components = nil
 	}

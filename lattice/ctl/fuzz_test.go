@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
@@ -54,7 +55,7 @@ func FuzzControlRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, subject string, body []byte, id, trace string) {
 		store := &memoryStore{ops: map[string]lattice.Op{}}
 		s := &Server{
-			cfg:      ServerConfig{HostID: fuzzHost, Lattice: "default", Handler: checkingHost{t}, Ops: store, Timeout: DefaultRequestTimeout, Log: zap.NewNop()},
+			cfg:      ServerConfig{HostID: fuzzHost, Lattice: "default", Handler: checkingHost{t}, Ops: store, Timeout: DefaultRequestTimeout, Now: time.Now, Log: zap.NewNop()},
 			subjects: base, verbs: verbs(), ctx: t.Context(),
 		}
 		msg := &nats.Msg{Subject: subject, Data: body, Header: nats.Header{lattice.HeaderCommandID: {id}, lattice.HeaderTraceParent: {trace}}}

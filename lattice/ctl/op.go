@@ -77,7 +77,7 @@ func (s *Server) begin(ctx context.Context, r *request, thing string, do func(en
 	fmt.Fprintf(sum, "%s\n%s\n", r.verb, r.name)
 	sum.Write(r.body)
 	c := &command{s: s, op: lattice.Op{ID: r.id, Verb: r.verb, Thing: thing, HostID: s.cfg.HostID, State: lattice.OpAccepted,
-		Digest: hex.EncodeToString(sum.Sum(nil)), Accepted: time.Now().UTC()}}
+		Digest: hex.EncodeToString(sum.Sum(nil)), Accepted: s.cfg.Now().UTC()}}
 	switch earlier, err := s.cfg.Ops.CreateOp(ctx, c.op); {
 	case errors.Is(err, lattice.ErrConflict):
 		return s.repeated(ctx, c.op, earlier)
@@ -152,7 +152,7 @@ func (c *command) end(err error) {
 }
 
 func (c *command) over(err error) {
-	c.op.State, c.op.Ended = lattice.OpDone, time.Now().UTC()
+	c.op.State, c.op.Ended = lattice.OpDone, c.s.cfg.Now().UTC()
 	if err != nil {
 		c.op.State, c.op.Cause = lattice.OpFailed, err.Error()
 	}

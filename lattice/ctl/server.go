@@ -59,6 +59,9 @@ type ServerConfig struct {
 	// Ops keeps the commands that have an id. Without it they are carried out as
 	// those without.
 	Ops OpStore
+	// Now is the clock by which commands are told to have been accepted and to have
+	// ended; default time.Now.
+	Now func() time.Time
 	// OnTooLarge, if not nil, is told of answers that are larger than NATS carries,
 	// in whose place an error goes out. It must not block.
 	OnTooLarge func(subject string, err *lattice.TooLargeError)
@@ -104,6 +107,9 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	s := &Server{
 		cfg:      cfg,

@@ -19,8 +19,9 @@ type PublisherConfig struct {
 	Lattice string
 	// HostID becomes every event's source.
 	HostID string
-	// Now and NewID are for tests; the defaults are the clock and ULIDs.
-	Now   func() time.Time
+	// Now is the clock by which events are told; default time.Now.
+	Now func() time.Time
+	// NewID is for tests; default: ULIDs.
 	NewID func() string
 }
 

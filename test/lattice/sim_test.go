@@ -48,6 +48,8 @@ func TestSchedules(t *testing.T) {
 			require.Greater(t, did.Acknowledged, did.Commands/4, "a schedule whose commands are not taken tells nothing")
 			require.NotZero(t, did.Answered, "nor does one that answers no calls")
 			require.NotZero(t, did.Faults)
+			require.NotZero(t, did.Clocks)
+			require.NotZero(t, did.Ticks)
 		})
 	}
 }

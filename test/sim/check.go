@@ -39,6 +39,9 @@ func (w *world) check(ctx context.Context) error {
 	if err := w.checkAnswers(ctx); err != nil {
 		return err
 	}
+	if err := w.checkTicks(ctx); err != nil {
+		return err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.checkCalls()

@@ -2,8 +2,8 @@
 // that a seed makes, and checks what must hold.
 //
 // The steps are commands (components, providers, links, configs, labels), calls,
-// and faults: hosts that are killed, paused, cut off and started again, and a NATS
-// server that restarts. Few steps wait for anything, so that commands, calls and
+// clocks of hosts that are set by minutes, and faults: hosts that are killed, paused,
+// cut off and started again, and a NATS server that restarts. Few steps wait for anything, so that commands, calls and
 // faults meet each other in all ways. Every now and then all faults are healed and
 // the lattice is compared with a model:
 //
@@ -16,6 +16,8 @@
 //   - No call ran twice, one that returned ran once, one that failed without "may
 //     have run" did not run, and no more calls ran at a time than the count allows.
 //   - A call whose way is all there succeeds.
+//   - Each tick of a schedule is fired at most once and when it is due, and ticks go
+//     on, whatever the hosts' clocks say.
 //   - Goroutines and memory do not grow.
 //
 // The same seed makes the same steps. What they meet is up to the machine, so that

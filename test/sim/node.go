@@ -12,6 +12,7 @@ import (
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/providers/cron"
 	"github.com/lathhost/lath/test/harness"
 )
 
@@ -23,12 +24,14 @@ type node struct {
 	w        *world
 	number   int
 	identity *lattice.Identity
+	clock    clock
 
 	// What follows is the schedule's alone.
 	up, paused, cut bool
 	wire            *harness.Wire
 	conn            *nats.Conn
 	host            *host.Host
+	cron            *cron.Provider
 	stop            context.CancelFunc
 	done            chan error
 
@@ -56,7 +59,7 @@ func (n *node) start(ctx context.Context) error {
 		return fmt.Errorf("host %d: %w", n.number, err)
 	}
 	n.host, err = host.New(host.Config{Lattice: harness.Name, Identity: n.identity, Conn: n.conn, Runtime: n.w.m.runtime,
-		Images: n.w.m.images, Builtins: []provider.Builtin{n.w.ledger.builtin()}, Restore: true, Drain: 2 * time.Second,
+		Images: n.w.m.images, Builtins: []provider.Builtin{n.w.ledger.builtin()}, Restore: true, Drain: 2 * time.Second, Now: n.clock.now,
 		Log: n.w.log.With(zap.Int("number", n.number))})
 	if err != nil {
 		return err
@@ -70,7 +73,8 @@ func (n *node) start(ctx context.Context) error {
 	select {
 	case <-n.host.Ready():
 		n.up, n.paused, n.cut = true, false, false
-		return nil
+		n.cron, err = n.tick()
+		return err
 	case err = <-n.done:
 	case <-ctx.Done():
 		stop()
@@ -87,6 +91,9 @@ func (n *node) kill() error {
 	n.wire.Cut()
 	n.conn.Close()
 	n.stop()
+	if err := n.cron.Close(); err != nil {
+		return err
+	}
 	select {
 	case <-n.done: //nolint:errcheck // what it complains about is lost with it
 	case <-time.After(patience):
@@ -108,13 +115,14 @@ func (n *node) leave() error {
 	n.gone = true
 	clear(n.labels)
 	n.w.mu.Unlock()
+	err := n.cron.Close()
 	n.stop()
 	defer n.wire.Close()
 	defer n.conn.Close()
 	n.up = false
 	select {
-	case err := <-n.done:
-		return err
+	case ended := <-n.done:
+		return errors.Join(err, ended)
 	case <-time.After(patience):
 		return fmt.Errorf("host %d does not stop", n.number)
 	}

@@ -34,6 +34,8 @@ type Stats struct {
 	Calls        int           `json:"calls"`
 	Answered     int           `json:"answered"`
 	Faults       int           `json:"faults"`
+	Clocks       int           `json:"clocks_set"`
+	Ticks        int           `json:"ticks"`
 	Elapsed      time.Duration `json:"elapsed_ns"`
 }
 
@@ -42,7 +44,7 @@ func (s *Stats) Add(o Stats) {
 	s.Steps, s.Checks = s.Steps+o.Steps, s.Checks+o.Checks
 	s.Commands, s.Acknowledged = s.Commands+o.Commands, s.Acknowledged+o.Acknowledged
 	s.Calls, s.Answered = s.Calls+o.Calls, s.Answered+o.Answered
-	s.Faults += o.Faults
+	s.Faults, s.Clocks, s.Ticks = s.Faults+o.Faults, s.Clocks+o.Clocks, s.Ticks+o.Ticks
 	s.Elapsed += o.Elapsed
 }
 

@@ -61,6 +61,7 @@ func kinds() []*kind {
 		{name: "delete label", weight: 1, do: deleteLabel},
 		{name: "call", weight: 24, do: callAny},
 		{name: "burst", weight: 3, do: burst},
+		{name: "set clock", weight: 4, do: setClock},
 		{name: "leave", weight: 1, fault: true, do: leave},
 		{name: "kill", weight: 2, fault: true, do: kill},
 		{name: "restart", weight: 4, fault: true, do: restart},

@@ -89,14 +89,16 @@ type world struct {
 	links    map[ctl.DeleteLink]*register[string]
 	configs  map[string]*register[string]
 	calls    []call
-	wrong    []string // violations that show at once
+	fired    map[string]int // by tick
+	ticked   int            // as of the last check
+	wrong    []string       // violations that show at once
 	shakenAt time.Time
 	stats    Stats
 }
 
 // newWorld starts a NATS server and hosts.
 func newWorld(ctx context.Context, m *Machine, hosts int, log *zap.Logger) (w *world, err error) {
-	w = &world{m: m, log: log, ledger: newLedger(), links: map[ctl.DeleteLink]*register[string]{}, configs: map[string]*register[string]{},
+	w = &world{m: m, log: log, ledger: newLedger(), links: map[ctl.DeleteLink]*register[string]{}, configs: map[string]*register[string]{}, fired: map[string]int{},
 		room: make(chan struct{}, maxCalls)}
 	defer func() {
 		if err != nil {
@@ -123,6 +125,7 @@ func newWorld(ctx context.Context, m *Machine, hosts int, log *zap.Logger) (w *w
 	}
 	for i := range hosts {
 		n := &node{w: w, number: i, places: map[string]*place{}, labels: map[string]*register[string]{}, lost: map[string]pending{}}
+		n.clock.set(skewOf(i * 599)) // of three hosts -600, -1 and 598 seconds
 		if n.identity, err = lattice.NewIdentity(""); err != nil {
 			return w, err
 		}

@@ -118,8 +118,8 @@ func (p *progress) play(ctx context.Context, m *sim.Machine, o options) error {
 			return fmt.Errorf("seed %d: %w", seed, err)
 		}
 		d := &p.Done
-		fmt.Printf("seed %d: %d steps (%.0f/s); in all %d steps (%.0f/s), %d faults, %d of %d commands acknowledged, %d of %d calls answered, %d goroutines, %d violations\n",
-			seed, did.Steps, rate(did), d.Steps, rate(*d), d.Faults, d.Acknowledged, d.Commands, d.Answered, d.Calls, base, len(p.Violations))
+		fmt.Printf("seed %d: %d steps (%.0f/s); in all %d steps (%.0f/s), %d faults, %d clocks set, %d of %d commands acknowledged, %d of %d calls answered, %d goroutines, %d violations\n",
+			seed, did.Steps, rate(did), d.Steps, rate(*d), d.Faults, d.Clocks, d.Acknowledged, d.Commands, d.Answered, d.Calls, base, len(p.Violations))
 	}
 	fmt.Printf("done: %d steps in %s (%.0f/s), %d violations\n", p.Done.Steps, p.Done.Elapsed.Round(time.Second), rate(p.Done), len(p.Violations))
 	return nil

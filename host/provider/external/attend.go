@@ -51,7 +51,7 @@ type answer struct {
 // launch starts a process.
 func (p *Provider) launch(ctx context.Context) (*attendance, error) {
 	p.set(func(s *lattice.ProviderStatus) {
-		s.State, s.Since, p.next = lattice.ProviderStarting, time.Now(), time.Time{}
+		s.State, s.Since, p.next = lattice.ProviderStarting, p.cfg.Now(), time.Time{}
 	})
 	data, err := p.cfg.Data(ctx)
 	if err != nil {

@@ -77,6 +77,8 @@ type Config struct {
 	Links func(keys *wire.Keys) []wire.LinkDefinition
 	// Values returns the provider's configuration now.
 	Values func() map[string]string
+	// Now is the wall clock by which a state is told to have begun.
+	Now func() time.Time
 	// Publish tells an event.
 	Publish func(event.Data)
 	Log     *zap.Logger
@@ -116,7 +118,7 @@ func Start(ctx context.Context, cfg Config) (*Provider, error) {
 	p := &Provider{cfg: cfg, keys: keys, first: make(chan error, 1), deleted: make(chan lattice.Link, 64),
 		changed: make(chan struct{}, 1), stop: make(chan context.Context, 1), ended: make(chan struct{}),
 		remote: wire.NewRemote(cfg.Conn, cfg.Lattice, cfg.ID, keys.ProviderPublic()),
-		status: lattice.ProviderStatus{ID: cfg.ID, ImageRef: cfg.Ref, State: lattice.ProviderStarting, Since: time.Now()}}
+		status: lattice.ProviderStatus{ID: cfg.ID, ImageRef: cfg.Ref, State: lattice.ProviderStarting, Since: cfg.Now()}}
 	if cfg.Dir == "" {
 		if p.cfg.Dir, err = os.MkdirTemp("", "lath-provider-"); err != nil {
 			return nil, fmt.Errorf("working directory: %w", err)
@@ -240,7 +242,7 @@ func (p *Provider) run(ctx context.Context) {
 // crashed tells that the process has ended unasked.
 func (p *Provider) crashed(cause error, b *process.Backoff, pause, window time.Duration) {
 	p.set(func(s *lattice.ProviderStatus) {
-		s.State, s.Reason, s.Since, s.PID, p.next = lattice.ProviderRestarting, cause.Error(), time.Now(), 0, time.Now().Add(pause)
+		s.State, s.Reason, s.Since, s.PID, p.next = lattice.ProviderRestarting, cause.Error(), p.cfg.Now(), 0, time.Now().Add(pause)
 		if b.Looping() {
 			s.State = lattice.ProviderCrashLoop
 		}
