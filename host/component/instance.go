@@ -263,7 +263,7 @@ func (i *Instance) fail(err error, where string) error {
 		t = &c
 	}
 	if i.dead == nil {
-		i.dead = t
+		i.dead, i.out.again = t, nil
 	}
 	return t
 }

@@ -47,7 +47,7 @@ func (i *Instance) Hold(ctx context.Context) error {
 // Unhold ends what [Instance.Hold] began.
 func (i *Instance) Unhold() {
 	if i.held {
-		i.held = false
+		i.held, i.out.again = false, nil
 		i.end()
 	}
 }
@@ -62,9 +62,11 @@ type Outcall struct {
 	// where the result has more than [wit.MaxFlatResults], it points to it.
 	Stack [maxCoreValues]uint64
 
-	inv  Invocation
-	lift *liftedFunc
-	core *coreFunc
+	inv   Invocation
+	lift  *liftedFunc
+	core  *coreFunc
+	again *Export // of the last call, where the next is held together with it; nil: none is
+	plain bool    // nothing is to be done after the call but to let the next one in
 }
 
 // Outcall begins a call of an export of the instance's template, unless one runs.
@@ -74,7 +76,7 @@ type Outcall struct {
 // Those of [Instance.Call].
 func (i *Instance) Outcall(ctx context.Context, e *Export) (*Outcall, error) {
 	o := &i.out
-	if !i.held || o.inv.out != e || i.dead != nil || !same(i.ctx.Base, ctx) {
+	if o.again != e || !same(&i.ctx.Base, ctx) {
 		if err := i.beginOut(ctx, e); err != nil {
 			return nil, err
 		}
@@ -91,7 +93,7 @@ func (i *Instance) Outcall(ctx context.Context, e *Export) (*Outcall, error) {
 
 // beginOut begins a call that is not like the last one.
 func (i *Instance) beginOut(ctx context.Context, e *Export) error {
-	if !i.held || !same(i.ctx.Base, ctx) {
+	if !i.held || !same(&i.ctx.Base, ctx) {
 		if err := i.acquire(ctx, e); err != nil {
 			return err
 		}
@@ -99,7 +101,11 @@ func (i *Instance) beginOut(ctx context.Context, e *Export) error {
 		return err
 	}
 	o, inv := &i.out, &i.out.inv
+	if i.held {
+		o.again = e
+	}
 	o.lift, o.core = e.lift, &i.funcs[e.lift.core]
+	o.plain = o.again != nil && o.lift.postReturn < 0 && i.comps[e.lift.inst].parent == nil
 	inv.out, inv.comp, inv.enc, inv.guest = e, &i.comps[e.lift.inst], e.enc, i.guest(e.lift.guest)
 	return nil
 }
@@ -129,6 +135,10 @@ func (o *Outcall) Do() error {
 // End ends the call, after which the guest may free its results. Stack must be as
 // Do left it.
 func (o *Outcall) End() error {
+	if o.plain {
+		o.inv.comp.mayEnter = true // what leave does there
+		return nil
+	}
 	i := o.inv.inst
 	if o.lift.postReturn >= 0 {
 		if err := i.postReturn(o.lift, o.Stack[0]); err != nil {
@@ -140,7 +150,7 @@ func (o *Outcall) End() error {
 	} else {
 		comp.leave(nil)
 	}
-	if !i.held {
+	if o.again == nil {
 		i.end()
 	}
 	return nil
@@ -156,6 +166,6 @@ func (o *Outcall) Recover(err *error) {
 
 // abortOut ends a call that failed, and with it the instance.
 func (i *Instance) abortOut(err error) error {
-	i.held = false
+	i.held, i.out.again = false, nil
 	return i.abort(err, i.out.inv.out)
 }
