@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/providers/blobstore"
 	"github.com/lathhost/lath/providers/blobstore/fs"
+	blobstorenats "github.com/lathhost/lath/providers/blobstore/nats"
 )
 
 // startBlobstoreMemory keeps objects in memory: they end with the provider.
@@ -29,6 +31,23 @@ func startBlobstoreFS(_ context.Context, cfg provider.Config) (*provider.Capabil
 		return nil, errors.New("this host has no place for files of providers")
 	}
 	s, err := fs.Open(filepath.Join(cfg.Dir, "blobs"), settings)
+	if err != nil {
+		return nil, err
+	}
+	return &provider.Capabilities{Blobstore: s, Close: s.Close}, nil
+}
+
+// startBlobstoreNATS keeps objects in NATS, the lattice's own unless another is
+// named.
+func startBlobstoreNATS(ctx context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	settings, err := blobstorenats.ParseConfig(cfg.Values)
+	if err != nil {
+		return nil, err
+	}
+	if settings.URL == "" {
+		settings.JSDomain = cmp.Or(settings.JSDomain, cfg.JSDomain)
+	}
+	s, err := blobstorenats.New(ctx, cfg.Conn, settings)
 	if err != nil {
 		return nil, err
 	}

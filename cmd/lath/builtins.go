@@ -25,6 +25,7 @@ func builtins() []provider.Builtin {
 		{Name: "keyvalue-redis", Start: startKeyvalueRedis},
 		{Name: "blobstore-memory", Start: startBlobstoreMemory},
 		{Name: "blobstore-fs", Start: startBlobstoreFS},
+		{Name: "blobstore-nats", Start: startBlobstoreNATS},
 		{Name: "messaging-memory", Start: startMessagingMemory},
 		{Name: "messaging-nats", Start: startMessagingNATS},
 		{Name: "messaging-jetstream", Start: startMessagingJetStream},

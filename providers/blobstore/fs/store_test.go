@@ -34,12 +34,9 @@ func TestStore(t *testing.T) {
 	stores := func(cfg fs.Config) func(testing.TB) contract.Store {
 		return func(t testing.TB) contract.Store { return open(t, t.TempDir(), cfg) }
 	}
-	t.Run("behaviour", func(t *testing.T) { blobstoretest.Run(t, stores(fs.Config{})) })
-	t.Run("limits", func(t *testing.T) {
-		blobstoretest.RunLimits(t, blobstoretest.Limits{ObjectBytes: 100_000, NameBytes: 100, Bytes: 150_000, Objects: 7, Containers: 4},
-			stores(fs.Config{Limits: blobstore.Limits{MaxObjectBytes: 100_000, MaxNameBytes: 100},
-				Capacity: blobstore.Capacity{MaxBytes: 150_000, MaxObjects: 7, MaxContainers: 4}, Root: "a/b"}))
-	})
+	blobstoretest.RunRoutes(t, blobstoretest.Limits{ObjectBytes: 100_000, NameBytes: 100, Bytes: 150_000, Objects: 7, Containers: 4}, stores(fs.Config{}),
+		stores(fs.Config{Limits: blobstore.Limits{MaxObjectBytes: 100_000, MaxNameBytes: 100},
+			Capacity: blobstore.Capacity{MaxBytes: 150_000, MaxObjects: 7, MaxContainers: 4}, Root: "a/b"}))
 }
 
 // TestReopen: what was stored is there again, and counted; what was being written
