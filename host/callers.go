@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 
@@ -15,26 +14,26 @@ import (
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
+	wire "github.com/lathhost/lath/lattice/provider"
 )
 
-// follows is what a built-in provider that calls others makes of its links.
+// follows is what a built-in provider makes of its links.
 type follows struct {
-	turn   sync.Mutex // held while it is told its links
-	values map[string]string
-	links  []toldLink
+	turn  sync.Mutex // held while it is told its links
+	told  bool
+	ended bool // it is told nothing more
+	own   wire.Settings
+	links []wire.Link
 
 	mu     sync.Mutex
 	failed map[linkID]error
 }
 
-// toldLink is a link as a provider was told it.
-type toldLink struct {
-	lattice.Link
-	config map[string]string
-}
-
-func (l toldLink) equal(o toldLink) bool {
-	return l.Link.Equal(o.Link) && maps.Equal(l.config, o.config)
+// end has the provider be told nothing more.
+func (f *follows) end() {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	f.ended = true
 }
 
 // linkID tells apart the links of one source.
@@ -45,52 +44,92 @@ type linkID struct {
 
 func idOf(l lattice.Link) linkID { return linkID{l.Key(), l.Target} }
 
-// tellCallers tells the built-in providers of this host their links.
-func (h *Host) tellCallers() {
+// tellProviders tells the built-in providers of this host their links.
+func (h *Host) tellProviders() {
 	for _, p := range h.listProviders() {
-		h.tellCaller(p)
+		h.tellLinks(p)
 	}
 }
 
-// tellCaller tells a provider its links as they are now, if they are not what it
-// was told, or some of them did not work.
-func (h *Host) tellCaller(p *runningProvider) {
-	if p.caps == nil || p.caps.Caller == nil {
+// tellLinks tells a provider its settings and links as they are now, if they are not
+// what it was told, or some of them did not work. It does no I/O: of secrets, those
+// count that were fetched last.
+func (h *Host) tellLinks(p *runningProvider) {
+	if p.caps == nil || p.caps.Caller == nil && p.caps.Relink == nil {
 		return
 	}
 	f := &p.follows
 	f.turn.Lock()
 	defer f.turn.Unlock()
-	values, stored := p.settings.values(), h.store.LinksFrom(p.id)
-	links, told := make([]toldLink, len(stored)), make([]provider.Link, len(stored))
-	for i, l := range stored {
-		links[i] = toldLink{l, h.store.MergedConfig(l.SourceConfig)}
-		told[i] = h.callersLink(p, links[i])
-	}
-	if len(f.failures()) == 0 && f.values != nil && maps.Equal(values, f.values) && slices.EqualFunc(links, f.links, toldLink.equal) {
+	own, _ := h.endSettings(p, linkEnd{}, *p.settings.names.Load()) // as they were before, if they are not to be had
+	links := h.openLinks(p)
+	if f.ended || len(f.failures()) == 0 && f.told && own.Equal(f.own) && slices.EqualFunc(links, f.links, wire.Link.Equal) {
 		return
 	}
+	f.told, f.own, f.links = true, own, links
 	failed := map[linkID]error{}
-	for i, err := range p.caps.Caller.SetLinks(values, told) {
-		if err != nil {
-			failed[idOf(stored[i])] = err
-		}
+	if p.caps.Caller != nil {
+		h.tellSource(p, own, links, failed)
 	}
-	f.values, f.links = values, links
+	if p.caps.Relink != nil {
+		note(failed, links, p.caps.Relink(own, links))
+	}
 	f.note(failed, func(l linkID, err error) {
-		h.log.Warn("a link does not work", zap.String("provider", p.id), zap.String("link", l.Name), zap.String("target", l.target), zap.Error(err))
+		h.log.Warn("a link does not work", zap.String("provider", p.id), zap.String("link", l.Name),
+			zap.String("source", l.SourceID), zap.String("target", l.target), zap.Error(err))
 	})
 	h.tellFailures(p)
+}
+
+// tellSource tells a provider the links that start at it.
+func (h *Host) tellSource(p *runningProvider, own wire.Settings, links []wire.Link, failed map[linkID]error) {
+	var starting []wire.Link
+	var told []provider.Link
+	for _, l := range links {
+		switch {
+		case !l.IsSource:
+		case l.Err != nil:
+			failed[idOf(l.Link)] = l.Err
+		default:
+			starting, told = append(starting, l), append(told, h.callersLink(p, l))
+		}
+	}
+	note(failed, starting, p.caps.Caller.SetLinks(own, told))
+}
+
+// note takes in why links do not work.
+func note(failed map[linkID]error, links []wire.Link, errs []error) {
+	for i, err := range errs[:min(len(errs), len(links))] {
+		if err != nil {
+			failed[idOf(links[i].Link)] = err
+		}
+	}
+}
+
+// openLinks are the links of a built-in provider, those that start at it first, with
+// the settings of its end.
+func (h *Host) openLinks(p *runningProvider) []wire.Link {
+	var list []wire.Link
+	for _, e := range h.linkEnds(p.id) {
+		l := wire.Link{Link: wire.NewLinkDefinition(e.link).Link(), IsSource: e.at.source}
+		l.Settings, l.Err = h.endSettings(p, e.at, e.configs)
+		list = append(list, l)
+	}
+	return list
 }
 
 // tellFailures tells the lattice which links of a provider do not work.
 func (h *Host) tellFailures(p *runningProvider) {
 	var list []ctl.LinkFailure
 	for l, err := range p.follows.failures() {
-		list = append(list, ctl.LinkFailure{Name: l.Name, Target: l.target, WITNamespace: l.WITNamespace, WITPackage: l.WITPackage, Reason: err.Error()})
+		source := l.SourceID
+		if source == p.id {
+			source = ""
+		}
+		list = append(list, ctl.LinkFailure{SourceID: source, Name: l.Name, Target: l.target, WITNamespace: l.WITNamespace, WITPackage: l.WITPackage, Reason: err.Error()})
 	}
 	slices.SortFunc(list, func(a, b ctl.LinkFailure) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Target, b.Target))
+		return cmp.Or(cmp.Compare(a.SourceID, b.SourceID), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Target, b.Target))
 	})
 	if err := p.contract.SetFailures(list); err != nil {
 		h.log.Warn("failures of links not told", zap.String("provider", p.id), zap.Error(err))
@@ -139,8 +178,8 @@ func (h *Host) drainCallers(ctx context.Context) error {
 }
 
 // callersLink is a link as its provider is told it.
-func (h *Host) callersLink(p *runningProvider, l toldLink) provider.Link {
-	out := provider.Link{Name: l.Name, Target: l.Target, Config: l.config, Invoker: &capability.Target{
+func (h *Host) callersLink(p *runningProvider, l wire.Link) provider.Link {
+	out := provider.Link{Name: l.Name, Target: l.Target, Settings: l.Settings, Invoker: &capability.Target{
 		Source: l.SourceID, Name: l.Name, Target: l.Target, Imports: p.caps.Caller.Imports(),
 		Local: h.invokable, Caller: h.caller, MaxTime: h.cfg.MaxTime,
 	}}

@@ -229,7 +229,7 @@ func (h *Host) serve(ctx context.Context) (drain time.Duration, lost error) {
 			return h.cfg.Drain, err
 		case <-beat.C:
 			h.publish(event.HostHeartbeat{Inventory: *h.inventory()})
-			h.tellCallers() // what a link needs may be there now
+			h.informProviders() // what a link needs may be there now
 			h.unsure.add(h.router.Targets(true)...)
 		}
 	}

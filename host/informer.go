@@ -2,54 +2,51 @@ package host
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 
-	"github.com/lathhost/lath/host/provider"
-	wire "github.com/lathhost/lath/lattice/provider"
+	"github.com/lathhost/lath/lattice/state"
 )
 
-// informer tells one built-in provider of changes of its configuration and its
-// links, one at a time.
+// informer tells one built-in provider of changes of its settings and its links, one
+// at a time, and fetches their secrets.
 type informer struct {
-	caps    *provider.Capabilities
 	wake    chan struct{} // holds one token while something may have changed
 	cancel  context.CancelFunc
 	telling sync.WaitGroup
 }
 
 // newInformer tells a provider its links, if it wants them, and goes on with what
-// changes; values are what it was started with. Nil: it wants nothing.
-func (h *Host) newInformer(p *runningProvider, values map[string]string) *informer {
-	if p.caps.Configure == nil && p.caps.Relink == nil && p.caps.Caller == nil {
+// changes. Nil: it wants nothing.
+func (h *Host) newInformer(p *runningProvider) *informer {
+	if p.caps.Relink == nil && p.caps.Caller == nil {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	i := &informer{caps: p.caps, wake: make(chan struct{}, 1), cancel: cancel}
+	i := &informer{wake: make(chan struct{}, 1), cancel: cancel}
 	i.telling.Go(func() {
-		links := h.definitions(p.id)
-		if p.caps.Relink != nil {
-			p.caps.Relink(ctx, links)
-		}
 		for {
+			h.fetchAll(ctx, p)
+			h.tellLinks(p)
 			select {
 			case <-ctx.Done():
 				return
 			case <-i.wake:
 			}
-			h.tellCaller(p)
-			if now := p.settings.values(); p.caps.Configure != nil && !maps.Equal(now, values) {
-				values = now
-				p.caps.Configure(ctx, maps.Clone(now))
-			}
-			if now := h.definitions(p.id); p.caps.Relink != nil && !slices.EqualFunc(now, links, wire.LinkDefinition.Equal) {
-				links = now
-				p.caps.Relink(ctx, now)
-			}
 		}
 	})
 	return i
+}
+
+// fetchAll fetches the secrets of a provider and of its links. It is told first what
+// it can do without them.
+func (h *Host) fetchAll(ctx context.Context, p *runningProvider) {
+	ends := append(h.linkEnds(p.id), secretEnd{configs: *p.settings.names.Load()})
+	ends = slices.DeleteFunc(ends, func(e secretEnd) bool { return !slices.ContainsFunc(e.configs, state.IsSecret) })
+	if len(ends) > 0 {
+		h.tellLinks(p)
+	}
+	h.fetchOpen(ctx, p, ends)
 }
 
 func (i *informer) changed() {

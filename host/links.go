@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,15 +36,15 @@ func (h *Host) serveContract(id, digest string, w *wit.World) (*ctl.ContractServ
 
 // end is what is known of an end of a link.
 type end struct {
-	world  *wit.World // nil: nobody tells
-	failed map[linkID]string
+	world  *wit.World        // nil: nobody tells
+	failed map[linkID]string // from there, and to there
 }
 
 // world returns what an id imports and exports, asking the lattice for what
 // does not run here; nil where nobody tells.
 func (h *Host) world(ctx context.Context, id string) *wit.World { return h.end(ctx, id).world }
 
-// end is world, with the links from there that do not work.
+// end is world, with the links from and to there that do not work.
 func (h *Host) end(ctx context.Context, id string) end {
 	if d := h.component(id); d != nil {
 		return end{world: d.World()}
@@ -65,7 +66,7 @@ func (h *Host) end(ctx context.Context, id string) end {
 	}
 	failed := make(map[linkID]string, len(c.Failures))
 	for _, f := range c.Failures {
-		key := lattice.LinkKey{SourceID: id, Name: f.Name, WITNamespace: f.WITNamespace, WITPackage: f.WITPackage}
+		key := lattice.LinkKey{SourceID: cmp.Or(f.SourceID, id), Name: f.Name, WITNamespace: f.WITNamespace, WITPackage: f.WITPackage}
 		failed[linkID{key, f.Target}] = f.Reason
 	}
 	return end{world: w, failed: failed}
@@ -112,7 +113,7 @@ func (h *Host) refreshLinks(sources ...string) {
 // linksRead tells who follows links that some have changed.
 func (h *Host) linksRead() {
 	h.unsure.add(h.router.Targets(false)...)
-	h.tellCallers()
+	h.tellProviders()
 }
 
 // Links returns the links that calls on this host follow now, ordered by source. A

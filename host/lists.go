@@ -30,8 +30,11 @@ func (h *Host) linkStates(ctx context.Context, links []lattice.Link) ([]lattice.
 	list := make([]lattice.LinkStatus, len(links))
 	for i, l := range links {
 		list[i] = link.Check(l, ends[l.SourceID].world, ends[l.Target].world)
-		if why, failed := ends[l.SourceID].failed[idOf(l)]; failed && list[i].State != lattice.LinkRefused {
-			list[i].State, list[i].Reason = lattice.LinkFailed, why
+		for _, at := range []string{l.SourceID, l.Target} {
+			if why, failed := ends[at].failed[idOf(l)]; failed && list[i].State != lattice.LinkRefused {
+				list[i].State, list[i].Reason = lattice.LinkFailed, why
+				break
+			}
 		}
 	}
 	return list, nil

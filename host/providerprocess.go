@@ -62,21 +62,6 @@ func (h *Host) linksOf(id string) []lattice.Link {
 	return links
 }
 
-// definitions are the links of a built-in provider with their configuration. It
-// reads no secrets: a link that has some is left out, since it would be another one
-// without.
-func (h *Host) definitions(id string) []wire.LinkDefinition {
-	var list []wire.LinkDefinition
-	for _, l := range h.linksOf(id) {
-		if hasSecrets(l) {
-			h.log.Warn("link not told: built-in providers read no secrets", zap.Stringer("link", l))
-			continue
-		}
-		list = append(list, h.definition(l))
-	}
-	return list
-}
-
 // definition is a link with the values of its configs.
 func (h *Host) definition(l lattice.Link) wire.LinkDefinition {
 	d := wire.NewLinkDefinition(l)

@@ -18,6 +18,7 @@ import (
 	"github.com/lathhost/lath/lattice/claims"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
+	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/secret"
 	"github.com/lathhost/lath/lattice/state"
 	"github.com/lathhost/lath/lattice/wrpc"
@@ -41,6 +42,7 @@ type runningProvider struct {
 	contract *ctl.ContractServer
 	inform   *informer
 	follows  follows
+	secrets  openSecrets
 }
 
 func (p *runningProvider) describe() lattice.ProviderDescription {
@@ -120,7 +122,7 @@ func (h *Host) start(ctx context.Context, req *ctl.StartProvider) error {
 	h.mu.Unlock()
 	p.changed() // since it was told, before it was known here
 	h.router.Changed()
-	h.tellCaller(p)
+	h.tellLinks(p)
 	h.reportLinks(p.id)
 	return nil
 }
@@ -131,23 +133,28 @@ func (h *Host) startBuiltin(ctx context.Context, p *runningProvider) error {
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(*p.settings.names.Load(), state.IsSecret) {
-		return fmt.Errorf("%w: built-in providers read no secrets", lattice.ErrUnsupported)
+	names := *p.settings.names.Load()
+	if slices.ContainsFunc(names, state.IsSecret) {
+		h.fetchOpen(ctx, p, []secretEnd{{configs: names}})
 	}
-	values := p.settings.values()
-	if p.caps, err = kind.Start(ctx, h.providerConfig(p.id, values)); err != nil {
+	own, err := h.endSettings(p, linkEnd{}, names)
+	if err != nil {
+		return err
+	}
+	if p.caps, err = kind.Start(ctx, h.providerConfig(p.id, own)); err != nil {
 		return err
 	}
 	if err = h.serveProvider(ctx, p); err != nil {
 		return errors.Join(err, h.endProviderIn(ctx, p))
 	}
-	p.inform = h.newInformer(p, values)
+	p.inform = h.newInformer(p)
 	return nil
 }
 
 // providerConfig is what a built-in provider is started with.
-func (h *Host) providerConfig(id string, values map[string]string) provider.Config {
-	cfg := provider.Config{ID: id, Values: values, Conn: h.cfg.Conn, JSDomain: h.cfg.JSDomain, Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Now: h.cfg.Now, ReadFile: h.readGranted(id), Log: h.log.With(zap.String("provider", id))}
+func (h *Host) providerConfig(id string, own wire.Settings) provider.Config {
+	cfg := provider.Config{ID: id, Settings: own, Conn: h.cfg.Conn, JSDomain: h.cfg.JSDomain, Lattice: h.cfg.Lattice, Host: h.cfg.Identity.ID, Now: h.cfg.Now,
+		ReadFile: h.readGranted(id), Log: h.log.With(zap.String("provider", id))}
 	if h.cfg.ProviderDir != "" {
 		cfg.Dir = filepath.Join(h.cfg.ProviderDir, id)
 	}
@@ -278,6 +285,7 @@ func (h *Host) endProvider(ctx context.Context, p *runningProvider) error {
 	if p.inform != nil {
 		p.inform.close()
 	}
+	p.follows.end()
 	if p.caps != nil && p.caps.Close != nil {
 		errs = append(errs, p.caps.Close())
 	}

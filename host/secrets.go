@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -137,7 +138,7 @@ type sealedSecrets struct {
 	sealed     wire.Sealed
 }
 
-// linkEnd names one end of a link.
+// linkEnd names one end of a link; the zero value is the provider itself.
 type linkEnd struct {
 	linkID
 	source bool
@@ -145,13 +146,7 @@ type linkEnd struct {
 
 // sealSecrets fetches the secrets of a provider's end of a link and seals them for it.
 func (h *Host) sealSecrets(ctx context.Context, p *runningProvider, keys *wire.Keys, at linkEnd, configs []string) (wire.Sealed, error) {
-	var references []map[string]string
-	for _, config := range configs {
-		if state.IsSecret(config) {
-			values, _ := h.store.Config(config)
-			references = append(references, values)
-		}
-	}
+	references := h.references(configs)
 	if known, ok := p.sealed[at]; ok && slices.EqualFunc(known.references, references, maps.Equal) {
 		return known.sealed, nil
 	}
@@ -205,4 +200,101 @@ func (h *Host) processDefinitions(p *runningProvider, keys *wire.Keys) []wire.Li
 		}
 	}
 	return list
+}
+
+// secretEnd is an end of a link at a provider, or the provider itself, with the configs
+// that it names.
+type secretEnd struct {
+	at      linkEnd
+	link    lattice.Link
+	configs []string
+}
+
+// linkEnds are the ends of links at an id; those of links that start there come first.
+func (h *Host) linkEnds(id string) []secretEnd {
+	var list []secretEnd
+	for _, l := range h.store.LinksFrom(id) {
+		list = append(list, secretEnd{linkEnd{idOf(l), true}, l, l.SourceConfig})
+	}
+	for _, l := range h.store.LinksTo(id) {
+		list = append(list, secretEnd{linkEnd{idOf(l), false}, l, l.TargetConfig})
+	}
+	return list
+}
+
+// openSecrets are the plain secrets of a built-in provider and of its links, as they were
+// fetched last.
+type openSecrets struct {
+	mu   sync.Mutex
+	ends map[linkEnd]fetchedSecrets
+}
+
+// fetchedSecrets are those of one end, and the references that they came by.
+type fetchedSecrets struct {
+	configs    []string
+	references []map[string]string
+	found      map[string]wire.Secret
+	err        error // of the last attempt
+}
+
+func (o *openSecrets) at(e linkEnd) (fetchedSecrets, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f, ok := o.ends[e]
+	return f, ok
+}
+
+// fetchOpen fetches the secrets of these ends, and forgets those of others. What was
+// fetched by the same references is not fetched again.
+func (h *Host) fetchOpen(ctx context.Context, p *runningProvider, ends []secretEnd) {
+	ctx, cancel := context.WithTimeout(ctx, secretsTime)
+	defer cancel()
+	now := map[linkEnd]fetchedSecrets{}
+	for _, e := range ends {
+		references := h.references(e.configs)
+		known, _ := p.secrets.at(e.at)
+		if !slices.Equal(known.configs, e.configs) {
+			known = fetchedSecrets{configs: e.configs}
+		}
+		if known.found == nil || known.err != nil || !slices.EqualFunc(known.references, references, maps.Equal) {
+			known.references = references
+			found, err := p.settings.fetchNames(ctx, e.configs, p.entity())
+			if known.err = err; err == nil {
+				known.found = found
+			}
+		}
+		now[e.at] = known
+	}
+	p.secrets.mu.Lock()
+	defer p.secrets.mu.Unlock()
+	p.secrets.ends = now
+}
+
+// references are those to secrets among configs, as they are stored now.
+func (h *Host) references(configs []string) []map[string]string {
+	var list []map[string]string
+	for _, config := range configs {
+		if state.IsSecret(config) {
+			values, _ := h.store.Config(config)
+			list = append(list, values)
+		}
+	}
+	return list
+}
+
+var errFetching = fmt.Errorf("%w: its secrets are being fetched", lattice.ErrBusy)
+
+// endSettings are the settings of an end, with the secrets that were fetched last. The
+// error says why they are not to be had, or not yet.
+func (h *Host) endSettings(p *runningProvider, at linkEnd, configs []string) (wire.Settings, error) {
+	s := wire.Settings{Config: h.store.MergedConfig(configs)}
+	if !slices.ContainsFunc(configs, state.IsSecret) {
+		return s, nil
+	}
+	known, ok := p.secrets.at(at)
+	if !ok || !slices.Equal(known.configs, configs) {
+		return s, errFetching
+	}
+	s.Secrets = known.found
+	return s, known.err
 }

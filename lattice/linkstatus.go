@@ -17,8 +17,8 @@ const (
 	LinkReady LinkState = "ready"
 	// LinkPending: an end does not run, or does not say what it exports.
 	LinkPending LinkState = "pending"
-	// LinkFailed: the ends fit, and the source cannot follow the link: what it
-	// needs for it, such as an address, is taken.
+	// LinkFailed: the ends fit, and one of them cannot do what the link asks for:
+	// an address is taken, a setting wrong, a secret not to be had.
 	LinkFailed LinkState = "failed"
 	// LinkRefused: the ends do not fit; calls fail with the reason.
 	LinkRefused LinkState = "refused"

@@ -14,7 +14,7 @@ import (
 
 // startBlobstoreMemory keeps objects in memory: they end with the provider.
 func startBlobstoreMemory(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	settings, err := blobstore.ParseMemoryConfig(cfg.Values)
+	settings, err := blobstore.ParseMemoryConfig(cfg.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +23,7 @@ func startBlobstoreMemory(_ context.Context, cfg provider.Config) (*provider.Cap
 
 // startBlobstoreFS keeps objects in files of this host.
 func startBlobstoreFS(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	settings, err := fs.ParseConfig(cfg.Values)
+	settings, err := fs.ParseConfig(cfg.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func startBlobstoreFS(_ context.Context, cfg provider.Config) (*provider.Capabil
 // startBlobstoreNATS keeps objects in NATS, the lattice's own unless another is
 // named.
 func startBlobstoreNATS(ctx context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	settings, err := blobstorenats.ParseConfig(cfg.Values)
+	settings, err := blobstorenats.ParseConfig(cfg.Settings)
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/lathhost/lath/host/provider"
+	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/httpserver"
 	"github.com/lathhost/lath/wit"
 	wrpchttp "github.com/lathhost/lath/wit/wrpc/http"
@@ -12,12 +14,18 @@ import (
 // startHTTPServer listens for HTTP, where its links say, for the components that
 // they lead to.
 func startHTTPServer(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	s, err := httpserver.New(httpserver.Config{Values: cfg.Values, ReadFile: cfg.ReadFile, Log: cfg.Log})
+	if len(cfg.Settings.Secrets) > 0 {
+		return nil, errNoSecrets
+	}
+	s, err := httpserver.New(httpserver.Config{Values: cfg.Settings.Config, ReadFile: cfg.ReadFile, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}
 	return &provider.Capabilities{Caller: httpCaller{s}, Close: s.Close}, nil
 }
+
+// errNoSecrets: keys of TLS are files, which the host's operator grants.
+var errNoSecrets = errors.New("http-server has no setting that is a secret")
 
 // httpCaller is an HTTP server as a host drives it.
 type httpCaller struct{ *httpserver.Server }
@@ -28,10 +36,19 @@ func (httpCaller) Imports() []*wit.Interface {
 }
 
 // SetLinks implements provider.Caller.
-func (c httpCaller) SetLinks(values map[string]string, links []provider.Link) []error {
-	list := make([]httpserver.Link, len(links))
+func (c httpCaller) SetLinks(own wire.Settings, links []provider.Link) []error {
+	errs := make([]error, len(links))
+	var list []httpserver.Link
+	var at []int
 	for i, l := range links {
-		list[i] = httpserver.Link{Name: l.Name, Target: l.Target, Values: l.Config, Answer: l.HTTP}
+		if len(l.Secrets) > 0 {
+			errs[i] = errNoSecrets
+			continue
+		}
+		list, at = append(list, httpserver.Link{Name: l.Name, Target: l.Target, Values: l.Config, Answer: l.HTTP}), append(at, i)
 	}
-	return c.Server.SetLinks(values, list)
+	for i, err := range c.Server.SetLinks(own.Config, list) {
+		errs[at[i]] = err
+	}
+	return errs
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/lathhost/lath/host/provider"
 	bind "github.com/lathhost/lath/lattice/bind/wasmcloud/messaging"
+	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/cron"
 	"github.com/lathhost/lath/providers/messaging"
 	messagingnats "github.com/lathhost/lath/providers/messaging/nats"
@@ -26,7 +27,7 @@ func messagingCapabilities(b broker) *provider.Capabilities {
 
 // messenger hands messages to what its links lead to.
 type messenger interface {
-	SetLinks(values map[string]string, links []messaging.Link) []error
+	SetLinks(own wire.Settings, links []messaging.Link) []error
 	Drain(ctx context.Context) error
 }
 
@@ -39,17 +40,17 @@ func (messagingCaller) Imports() []*wit.Interface {
 }
 
 // SetLinks implements provider.Caller.
-func (c messagingCaller) SetLinks(values map[string]string, links []provider.Link) []error {
+func (c messagingCaller) SetLinks(own wire.Settings, links []provider.Link) []error {
 	list := make([]messaging.Link, len(links))
 	for i, l := range links {
-		list[i] = messaging.Link{Name: l.Name, Target: l.Target, Values: l.Config, Handler: bind.NewHandlerClient(l.Invoker)}
+		list[i] = messaging.Link{Name: l.Name, Target: l.Target, Settings: l.Settings, Handler: bind.NewHandlerClient(l.Invoker)}
 	}
-	return c.messenger.SetLinks(values, list)
+	return c.messenger.SetLinks(own, list)
 }
 
 // startMessagingMemory passes messages on within this host.
 func startMessagingMemory(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	b, err := messaging.NewMemory(messaging.MemoryConfig{Values: cfg.Values, Lattice: cfg.Lattice, Log: cfg.Log})
+	b, err := messaging.NewMemory(messaging.MemoryConfig{Settings: cfg.Settings, Lattice: cfg.Lattice, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ func startMessagingJetStream(ctx context.Context, cfg provider.Config) (*provide
 }
 
 func natsMessaging(cfg provider.Config) messagingnats.Config {
-	return messagingnats.Config{ID: cfg.ID, Lattice: cfg.Lattice, Values: cfg.Values, Conn: cfg.Conn, JSDomain: cfg.JSDomain, Log: cfg.Log}
+	return messagingnats.Config{ID: cfg.ID, Lattice: cfg.Lattice, Settings: cfg.Settings, Conn: cfg.Conn, JSDomain: cfg.JSDomain, Log: cfg.Log}
 }
 
 // startCron calls components by the clock.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/lathhost/lath/host/provider"
+	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/keyvalue"
 	"github.com/lathhost/lath/providers/keyvalue/bolt"
 	"github.com/lathhost/lath/providers/keyvalue/nats"
@@ -47,7 +48,7 @@ func keyvalueCapabilities(s keyvalueStore, end func() error) *provider.Capabilit
 
 // startKeyvalueMemory keeps values in memory: they end with the provider.
 func startKeyvalueMemory(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	settings, err := keyvalue.ParseMemoryConfig(cfg.Values)
+	settings, err := keyvalue.ParseMemoryConfig(cfg.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func startKeyvalueMemory(_ context.Context, cfg provider.Config) (*provider.Capa
 
 // startKeyvalueFile keeps values in a file of this host.
 func startKeyvalueFile(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	settings, err := bolt.ParseConfig(cfg.Values)
+	settings, err := bolt.ParseConfig(cfg.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -73,32 +74,39 @@ func startKeyvalueFile(_ context.Context, cfg provider.Config) (*provider.Capabi
 	return keyvalueCapabilities(s, s.Close), nil
 }
 
-// startKeyvalueNATS keeps values in NATS, the lattice's own unless another is
-// named.
-func startKeyvalueNATS(ctx context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	settings, err := nats.ParseConfig(cfg.Values)
+// linkedKeyvalue serves each link by a backend of its own.
+func linkedKeyvalue(cfg provider.Config, parse func(wire.Settings) (keyvalue.Opener, error)) (*provider.Capabilities, error) {
+	s, err := keyvalue.NewLinked(cfg.Settings, parse)
 	if err != nil {
 		return nil, err
 	}
-	if settings.URL == "" {
-		settings.JSDomain = cmp.Or(settings.JSDomain, cfg.JSDomain)
-	}
-	s, err := nats.New(ctx, cfg.Conn, settings)
-	if err != nil {
-		return nil, err
-	}
-	return keyvalueCapabilities(s, s.Close), nil
+	caps := keyvalueCapabilities(s, s.Close)
+	caps.Relink = s.Relink
+	return caps, nil
 }
 
-// startKeyvalueRedis keeps values in a Redis server.
+// startKeyvalueNATS keeps values in NATS, the lattice's own unless another is
+// named.
+func startKeyvalueNATS(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	return linkedKeyvalue(cfg, func(s wire.Settings) (keyvalue.Opener, error) {
+		settings, err := nats.ParseConfig(s)
+		if err != nil {
+			return nil, err
+		}
+		if settings.URL == "" {
+			settings.JSDomain = cmp.Or(settings.JSDomain, cfg.JSDomain)
+		}
+		return func(ctx context.Context) (keyvalue.Backend, error) { return nats.New(ctx, cfg.Conn, settings) }, nil
+	})
+}
+
+// startKeyvalueRedis keeps values in Redis servers.
 func startKeyvalueRedis(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	settings, err := redis.ParseConfig(cfg.Values)
-	if err != nil {
-		return nil, err
-	}
-	s, err := redis.New(settings)
-	if err != nil {
-		return nil, err
-	}
-	return keyvalueCapabilities(s, s.Close), nil
+	return linkedKeyvalue(cfg, func(s wire.Settings) (keyvalue.Opener, error) {
+		settings, err := redis.ParseConfig(s)
+		if err != nil {
+			return nil, err
+		}
+		return func(context.Context) (keyvalue.Backend, error) { return redis.New(settings) }, nil
+	})
 }

@@ -49,13 +49,12 @@ type Capabilities struct {
 	// MessagingConsumer sends messages. Components are called by a Caller.
 	MessagingConsumer messaging.Consumer
 	Blobstore         blobstore.Store
-	// Configure, if set, is told the provider's merged configuration after each
-	// change of it. ctx ends when the provider is to; Configure and Relink are not
-	// called at the same time, nor after Close.
-	Configure func(ctx context.Context, values map[string]string)
-	// Relink, if set, is told all links that start or end at the provider, with
-	// their configuration: when it has started, and after each change.
-	Relink func(ctx context.Context, links []wire.LinkDefinition)
+	// Relink, if set, is told the provider's own settings and all links that end at
+	// it, with theirs: when it has started, after each change, and now and then while
+	// a link does not work. The result says, link by link, why it does not work; nil:
+	// it does. Relink does no I/O: calls by new links wait for it. It is not called
+	// twice at the same time, nor after Close.
+	Relink func(own wire.Settings, links []wire.Link) []error
 	// Caller is set for a provider that calls what its links lead to.
 	Caller Caller
 	// Close, if set, releases what the provider holds, once, after its last
@@ -74,9 +73,9 @@ type Builtin struct {
 // Config is what a provider is started with.
 type Config struct {
 	ID string
-	// Values is the merged configuration of the provider as it is now; see
-	// [Capabilities] Configure.
-	Values map[string]string
+	// Settings are the configuration and the secrets of the provider as they are
+	// now; see [Capabilities] Relink.
+	Settings wire.Settings
 	// Conn is the host's connection to NATS, for those that keep what they have
 	// there; it stays the host's. JSDomain is the JetStream domain of its lattice,
 	// and Lattice the name of that.

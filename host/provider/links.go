@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lathhost/lath/lattice/bind"
+	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/wit"
 )
 
@@ -15,12 +16,11 @@ type Caller interface {
 	// Imports are the contracts that it calls.
 	Imports() []*wit.Interface
 	// SetLinks has it follow these links from now on, and no others: all that
-	// start at it, in the order in which they were put. Values are its own
-	// configuration. It is told them when it has started, whenever something of
+	// start at it, in the order in which they were put. It is told them when it has started, whenever something of
 	// that changes, and now and then while a link does not work, one call at a
 	// time. The result says, link by link, why it does not work; nil:
 	// it does.
-	SetLinks(values map[string]string, links []Link) []error
+	SetLinks(own wire.Settings, links []Link) []error
 	// Drain takes in no more work, and returns when what is under way has ended,
 	// or ctx has. Close comes after it.
 	Drain(ctx context.Context) error
@@ -31,9 +31,8 @@ type Link struct {
 	Name, Target string
 	// Interfaces are full names, without versions.
 	Interfaces []string
-	// Config is the merged configuration of the link's source end. Do not write
-	// to it.
-	Config map[string]string
+	// Settings are those of the link's source end. Do not write to their maps.
+	wire.Settings
 	// HTTP sends requests to the target, where that is what the link is for; else
 	// nil.
 	HTTP Answerer

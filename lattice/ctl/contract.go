@@ -23,13 +23,15 @@ type Contract struct {
 	// Exports are the exported instances with their versions, such as
 	// "wasi:http/incoming-handler@0.2.0", and names of functions of the root.
 	Exports []string `json:"exports"`
-	// Failures are the links of a provider that it cannot follow, and why. One
+	// Failures are the links from and to a provider that do not work, and why. One
 	// that fails on one host may work on another.
 	Failures []LinkFailure `json:"link_failures,omitempty"`
 }
 
-// LinkFailure is a link that its source cannot follow.
+// LinkFailure is a link that the provider cannot follow, or cannot serve.
 type LinkFailure struct {
+	// SourceID is empty where the provider is the source.
+	SourceID     string `json:"source_id,omitempty"`
 	Name         string `json:"name"`
 	Target       string `json:"target"`
 	WITNamespace string `json:"wit_namespace"`
@@ -85,7 +87,7 @@ func (s *ContractServer) encode() error {
 	return err
 }
 
-// SetFailures tells from now on which links the source cannot follow: the first 256,
+// SetFailures tells from now on which links do not work: the first 256,
 // and 512 bytes of each reason.
 func (s *ContractServer) SetFailures(list []LinkFailure) error {
 	list = slices.Clone(list[:min(len(list), maxFailures)])

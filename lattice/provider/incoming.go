@@ -24,12 +24,12 @@ func Incoming(ctx context.Context, l lattice.Link, target, pkg string) bool {
 	if name == "" {
 		name = lattice.DefaultLinkName
 	}
-	return l.SourceID == m.SourceID && l.Target == target && l.Name == name && samePackage(l.Package(), pkg)
+	return l.SourceID == m.SourceID && l.Target == target && l.Name == name && Carries(l.Package(), pkg)
 }
 
-// samePackage says whether a link of one package carries calls of the other: the
-// same, or its twin on the wire.
-func samePackage(linked, called string) bool {
+// Carries says whether links of one package carry calls of the other: the same, or
+// its twin on the wire.
+func Carries(linked, called string) bool {
 	if linked == called {
 		return true
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wrpc/blobstore"
 )
@@ -26,11 +27,11 @@ type MemoryConfig struct {
 
 // ParseMemoryConfig reads a provider's configuration: the names of [Limits] and
 // [Capacity].
-func ParseMemoryConfig(values map[string]string) (MemoryConfig, error) {
+func ParseMemoryConfig(from provider.Settings) (MemoryConfig, error) {
 	var cfg MemoryConfig
 	s := cfg.Limits.Settings()
 	cfg.Capacity.AddSettings(s)
-	return cfg, s.Read("blob store", values)
+	return cfg, s.Read("blob store", from)
 }
 
 // Memory keeps objects in memory, and nothing beyond its own life. It is safe for

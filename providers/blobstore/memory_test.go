@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/blobstore"
 	"github.com/lathhost/lath/providers/blobstore/blobstoretest"
 	contract "github.com/lathhost/lath/wit/wrpc/blobstore"
@@ -33,12 +34,12 @@ func TestMemory(t *testing.T) {
 
 func TestMemoryConfig(t *testing.T) {
 	t.Parallel()
-	cfg, err := blobstore.ParseMemoryConfig(map[string]string{"max_object_bytes": "5", "MAX_BYTES": "6", "max_objects": "7", "max_containers": "8", "max_name_bytes": "9"})
+	cfg, err := blobstore.ParseMemoryConfig(provider.Settings{Config: map[string]string{"max_object_bytes": "5", "MAX_BYTES": "6", "max_objects": "7", "max_containers": "8", "max_name_bytes": "9"}})
 	require.NoError(t, err)
 	require.Equal(t, blobstore.MemoryConfig{Limits: blobstore.Limits{MaxObjectBytes: 5, MaxNameBytes: 9},
 		Capacity: blobstore.Capacity{MaxBytes: 6, MaxObjects: 7, MaxContainers: 8}}, cfg)
 	for name, value := range map[string]string{"max_objects": "0", "max_byte": "1"} {
-		_, err := blobstore.ParseMemoryConfig(map[string]string{name: value})
+		_, err := blobstore.ParseMemoryConfig(provider.Settings{Config: map[string]string{name: value}})
 		require.ErrorContains(t, err, name)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/messaging"
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
@@ -58,8 +59,8 @@ func New(cfg Config) (*Provider, error) {
 }
 
 // SetLinks follows these links and no others: see [messaging.Links].
-func (p *Provider) SetLinks(values map[string]string, links []messaging.Link) []error {
-	return p.links.SetLinks(values, links)
+func (p *Provider) SetLinks(own provider.Settings, links []messaging.Link) []error {
+	return p.links.SetLinks(own, links)
 }
 
 // Drain fires no more ticks, and waits for what runs until ctx ends.
@@ -110,8 +111,8 @@ type schedule struct {
 	stop, cut      context.CancelFunc
 }
 
-func (p *Provider) follow(l messaging.Link, values map[string]string) (messaging.Following, error) {
-	cfg, err := readConfig(values, l.Name, p.cfg.Lattice)
+func (p *Provider) follow(l messaging.Link, settings provider.Settings) (messaging.Following, error) {
+	cfg, err := readConfig(settings, l.Name, p.cfg.Lattice)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/natsserver"
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/messaging"
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
@@ -90,7 +91,7 @@ func (b *bed) ticks() (n int, holders map[string]int) {
 }
 
 func link(h handler, settings map[string]string) []messaging.Link {
-	return []messaging.Link{{Name: "nightly", Target: "job", Values: settings, Handler: h}}
+	return []messaging.Link{{Name: "nightly", Target: "job", Settings: provider.Settings{Config: settings}, Handler: h}}
 }
 
 // TestOncePerTick: three copies fire each tick once, and go on when the one that
@@ -101,7 +102,7 @@ func TestOncePerTick(t *testing.T) {
 	conns := map[string]*lattice.Conn{}
 	for _, holder := range []string{"a", "b", "c"} {
 		conns[holder] = b.connect()
-		require.NoError(t, b.provider(holder, conns[holder]).SetLinks(nil, link(b.note(holder), map[string]string{"schedule": "@every 1s"}))[0])
+		require.NoError(t, b.provider(holder, conns[holder]).SetLinks(provider.Settings{}, link(b.note(holder), map[string]string{"schedule": "@every 1s"}))[0])
 	}
 	for range 2 {
 		before, _ := b.ticks()
@@ -162,7 +163,7 @@ func TestClocksDiffer(t *testing.T) {
 			return note(ctx, msg)
 		})
 		p := b.clocked(holder, b.connect(), func() time.Time { return time.Now().Add(skew) })
-		require.NoError(t, p.SetLinks(nil, link(slow, settings))[0])
+		require.NoError(t, p.SetLinks(provider.Settings{}, link(slow, settings))[0])
 	}
 	began := time.Now()
 	require.Eventually(t, func() bool { n, _ := b.ticks(); return n >= 5 }, time.Minute, 10*time.Millisecond)
@@ -202,10 +203,10 @@ func TestHolderDiesWhileItRuns(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	require.NoError(t, b.provider("dies", gone).SetLinks(nil, link(hangs, settings))[0])
+	require.NoError(t, b.provider("dies", gone).SetLinks(provider.Settings{}, link(hangs, settings))[0])
 	tick := <-begun
 	gone.Close()
-	require.NoError(t, b.provider("lives", b.connect()).SetLinks(nil, link(b.note("lives"), settings))[0])
+	require.NoError(t, b.provider("lives", b.connect()).SetLinks(provider.Settings{}, link(b.note("lives"), settings))[0])
 	require.Eventually(t, func() bool { n, _ := b.ticks(); return n > 0 }, time.Minute, 5*time.Millisecond)
 	r := b.record()
 	require.Equal(t, "lives", r.Last.Holder)
@@ -226,7 +227,7 @@ func TestHistory(t *testing.T) {
 		return fmt.Errorf("failure %d", n)
 	})
 	p := b.provider("a", b.connect())
-	require.NoError(t, p.SetLinks(nil, link(fails, map[string]string{"schedule": "@every 1s", "history": "2"}))[0])
+	require.NoError(t, p.SetLinks(provider.Settings{}, link(fails, map[string]string{"schedule": "@every 1s", "history": "2"}))[0])
 	changes, err := b.bucket().Watch(t.Context(), "cron.nightly.job")
 	require.NoError(t, err)
 	for e := range changes.Updates() {
@@ -258,7 +259,7 @@ func TestGarbage(t *testing.T) {
 	require.NoError(t, err)
 	_, err = kv.PutString(t.Context(), "cron.nightly.job", `{"since": 7, "his`)
 	require.NoError(t, err)
-	require.NoError(t, b.provider("a", nc).SetLinks(nil, link(b.note("a"), map[string]string{"schedule": "@every 1s"}))[0])
+	require.NoError(t, b.provider("a", nc).SetLinks(provider.Settings{}, link(b.note("a"), map[string]string{"schedule": "@every 1s"}))[0])
 	require.Eventually(t, func() bool { n, _ := b.ticks(); return n >= 2 }, time.Minute, 10*time.Millisecond)
 }
 
@@ -273,9 +274,9 @@ func TestBadSettings(t *testing.T) {
 	} {
 		values := map[string]string{"schedule": "@every 1h"}
 		values[x.name] = x.value
-		require.ErrorContains(t, p.SetLinks(nil, link(b.note("a"), values))[0], x.reason, x.name)
+		require.ErrorContains(t, p.SetLinks(provider.Settings{}, link(b.note("a"), values))[0], x.reason, x.name)
 	}
-	require.NoError(t, p.SetLinks(nil, link(b.note("a"), map[string]string{"schedule": "0 3 * * *", "timezone": "Europe/Berlin"}))[0])
+	require.NoError(t, p.SetLinks(provider.Settings{}, link(b.note("a"), map[string]string{"schedule": "0 3 * * *", "timezone": "Europe/Berlin"}))[0])
 	require.NoError(t, p.Drain(t.Context()))
-	require.Error(t, p.SetLinks(nil, link(b.note("a"), map[string]string{"schedule": "@daily"}))[0])
+	require.Error(t, p.SetLinks(provider.Settings{}, link(b.note("a"), map[string]string{"schedule": "@daily"}))[0])
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/internal/settings"
 	"github.com/lathhost/lath/providers/messaging"
 )
@@ -36,7 +37,7 @@ type config struct {
 	history  int64
 }
 
-func readConfig(values map[string]string, name, latticeName string) (config, error) {
+func readConfig(from provider.Settings, name, latticeName string) (config, error) {
 	c := config{subject: name, timeout: DefaultTimeout, lease: DefaultLease, history: DefaultHistory}
 	var text string
 	loc := time.UTC
@@ -58,7 +59,7 @@ func readConfig(values map[string]string, name, latticeName string) (config, err
 			return nil
 		},
 	}
-	if err := s.Read("cron", values); err != nil {
+	if err := s.Read("cron", from); err != nil {
 		return config{}, err
 	}
 	if text == "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/keyvalue"
 	"github.com/lathhost/lath/providers/keyvalue/keyvaluetest"
 	"github.com/lathhost/lath/wit"
@@ -333,7 +334,7 @@ func BenchmarkMemory(b *testing.B) {
 
 func TestParseMemoryConfig(t *testing.T) {
 	t.Parallel()
-	cfg, err := keyvalue.ParseMemoryConfig(map[string]string{"max_keys": "7", "max_value_bytes": "100"})
+	cfg, err := keyvalue.ParseMemoryConfig(provider.Settings{Config: map[string]string{"max_keys": "7", "max_value_bytes": "100"}})
 	require.NoError(t, err)
 	require.EqualValues(t, 7, cfg.MaxKeys)
 	require.EqualValues(t, 100, cfg.MaxValueBytes)
@@ -345,7 +346,7 @@ func TestParseMemoryConfig(t *testing.T) {
 		`max_keys is "0"`:  {"max_keys": "0"},
 		`max_keys is ""`:   {"max_keys": ""},
 	} {
-		_, err := keyvalue.ParseMemoryConfig(values)
+		_, err := keyvalue.ParseMemoryConfig(provider.Settings{Config: values})
 		require.ErrorContains(t, err, text)
 	}
 }

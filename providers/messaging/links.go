@@ -3,10 +3,10 @@ package messaging
 import (
 	"context"
 	"errors"
-	"maps"
 	"sync"
 	"time"
 
+	"github.com/lathhost/lath/lattice/provider"
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
 
@@ -15,8 +15,8 @@ import (
 type Link struct {
 	// Name and Target name the link.
 	Name, Target string
-	// Values are the link's settings.
-	Values map[string]string
+	// Settings are the link's.
+	provider.Settings
 	// Handler calls the target.
 	Handler contract.Handler
 }
@@ -36,8 +36,8 @@ type Following interface {
 // Links keeps what is followed in step with the links that there are. It is safe
 // for concurrent use.
 type Links struct {
-	// open follows a link; values are its settings joined with the provider's.
-	open func(l Link, values map[string]string) (Following, error)
+	// open follows a link; settings are its own joined with the provider's.
+	open func(l Link, settings provider.Settings) (Following, error)
 
 	turn    sync.Mutex // held while links change
 	now     map[string]*followed
@@ -48,7 +48,7 @@ type Links struct {
 }
 
 type followed struct {
-	values map[string]string
+	settings provider.Settings
 	Following
 }
 
@@ -56,7 +56,7 @@ type followed struct {
 const leaveTime = 30 * time.Second
 
 // NewLinks follows nothing yet.
-func NewLinks(open func(l Link, values map[string]string) (Following, error)) *Links {
+func NewLinks(open func(l Link, settings provider.Settings) (Following, error)) *Links {
 	s := &Links{open: open, now: map[string]*followed{}}
 	s.base, s.stop = context.WithCancel(context.Background())
 	return s
@@ -66,16 +66,16 @@ var errClosed = errors.New("the provider is stopping")
 
 // SetLinks follows these links and no others. Those that are as they were go on
 // undisturbed. The result says of each why it is not followed; nil: it is.
-func (s *Links) SetLinks(provider map[string]string, links []Link) []error {
+func (s *Links) SetLinks(own provider.Settings, links []Link) []error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	errs := make([]error, len(links))
-	values := make(map[string]map[string]string, len(links))
+	settings := make(map[string]provider.Settings, len(links))
 	for _, l := range links {
-		values[l.ID()] = Join(provider, l.Values)
+		settings[l.ID()] = l.Over(own)
 	}
 	for id, f := range s.now {
-		if wanted, ok := values[id]; !ok || !maps.Equal(wanted, f.values) {
+		if wanted, ok := settings[id]; !ok || !wanted.Equal(f.settings) {
 			s.leave(id, f)
 		}
 	}
@@ -86,12 +86,12 @@ func (s *Links) SetLinks(provider map[string]string, links []Link) []error {
 			errs[i] = errClosed
 		case s.now[id] != nil:
 		default:
-			f, err := s.open(l, values[id])
+			f, err := s.open(l, settings[id])
 			if err != nil {
 				errs[i] = err
 				continue
 			}
-			s.now[id] = &followed{values: values[id], Following: f}
+			s.now[id] = &followed{settings: settings[id], Following: f}
 		}
 	}
 	return errs

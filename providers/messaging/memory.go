@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/wrpc"
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
@@ -49,8 +50,8 @@ type memorySub struct {
 
 // MemoryConfig says what a [Memory] is.
 type MemoryConfig struct {
-	// Values are the provider's settings: max_body_bytes, and those of links.
-	Values map[string]string
+	// Settings are the provider's own: max_body_bytes, and those of links.
+	Settings provider.Settings
 	// Lattice is the name of the lattice, whose subjects are out of reach.
 	Lattice string
 	// Log is required.
@@ -60,7 +61,7 @@ type MemoryConfig struct {
 // NewMemory makes a broker without links. It checks the settings.
 func NewMemory(cfg MemoryConfig) (*Memory, error) {
 	m := &Memory{rules: Rules{Lattice: cfg.Lattice}, log: cfg.Log, inboxes: map[string]chan contract.BrokerMessage{}}
-	if _, err := m.read(&m.limits, cfg.Values); err != nil {
+	if _, err := m.read(&m.limits, cfg.Settings); err != nil {
 		return nil, err
 	}
 	m.links = NewLinks(m.follow)
@@ -68,16 +69,16 @@ func NewMemory(cfg MemoryConfig) (*Memory, error) {
 }
 
 // read reads settings of the provider or a link.
-func (m *Memory) read(l *Limits, values map[string]string) (Handling, error) {
+func (m *Memory) read(l *Limits, from provider.Settings) (Handling, error) {
 	var h Handling
 	s := h.Settings(m.rules)
 	maps.Copy(s, l.Settings())
-	return h, s.Read("messaging", values)
+	return h, s.Read("messaging", from)
 }
 
 // SetLinks follows these links and no others: see [Links].
-func (m *Memory) SetLinks(values map[string]string, links []Link) []error {
-	return m.links.SetLinks(values, links)
+func (m *Memory) SetLinks(own provider.Settings, links []Link) []error {
+	return m.links.SetLinks(own, links)
 }
 
 // Drain takes in no more for links, and waits for what was taken in until ctx ends.
@@ -89,9 +90,9 @@ func (m *Memory) Close() error {
 	return nil
 }
 
-func (m *Memory) follow(l Link, values map[string]string) (Following, error) {
+func (m *Memory) follow(l Link, settings provider.Settings) (Following, error) {
 	var limits Limits
-	h, err := m.read(&limits, values)
+	h, err := m.read(&limits, settings)
 	if err != nil {
 		return nil, err
 	}

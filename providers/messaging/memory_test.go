@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/messaging"
 	"github.com/lathhost/lath/providers/messaging/messagingtest"
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t testing.TB, values map[string]string) *messaging.Memory {
 	t.Helper()
-	m, err := messaging.NewMemory(messaging.MemoryConfig{Values: values, Lattice: "default", Log: zap.NewNop()})
+	m, err := messaging.NewMemory(messaging.MemoryConfig{Settings: provider.Settings{Config: values}, Lattice: "default", Log: zap.NewNop()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m
@@ -51,8 +52,8 @@ func TestMemoryHoldsPublishersBack(t *testing.T) {
 		handled <- struct{}{}
 		return nil
 	})
-	require.NoError(t, m.SetLinks(nil, []messaging.Link{{Name: "a", Target: "t", Handler: h,
-		Values: map[string]string{"subscriptions": "slow", "max_in_flight": "1", "max_pending": "3"}}})[0])
+	require.NoError(t, m.SetLinks(provider.Settings{}, []messaging.Link{{Name: "a", Target: "t", Handler: h,
+		Settings: provider.Settings{Config: map[string]string{"subscriptions": "slow", "max_in_flight": "1", "max_pending": "3"}}}})[0])
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	sent := 0

@@ -2,7 +2,6 @@ package messaging
 
 import (
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
@@ -106,16 +105,4 @@ func (l *Limits) Check(body []byte) error {
 		return fmt.Errorf("body of %d bytes is over the limit of %d", len(body), l.MaxBody)
 	}
 	return nil
-}
-
-// Join are a link's settings with those of the provider for what it does not say.
-// Names are compared without regard to case.
-func Join(provider, link map[string]string) map[string]string {
-	out := map[string]string{}
-	for _, values := range []map[string]string{provider, link} {
-		for name, value := range maps.All(values) {
-			out[strings.ToLower(name)] = value
-		}
-	}
-	return out
 }

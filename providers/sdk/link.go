@@ -2,39 +2,23 @@ package sdk
 
 import (
 	"context"
-	"maps"
 	"slices"
 
-	"github.com/lathhost/lath/lattice"
 	wire "github.com/lathhost/lath/lattice/provider"
 )
 
 // Secret is the value of a secret. Printing it does not show the value.
 type Secret = wire.Secret
 
-// Link is a link that starts or ends at the provider, with its configuration for
-// this end. Its SourceConfig and TargetConfig, which name configs, are empty.
-type Link struct {
-	lattice.Link
-	// IsSource: the link starts here, so that the provider calls its target.
-	IsSource bool
-	// Config is the configuration of this end.
-	Config map[string]string
-	// Secrets are those of this end.
-	Secrets map[string]Secret
-}
-
-// equal leaves out secrets of which nobody can see whether they are new; they
-// come with a link that is put anew.
-func (l Link) equal(o Link) bool {
-	return l.Link.Equal(o.Link) && maps.Equal(l.Config, o.Config) && maps.EqualFunc(l.Secrets, o.Secrets, func(a, b Secret) bool {
-		return string(a.Bytes()) == string(b.Bytes())
-	})
-}
+// Link is a link that starts or ends at the provider, with its configuration and
+// secrets for this end. Its Err is nil: a link whose secrets are not to be read is left
+// out.
+type Link = wire.Link
 
 // open reads a definition from this end.
 func (s *Session) open(d wire.LinkDefinition) (Link, error) {
-	l := Link{Link: d.Link(), IsSource: d.SourceID == s.data.ProviderID, Config: d.TargetConfig}
+	l := Link{Link: d.Link(), IsSource: d.SourceID == s.data.ProviderID}
+	l.Config = d.TargetConfig
 	sealed := d.TargetSecrets
 	if l.IsSource {
 		l.Config, sealed = d.SourceConfig, d.SourceSecrets

@@ -124,7 +124,7 @@ func (s *Session) putLink(ctx context.Context, d wire.LinkDefinition) {
 	before, had := s.links.get(l)
 	s.mu.Unlock()
 	if had {
-		if before.equal(l) {
+		if before.Equal(l) {
 			return // told twice
 		}
 		s.gone(ctx, before)

@@ -12,6 +12,7 @@ import (
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
+	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/httpserver"
 	"github.com/lathhost/lath/wit"
 	wrpchttp "github.com/lathhost/lath/wit/wrpc/http"
@@ -46,7 +47,7 @@ func (s *HTTPServers) Offer(c *host.Config) {
 // is started.
 func HTTPServer(started func(id string, s *httpserver.Server)) provider.Builtin {
 	return provider.Builtin{Name: "http-server", Start: func(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-		server, err := httpserver.New(httpserver.Config{Values: cfg.Values, ReadFile: cfg.ReadFile, Log: cfg.Log})
+		server, err := httpserver.New(httpserver.Config{Values: cfg.Settings.Config, ReadFile: cfg.ReadFile, Log: cfg.Log})
 		if err != nil {
 			return nil, err
 		}
@@ -61,12 +62,12 @@ func (*httpServer) Imports() []*wit.Interface {
 }
 
 // SetLinks implements provider.Caller.
-func (s *httpServer) SetLinks(values map[string]string, links []provider.Link) []error {
+func (s *httpServer) SetLinks(own wire.Settings, links []provider.Link) []error {
 	list := make([]httpserver.Link, len(links))
 	for i, l := range links {
 		list[i] = httpserver.Link{Name: l.Name, Target: l.Target, Values: l.Config, Answer: l.HTTP}
 	}
-	return s.Server.SetLinks(values, list)
+	return s.Server.SetLinks(own.Config, list)
 }
 
 // Free is an address of settings with a port that is free.

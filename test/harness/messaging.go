@@ -11,6 +11,7 @@ import (
 	"github.com/lathhost/lath/lattice"
 	bind "github.com/lathhost/lath/lattice/bind/wasmcloud/messaging"
 	"github.com/lathhost/lath/lattice/ctl"
+	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/providers/messaging"
 	"github.com/lathhost/lath/providers/messaging/nats"
@@ -21,7 +22,7 @@ import (
 // Broker is a messaging provider.
 type Broker interface {
 	contract.Consumer
-	SetLinks(values map[string]string, links []messaging.Link) []error
+	SetLinks(own wire.Settings, links []messaging.Link) []error
 	Drain(ctx context.Context) error
 	Close() error
 }
@@ -42,10 +43,10 @@ func OfferBrokers(c *host.Config, started func(Broker)) {
 		}})
 	}
 	in := func(cfg provider.Config) nats.Config {
-		return nats.Config{ID: cfg.ID, Lattice: cfg.Lattice, Values: cfg.Values, Conn: cfg.Conn, JSDomain: cfg.JSDomain, Log: cfg.Log}
+		return nats.Config{ID: cfg.ID, Lattice: cfg.Lattice, Settings: cfg.Settings, Conn: cfg.Conn, JSDomain: cfg.JSDomain, Log: cfg.Log}
 	}
 	add("messaging-memory", func(_ context.Context, cfg provider.Config) (Broker, error) {
-		return messaging.NewMemory(messaging.MemoryConfig{Values: cfg.Values, Lattice: cfg.Lattice, Log: cfg.Log})
+		return messaging.NewMemory(messaging.MemoryConfig{Settings: cfg.Settings, Lattice: cfg.Lattice, Log: cfg.Log})
 	})
 	add("messaging-nats", func(_ context.Context, cfg provider.Config) (Broker, error) { return nats.NewCore(in(cfg)) })
 	add("messaging-jetstream", func(ctx context.Context, cfg provider.Config) (Broker, error) { return nats.NewDurable(ctx, in(cfg)) })
@@ -59,12 +60,12 @@ func (messagingCaller) Imports() []*wit.Interface {
 }
 
 // SetLinks implements provider.Caller.
-func (c messagingCaller) SetLinks(values map[string]string, links []provider.Link) []error {
+func (c messagingCaller) SetLinks(own wire.Settings, links []provider.Link) []error {
 	list := make([]messaging.Link, len(links))
 	for i, l := range links {
-		list[i] = messaging.Link{Name: l.Name, Target: l.Target, Values: l.Config, Handler: bind.NewHandlerClient(l.Invoker)}
+		list[i] = messaging.Link{Name: l.Name, Target: l.Target, Settings: l.Settings, Handler: bind.NewHandlerClient(l.Invoker)}
 	}
-	return c.Broker.SetLinks(values, list)
+	return c.Broker.SetLinks(own, list)
 }
 
 // ProviderConfigured runs a built-in provider with settings.

@@ -97,7 +97,7 @@ func TestForgedCaller(t *testing.T) {
 // configured is a built-in that answers with the configuration of the link by which
 // a call has come.
 type configured struct {
-	links atomic.Pointer[[]wire.LinkDefinition]
+	links atomic.Pointer[[]wire.Link]
 	seen  chan string
 }
 
@@ -105,7 +105,7 @@ func (p *configured) offer(c *host.Config) {
 	c.Builtins = append(c.Builtins, provider.Builtin{Name: "configured",
 		Start: func(context.Context, provider.Config) (*provider.Capabilities, error) {
 			return &provider.Capabilities{KeyvalueAtomics: p, KeyvalueStore: noStore{},
-				Relink: func(_ context.Context, links []wire.LinkDefinition) { p.links.Store(&links) }}, nil
+				Relink: func(_ wire.Settings, links []wire.Link) []error { p.links.Store(&links); return nil }}, nil
 		}})
 }
 
@@ -113,9 +113,9 @@ func (p *configured) offer(c *host.Config) {
 func (p *configured) Increment(ctx context.Context, _, _ string, _ uint64) (uint64, error) {
 	got := "nothing"
 	if links := p.links.Load(); links != nil {
-		for _, d := range *links {
-			if wire.Incoming(ctx, d.Link(), "kv", "wrpc:keyvalue") {
-				got = d.TargetConfig["bucket"]
+		for _, l := range *links {
+			if wire.Incoming(ctx, l.Link, "kv", "wrpc:keyvalue") {
+				got = l.Config["bucket"]
 			}
 		}
 	}

@@ -123,16 +123,16 @@ func TestLiveBuiltin(t *testing.T) {
 	told := make(chan string, 100)
 	b := newBed(t, func(c *host.Config) {
 		c.Builtins = append(c.Builtins, provider.Builtin{Name: "live", Start: func(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-			told <- fmt.Sprint("start ", cfg.Values)
+			told <- fmt.Sprint("start ", cfg.Settings.Config)
 			return &provider.Capabilities{
 				KeyvalueStore: linkStore{},
-				Configure:     func(_ context.Context, v map[string]string) { told <- fmt.Sprint("config ", v) },
-				Relink: func(_ context.Context, links []wire.LinkDefinition) {
-					s := "links"
-					for _, d := range links {
-						s += fmt.Sprintf(" %s %v", d.SourceID, d.TargetConfig)
+				Relink: func(own wire.Settings, links []wire.Link) []error {
+					s := fmt.Sprint(own.Config, " links")
+					for _, l := range links {
+						s += fmt.Sprintf(" %s %v", l.SourceID, l.Config)
 					}
 					told <- s
+					return nil
 				},
 			}, nil
 		}})
@@ -151,16 +151,15 @@ func TestLiveBuiltin(t *testing.T) {
 		}
 	}
 	is("start map[a:1]")
-	is("links")
+	is("map[a:1] links")
 	b.config(t, "own", "a", "2")
-	is("config map[a:2]")
+	is("map[a:2] links")
 	require.NoError(t, b.Control.PutLink(t.Context(), link("c", "own")))
-	is("links c map[a:2]")
+	is("map[a:2] links c map[a:2]")
 	b.config(t, "own", "a", "3")
-	is("config map[a:3]")
-	is("links c map[a:3]")
+	is("map[a:3] links c map[a:3]")
 	require.NoError(t, b.Control.DeleteLink(t.Context(), link("c").Key()))
-	is("links")
+	is("map[a:3] links")
 	b.config(t, "other", "a", "4")
 	require.NoError(t, b.Control.StopProvider(t.Context(), b.n.ID, "kv"))
 	require.Empty(t, told, "what is not its own is not told")

@@ -14,7 +14,6 @@ import (
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/host/secrets"
-	"github.com/lathhost/lath/lattice"
 	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/secret"
 	"github.com/lathhost/lath/providers/sdk"
@@ -130,8 +129,8 @@ func asNumbers(s string) (list []int) {
 	return list
 }
 
-// A built-in provider says that it reads none, rather than running without.
-func TestBuiltinsReadNoSecrets(t *testing.T) {
+// A built-in provider does not start without its secrets.
+func TestBuiltinWithoutItsSecrets(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, func(c *host.Config) {
 		c.Builtins = []provider.Builtin{{Name: "none", Start: func(context.Context, provider.Config) (*provider.Capabilities, error) {
@@ -141,5 +140,5 @@ func TestBuiltinsReadNoSecrets(t *testing.T) {
 	r := secret.Reference{Name: "x", Backend: "env", Key: "X"}
 	require.NoError(t, b.Control.PutConfig(t.Context(), "SECRET_x", r.Values()))
 	err := b.n.Provide(startReq("none", "SECRET_x"))
-	require.ErrorContains(t, err, lattice.ErrUnsupported.Error())
+	require.ErrorContains(t, err, "this host does not grant env:X")
 }

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/cron"
 	"github.com/lathhost/lath/providers/messaging"
 	"github.com/lathhost/lath/test/harness"
@@ -54,8 +55,8 @@ func (n *node) tick() (*cron.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	errs := p.SetLinks(nil, []messaging.Link{{Name: "every", Target: "second", Handler: ticks{n},
-		Values: map[string]string{"schedule": "@every 1s", "lease_ms": "1000"}}})
+	errs := p.SetLinks(provider.Settings{}, []messaging.Link{{Name: "every", Target: "second", Handler: ticks{n},
+		Settings: provider.Settings{Config: map[string]string{"schedule": "@every 1s", "lease_ms": "1000"}}}})
 	return p, errs[0]
 }
 

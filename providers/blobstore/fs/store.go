@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/blobstore"
 	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wrpc/blobstore"
@@ -32,7 +33,7 @@ type Config struct {
 // ParseConfig reads a provider's configuration: v1's root, and the names of
 // [blobstore.Limits] and [blobstore.Capacity]. v1's root is any folder of the
 // host; here it is one in the provider's own.
-func ParseConfig(values map[string]string) (Config, error) {
+func ParseConfig(from provider.Settings) (Config, error) {
 	var cfg Config
 	s := cfg.Limits.Settings()
 	cfg.Capacity.AddSettings(s)
@@ -43,7 +44,7 @@ func ParseConfig(values map[string]string) (Config, error) {
 		cfg.Root = value
 		return nil
 	}
-	return cfg, s.Read("blob store", values)
+	return cfg, s.Read("blob store", from)
 }
 
 // Files beside those of containers and objects.

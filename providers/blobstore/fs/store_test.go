@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/blobstore"
 	"github.com/lathhost/lath/providers/blobstore/blobstoretest"
 	"github.com/lathhost/lath/providers/blobstore/fs"
@@ -99,11 +100,11 @@ func TestLinks(t *testing.T) {
 
 func TestParseConfig(t *testing.T) {
 	t.Parallel()
-	cfg, err := fs.ParseConfig(map[string]string{"ROOT": "photos", "max_objects": "3"})
+	cfg, err := fs.ParseConfig(provider.Settings{Config: map[string]string{"ROOT": "photos", "max_objects": "3"}})
 	require.NoError(t, err)
 	require.Equal(t, fs.Config{Root: "photos", Capacity: blobstore.Capacity{MaxObjects: 3}}, cfg)
 	for _, root := range []string{"/tmp/x", "../x", ""} {
-		_, err = fs.ParseConfig(map[string]string{"root": root})
+		_, err = fs.ParseConfig(provider.Settings{Config: map[string]string{"root": root}})
 		require.ErrorContains(t, err, "provider's own")
 	}
 }

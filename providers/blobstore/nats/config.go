@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/blobstore"
 	"github.com/lathhost/lath/providers/internal/settings"
 )
@@ -69,7 +70,7 @@ var bucketName = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 // Times are in seconds. v1's max_write_wait bounds the writing of a whole object;
 // here it is that of one piece, so that objects may be of any size. Its tls_ca and
 // tls_ca_file are none of the settings: authorities are the host's.
-func ParseConfig(values map[string]string) (Config, error) {
+func ParseConfig(from provider.Settings) (Config, error) {
 	var cfg Config
 	var age, wait int64
 	s := cfg.Settings()
@@ -89,7 +90,7 @@ func ParseConfig(values map[string]string) (Config, error) {
 		}
 		return nil
 	}
-	if err := s.Read("blob store", values); err != nil {
+	if err := s.Read("blob store", from); err != nil {
 		return Config{}, err
 	}
 	cfg.MaxAge, cfg.MaxWriteWait = time.Duration(age)*time.Second, time.Duration(wait)*time.Second

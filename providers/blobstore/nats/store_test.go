@@ -21,6 +21,7 @@ import (
 
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/natsserver"
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/blobstore"
 	"github.com/lathhost/lath/providers/blobstore/blobstoretest"
 	"github.com/lathhost/lath/providers/blobstore/nats"
@@ -334,7 +335,7 @@ func TestCredentials(t *testing.T) {
 	defer func() { srv.Shutdown(); srv.WaitForShutdown() }()
 	require.True(t, srv.ReadyForConnections(patience))
 	ask := func(seed string) error {
-		cfg, err := nats.ParseConfig(map[string]string{"cluster_uri": srv.ClientURL(), "client_seed": seed})
+		cfg, err := nats.ParseConfig(provider.Settings{Config: map[string]string{"cluster_uri": srv.ClientURL(), "client_seed": seed}})
 		require.NoError(t, err)
 		s, err := nats.New(t.Context(), nil, cfg)
 		if err != nil {
@@ -350,8 +351,8 @@ func TestCredentials(t *testing.T) {
 
 func TestParseConfig(t *testing.T) {
 	t.Parallel()
-	cfg, err := nats.ParseConfig(map[string]string{"max_age": "60", "storage_type": "Memory", "num_replicas": "3", "compression": "true",
-		"max_write_wait": "7", "js_domain": "d", "cluster_uri": "nats://x", "max_object_bytes": "5"})
+	cfg, err := nats.ParseConfig(provider.Settings{Config: map[string]string{"max_age": "60", "storage_type": "Memory", "num_replicas": "3", "compression": "true",
+		"max_write_wait": "7", "js_domain": "d", "cluster_uri": "nats://x", "max_object_bytes": "5"}})
 	require.NoError(t, err)
 	require.Equal(t, nats.Config{Limits: blobstore.Limits{MaxObjectBytes: 5}, URL: "nats://x", JSDomain: "d", MaxAge: time.Minute, Replicas: 3,
 		Memory: true, Compression: true, MaxWriteWait: 7 * time.Second}, cfg)
@@ -363,7 +364,7 @@ func TestParseConfig(t *testing.T) {
 		"seed of its user":    {"client_jwt": "x"},
 		"NATS takes 2048":     {"max_name_bytes": "4096"},
 	} {
-		_, err := nats.ParseConfig(values)
+		_, err := nats.ParseConfig(provider.Settings{Config: values})
 		require.ErrorContains(t, err, text)
 	}
 }

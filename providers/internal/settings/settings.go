@@ -7,27 +7,46 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	wire "github.com/lathhost/lath/lattice/provider"
 )
 
 // Set is what a provider's configuration may name: each setting with what takes
 // its value. A take that refuses says what it wants.
 type Set map[string]func(value string) error
 
-// Read gives each of values to its setting; of is what they configure, for errors.
-// A name that is none is an error: a
-// limit that was misspelt would not hold. Names are compared without regard to
-// case, as v1's providers do.
-func (s Set) Read(of string, values map[string]string) error {
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		take, ok := s[strings.ToLower(name)]
-		if !ok {
-			return fmt.Errorf("%s configuration: no setting %q: there are %s", of, name, strings.Join(slices.Sorted(maps.Keys(s)), ", "))
+// Read gives each setting its value; of is what they configure, for errors, which show
+// nothing of a secret. A name that is none is an error: a limit that was misspelt
+// would not hold. Names are compared without regard to case, as v1's providers do, and
+// a secret counts before a config of its name.
+func (s Set) Read(of string, from wire.Settings) error {
+	for _, name := range slices.Sorted(maps.Keys(from.Config)) {
+		take, err := s.named(of, name, "")
+		if err != nil {
+			return err
 		}
-		if err := take(values[name]); err != nil {
-			return fmt.Errorf("%s configuration: %s is %q: %w", of, name, values[name], err)
+		if err := take(from.Config[name]); err != nil {
+			return fmt.Errorf("%s configuration: %s is %q: %w", of, name, from.Config[name], err)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(from.Secrets)) {
+		take, err := s.named(of, name, ", as a secret is named")
+		if err != nil {
+			return err
+		}
+		if take(string(from.Secrets[name].Bytes())) != nil { // what it says may repeat the value
+			return fmt.Errorf("%s configuration: the value of secret %s is none that %s can have", of, name, strings.ToLower(name))
 		}
 	}
 	return nil
+}
+
+func (s Set) named(of, name, as string) (take func(string) error, err error) {
+	take, ok := s[strings.ToLower(name)]
+	if !ok {
+		return nil, fmt.Errorf("%s configuration: no setting %q%s: there are %s", of, name, as, strings.Join(slices.Sorted(maps.Keys(s)), ", "))
+	}
+	return take, nil
 }
 
 // Positive takes a decimal number greater than 0.
@@ -73,6 +92,14 @@ func Flag(to *bool) func(string) error {
 func Text(to *string) func(string) error {
 	return func(value string) error {
 		*to = value
+		return nil
+	}
+}
+
+// Secret takes anything, and does not show it any more.
+func Secret(to *wire.Secret) func(string) error {
+	return func(value string) error {
+		*to = wire.TextSecret(value)
 		return nil
 	}
 }

@@ -3,6 +3,7 @@ package bolt
 import (
 	"time"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/internal/settings"
 	"github.com/lathhost/lath/providers/keyvalue"
 )
@@ -34,12 +35,12 @@ type Config struct {
 
 // ParseConfig reads a provider's configuration: max_bytes, max_keys, max_buckets,
 // ttl, and the limits of [keyvalue.Limits].
-func ParseConfig(values map[string]string) (Config, error) {
+func ParseConfig(from provider.Settings) (Config, error) {
 	var cfg Config
 	s := cfg.Settings()
 	s["max_bytes"], s["max_keys"], s["max_buckets"] = settings.Positive(&cfg.MaxBytes), settings.Positive(&cfg.MaxKeys), settings.Positive(&cfg.MaxBuckets)
 	s["ttl"] = settings.Life(&cfg.TTL)
-	return cfg, s.Read("key-value", values)
+	return cfg, s.Read("key-value", from)
 }
 
 func (c *Config) setDefaults() {

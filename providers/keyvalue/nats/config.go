@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/internal/settings"
 	"github.com/lathhost/lath/providers/keyvalue"
 )
@@ -55,7 +56,7 @@ var bucketName = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 // bucket, client_jwt, client_seed and enable_bucket_auto_create, and prefix, ttl,
 // max_bytes, num_replicas, storage_type, max_buckets and the limits of
 // [keyvalue.Limits].
-func ParseConfig(values map[string]string) (Config, error) {
+func ParseConfig(from provider.Settings) (Config, error) {
 	var cfg Config
 	var storage string
 	create := true
@@ -65,7 +66,7 @@ func ParseConfig(values map[string]string) (Config, error) {
 	s["bucket"], s["prefix"], s["storage_type"] = settings.Text(&cfg.Bucket), settings.Text(&cfg.Prefix), settings.Text(&storage)
 	s["enable_bucket_auto_create"], s["ttl"] = settings.Flag(&create), settings.Life(&cfg.TTL)
 	s["max_bytes"], s["num_replicas"], s["max_buckets"] = settings.Positive(&cfg.MaxBytes), settings.Positive(&cfg.Replicas), settings.Positive(&cfg.MaxBuckets)
-	if err := s.Read("key-value", values); err != nil {
+	if err := s.Read("key-value", from); err != nil {
 		return Config{}, err
 	}
 	cfg.NoCreate = !create

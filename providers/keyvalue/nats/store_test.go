@@ -14,6 +14,7 @@ import (
 
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/natsserver"
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/keyvalue"
 	"github.com/lathhost/lath/providers/keyvalue/keyvaluetest"
 	"github.com/lathhost/lath/providers/keyvalue/nats"
@@ -143,7 +144,7 @@ func TestIncrementsOfTwoProviders(t *testing.T) {
 
 func TestParseConfig(t *testing.T) {
 	t.Parallel()
-	cfg, err := nats.ParseConfig(map[string]string{"bucket": "B", "enable_bucket_auto_create": "false", "storage_type": "memory", "num_replicas": "3"})
+	cfg, err := nats.ParseConfig(provider.Settings{Config: map[string]string{"bucket": "B", "enable_bucket_auto_create": "false", "storage_type": "memory", "num_replicas": "3"}})
 	require.NoError(t, err)
 	require.True(t, cfg.NoCreate)
 	require.True(t, cfg.Memory)
@@ -154,7 +155,7 @@ func TestParseConfig(t *testing.T) {
 		"no setting":          {"tls_ca": "x"},
 		"seed of its user":    {"client_jwt": "x"},
 	} {
-		_, err := nats.ParseConfig(values)
+		_, err := nats.ParseConfig(provider.Settings{Config: values})
 		require.ErrorContains(t, err, text)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/internal/settings"
 	"github.com/lathhost/lath/providers/keyvalue"
 )
@@ -27,6 +28,9 @@ type Config struct {
 	// URL is redis:// or rediss:// (TLS), with user, password and database if need
 	// be; default [DefaultURL].
 	URL string
+	// Username and Password count before those of the URL; they may be empty.
+	Username string
+	Password provider.Secret
 	// Prefix comes before every key, so that several may share a database.
 	Prefix string
 	// IgnoreBuckets has all buckets be one, and a key be its own name, as v1's
@@ -45,19 +49,20 @@ type Config struct {
 	RetryDelay time.Duration
 }
 
-// ParseConfig reads a provider's configuration: url, prefix, ignore_buckets, ttl,
+// ParseConfig reads the settings of a provider or a link: url, username, password, prefix, ignore_buckets, ttl,
 // the limits of [keyvalue.Limits], and v1's backend_connection_timeout_ms,
 // backend_response_timeout_ms, backend_reconnect_num_retries and
 // backend_reconnect_max_delay_ms.
-func ParseConfig(values map[string]string) (Config, error) {
+func ParseConfig(from provider.Settings) (Config, error) {
 	var cfg Config
 	var dial, response, delay int64
 	s := cfg.Settings()
+	s["username"], s["password"] = settings.Text(&cfg.Username), settings.Secret(&cfg.Password)
 	s["url"], s["prefix"] = settings.Text(&cfg.URL), settings.Text(&cfg.Prefix)
 	s["ignore_buckets"], s["ttl"] = settings.Flag(&cfg.IgnoreBuckets), settings.Life(&cfg.TTL)
 	s["backend_connection_timeout_ms"], s["backend_response_timeout_ms"] = settings.Positive(&dial), settings.Positive(&response)
 	s["backend_reconnect_num_retries"], s["backend_reconnect_max_delay_ms"] = settings.Positive(&cfg.Retries), settings.Positive(&delay)
-	if err := s.Read("key-value", values); err != nil {
+	if err := s.Read("key-value", from); err != nil {
 		return Config{}, err
 	}
 	const most = int64(time.Hour / time.Millisecond)
@@ -78,6 +83,12 @@ func (c *Config) options() (*goredis.Options, error) {
 	if err != nil {
 		// The error would repeat the address, with its password.
 		return nil, fmt.Errorf("key-value configuration: url: want redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS")
+	}
+	if c.Username != "" {
+		opts.Username = c.Username
+	}
+	if password := c.Password.Bytes(); len(password) > 0 {
+		opts.Password = string(password)
 	}
 	opts.DialTimeout, opts.ReadTimeout = orDefault(c.DialTimeout, DefaultDialTimeout), orDefault(c.ResponseTimeout, DefaultResponseTimeout)
 	opts.WriteTimeout, opts.ContextTimeoutEnabled = opts.ReadTimeout, true

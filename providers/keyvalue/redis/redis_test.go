@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/keyvalue"
 	"github.com/lathhost/lath/providers/keyvalue/keyvaluetest"
 	"github.com/lathhost/lath/providers/keyvalue/redis"
@@ -199,9 +200,9 @@ func TestServerThatComesBack(t *testing.T) {
 
 func TestParseConfig(t *testing.T) {
 	t.Parallel()
-	_, err := redis.ParseConfig(map[string]string{"max_keys_": ""})
+	_, err := redis.ParseConfig(provider.Settings{Config: map[string]string{"max_keys_": ""}})
 	require.ErrorContains(t, err, `no setting "max_keys_"`)
-	cfg, err := redis.ParseConfig(map[string]string{"URL": "rediss://u:p@example.org:7/3", "ttl": "90s", "BACKEND_RESPONSE_TIMEOUT_MS": "250"})
+	cfg, err := redis.ParseConfig(provider.Settings{Config: map[string]string{"URL": "rediss://u:p@example.org:7/3", "ttl": "90s", "BACKEND_RESPONSE_TIMEOUT_MS": "250"}})
 	require.NoError(t, err)
 	require.Equal(t, 90*time.Second, cfg.TTL)
 	require.Equal(t, 250*time.Millisecond, cfg.ResponseTimeout)
@@ -210,9 +211,9 @@ func TestParseConfig(t *testing.T) {
 		"want redis://":           {"url": "http://secret@x"},
 		"want true or false":      {"ignore_buckets": "perhaps"},
 	} {
-		_, err := redis.ParseConfig(values)
+		_, err := redis.ParseConfig(provider.Settings{Config: values})
 		require.ErrorContains(t, err, text)
 	}
-	_, err = redis.ParseConfig(map[string]string{"url": "http://u:hush@x"})
+	_, err = redis.ParseConfig(provider.Settings{Config: map[string]string{"url": "http://u:hush@x"}})
 	require.NotContains(t, err.Error(), "hush")
 }

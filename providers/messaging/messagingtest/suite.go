@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/providers/messaging"
 	"github.com/lathhost/lath/wit"
@@ -22,7 +23,7 @@ import (
 // Broker is what is tested.
 type Broker interface {
 	contract.Consumer
-	SetLinks(values map[string]string, links []messaging.Link) []error
+	SetLinks(own provider.Settings, links []messaging.Link) []error
 	Drain(ctx context.Context) error
 	Close() error
 }
@@ -130,12 +131,12 @@ func (s *subject) newLink(name string, h contract.Handler, settings ...string) m
 		k, v, _ := strings.Cut(kv, "=")
 		values[k] = v
 	}
-	return messaging.Link{Name: name, Target: "target", Values: values, Handler: h}
+	return messaging.Link{Name: name, Target: "target", Settings: provider.Settings{Config: values}, Handler: h}
 }
 
 func (s *subject) follow() {
 	s.t.Helper()
-	for _, err := range s.SetLinks(nil, s.links) {
+	for _, err := range s.SetLinks(provider.Settings{}, s.links) {
 		require.NoError(s.t, err)
 	}
 }
@@ -353,7 +354,7 @@ func relink(t *testing.T, s *subject) {
 	s.publish("third", "5")
 	s.gets(b, "3", "5")
 	s.gets(a, "1", "2")
-	require.Empty(t, s.SetLinks(nil, nil))
+	require.Empty(t, s.SetLinks(provider.Settings{}, nil))
 }
 
 func drain(t *testing.T, s *subject) {
@@ -376,7 +377,7 @@ func drain(t *testing.T, s *subject) {
 	close(leave)
 	require.NoError(t, <-ended)
 	require.Equal(t, []string{"1"}, h.bodies())
-	require.ErrorContains(t, s.SetLinks(nil, s.links)[0], "stopping")
+	require.ErrorContains(t, s.SetLinks(provider.Settings{}, s.links)[0], "stopping")
 }
 
 func drainCut(t *testing.T, s *subject) {
@@ -421,7 +422,7 @@ func subjects(t *testing.T, s *subject) {
 	}
 	for _, pattern := range []string{">", "*.>", "*.ctl.v1.>", "wasmbus.>", "wasmbus.evt.default.*", "lath.v1.>", "$JS.>", "$KV.>", "$SYS.>", "_INBOX.>",
 		"default.>", "default.*.wrpc.>", "a.>.b", "a b", "a.b*", ".", "a|b c", "a|"} {
-		err := s.SetLinks(nil, []messaging.Link{s.newLink("a", &handler{}, "subscriptions="+pattern)})[0]
+		err := s.SetLinks(provider.Settings{}, []messaging.Link{s.newLink("a", &handler{}, "subscriptions="+pattern)})[0]
 		if pattern == "a|" { // v1 has it so: no group
 			require.NoError(t, err)
 			continue
@@ -445,10 +446,10 @@ func badSettings(t *testing.T, s *subject) {
 	for _, setting := range []string{"timeout_ms=0", "timeout_ms=x", "max_in_flight=0", "max_in_flight=1000000", "max_pending=-1", "ordered=perhaps", "subscription=a",
 		"subscriptions=" + strings.Repeat("a,", 300), "max_body_bytes=0"} {
 		name, _, _ := strings.Cut(setting, "=")
-		err := s.SetLinks(nil, []messaging.Link{s.newLink("a", &handler{}, "subscriptions=fine", setting)})[0]
+		err := s.SetLinks(provider.Settings{}, []messaging.Link{s.newLink("a", &handler{}, "subscriptions=fine", setting)})[0]
 		require.ErrorContains(t, err, name, setting)
 	}
-	require.NoError(t, s.SetLinks(nil, []messaging.Link{s.newLink("a", &handler{}, "SUBSCRIPTIONS=fine")})[0], "any case is read, as in v1")
+	require.NoError(t, s.SetLinks(provider.Settings{}, []messaging.Link{s.newLink("a", &handler{}, "SUBSCRIPTIONS=fine")})[0], "any case is read, as in v1")
 }
 
 func cancelled(t *testing.T, s *subject) {

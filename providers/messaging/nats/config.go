@@ -6,6 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/internal/settings"
 	"github.com/lathhost/lath/providers/messaging"
 )
@@ -14,9 +15,9 @@ import (
 type Config struct {
 	// ID is the provider's, and Lattice the name of its lattice.
 	ID, Lattice string
-	// Values are the provider's settings, which hold for its links where those do
+	// Settings are the provider's settings, which hold for its links where those do
 	// not say otherwise.
-	Values map[string]string
+	Settings provider.Settings
 	// Conn is the lattice's connection, which stays the caller's, and JSDomain the
 	// JetStream domain of that. It may be nil where a server is named.
 	Conn     *lattice.Conn
@@ -41,11 +42,11 @@ func (c *linkConfig) settings(rules messaging.Rules) settings.Set {
 }
 
 // readCore reads settings of [Core].
-func readCore(rules messaging.Rules, values map[string]string) (linkConfig, error) {
+func readCore(rules messaging.Rules, from provider.Settings) (linkConfig, error) {
 	var c linkConfig
 	s := c.settings(rules)
 	s["consumers"] = func(value string) error { return refuseConsumers(value) }
-	err := s.Read("messaging", values)
+	err := s.Read("messaging", from)
 	if err == nil {
 		err = c.Auth.Validate()
 	}

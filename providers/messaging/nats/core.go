@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/messaging"
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
@@ -27,7 +28,7 @@ var _ contract.Consumer = (*Core)(nil)
 // they name a server.
 func NewCore(cfg Config) (*Core, error) {
 	b := &Core{cfg: cfg}
-	own, err := readCore(messaging.Rules{Lattice: cfg.Lattice}, cfg.Values)
+	own, err := readCore(messaging.Rules{Lattice: cfg.Lattice}, cfg.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +49,8 @@ func refuseConsumers(value string) error {
 }
 
 // SetLinks follows these links and no others: see [messaging.Links].
-func (b *Core) SetLinks(values map[string]string, links []messaging.Link) []error {
-	return b.links.SetLinks(values, links)
+func (b *Core) SetLinks(own provider.Settings, links []messaging.Link) []error {
+	return b.links.SetLinks(own, links)
 }
 
 // Drain takes in no more for links, and waits for what was taken in until ctx ends.
@@ -81,8 +82,8 @@ type coreSub struct {
 // maxPendingBytes bounds what waits for one subscription.
 const maxPendingBytes = 64 << 20
 
-func (b *Core) follow(l messaging.Link, values map[string]string) (messaging.Following, error) {
-	cfg, err := readCore(b.rules, values)
+func (b *Core) follow(l messaging.Link, settings provider.Settings) (messaging.Following, error) {
+	cfg, err := readCore(b.rules, settings)
 	if err != nil {
 		return nil, err
 	}

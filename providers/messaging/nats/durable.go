@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/messaging"
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
@@ -46,7 +47,7 @@ var _ contract.Consumer = (*Durable)(nil)
 func NewDurable(ctx context.Context, cfg Config) (*Durable, error) {
 	b := &Durable{cfg: cfg}
 	var err error
-	if b.own, err = readDurable(messaging.Rules{Lattice: cfg.Lattice}, cfg.Values); err != nil {
+	if b.own, err = readDurable(messaging.Rules{Lattice: cfg.Lattice}, cfg.Settings); err != nil {
 		return nil, err
 	}
 	if b.sender, err = newSender(cfg, b.own.linkConfig); err != nil {
@@ -80,8 +81,8 @@ func (b *Durable) streamName() string { return "lath_" + plain(b.cfg.Lattice) + 
 func (b *Durable) Counts() *Counts { return &b.count }
 
 // SetLinks follows these links and no others: see [messaging.Links].
-func (b *Durable) SetLinks(values map[string]string, links []messaging.Link) []error {
-	return b.links.SetLinks(values, links)
+func (b *Durable) SetLinks(own provider.Settings, links []messaging.Link) []error {
+	return b.links.SetLinks(own, links)
 }
 
 // Drain takes in no more for links, and waits for what was taken in until ctx ends.
@@ -156,8 +157,8 @@ type durableLink struct {
 	stop     context.CancelFunc
 }
 
-func (b *Durable) follow(l messaging.Link, values map[string]string) (messaging.Following, error) {
-	cfg, err := readDurable(b.rules, values)
+func (b *Durable) follow(l messaging.Link, settings provider.Settings) (messaging.Following, error) {
+	cfg, err := readDurable(b.rules, settings)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/internal/settings"
 	"github.com/lathhost/lath/providers/messaging"
 )
@@ -55,7 +56,7 @@ type durableConfig struct {
 // name is what NATS takes as one of a stream or consumer.
 var name = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
 
-func readDurable(rules messaging.Rules, values map[string]string) (durableConfig, error) {
+func readDurable(rules messaging.Rules, from provider.Settings) (durableConfig, error) {
 	c := durableConfig{MaxDeliver: DefaultMaxDeliver, Backoff: DefaultBackoff, MaxBackoff: DefaultMaxBackoff, Idle: DefaultIdle,
 		Replicas: 1, MaxBytes: DefaultStreamSize, MaxAge: DefaultStreamAge, Retention: jetstream.InterestPolicy}
 	s := c.settings(rules)
@@ -78,7 +79,7 @@ func readDurable(rules messaging.Rules, values map[string]string) (durableConfig
 	s["storage"] = oneOf(&c.Storage, map[string]jetstream.StorageType{"file": jetstream.FileStorage, "memory": jetstream.MemoryStorage})
 	s["retention"] = oneOf(&c.Retention, map[string]jetstream.RetentionPolicy{
 		"interest": jetstream.InterestPolicy, "limits": jetstream.LimitsPolicy, "workqueue": jetstream.WorkQueuePolicy})
-	err := s.Read("messaging", values)
+	err := s.Read("messaging", from)
 	if err == nil {
 		err = errors.Join(c.Auth.Validate(), lattice.ValidInboxPrefix(c.Inbox))
 	}

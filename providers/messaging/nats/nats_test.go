@@ -17,6 +17,7 @@ import (
 
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/natsserver"
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/messaging"
 	"github.com/lathhost/lath/providers/messaging/messagingtest"
 	"github.com/lathhost/lath/providers/messaging/nats"
@@ -59,7 +60,7 @@ func (s *server) connect() *lattice.Conn {
 
 func core(t testing.TB, nc *lattice.Conn, values map[string]string) *nats.Core {
 	t.Helper()
-	b, err := nats.NewCore(nats.Config{ID: "broker", Lattice: "default", Values: values, Conn: nc, Log: zap.NewNop()})
+	b, err := nats.NewCore(nats.Config{ID: "broker", Lattice: "default", Settings: provider.Settings{Config: values}, Conn: nc, Log: zap.NewNop()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return b
@@ -67,7 +68,7 @@ func core(t testing.TB, nc *lattice.Conn, values map[string]string) *nats.Core {
 
 func durable(t testing.TB, nc *lattice.Conn, id string, values map[string]string) *nats.Durable {
 	t.Helper()
-	b, err := nats.NewDurable(t.Context(), nats.Config{ID: id, Lattice: "default", Values: values, Conn: nc, Log: zap.NewNop()})
+	b, err := nats.NewDurable(t.Context(), nats.Config{ID: id, Lattice: "default", Settings: provider.Settings{Config: values}, Conn: nc, Log: zap.NewNop()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return b
@@ -95,7 +96,7 @@ func (h handler) HandleMessage(ctx context.Context, msg contract.BrokerMessage) 
 }
 
 func link(h handler, settings map[string]string) []messaging.Link {
-	return []messaging.Link{{Name: "default", Target: "target", Values: settings, Handler: h}}
+	return []messaging.Link{{Name: "default", Target: "target", Settings: provider.Settings{Config: settings}, Handler: h}}
 }
 
 // tally counts messages by their bodies.
@@ -130,7 +131,7 @@ func TestDeadLetter(t *testing.T) {
 		tries.Add(1)
 		return fmt.Errorf("no\nsuch order")
 	})
-	require.NoError(t, b.SetLinks(nil, link(fails, map[string]string{"subscriptions": "orders.>", "max_deliver": "3", "backoff_ms": "5", "dead_letter": "dead.orders"}))[0])
+	require.NoError(t, b.SetLinks(provider.Settings{}, link(fails, map[string]string{"subscriptions": "orders.>", "max_deliver": "3", "backoff_ms": "5", "dead_letter": "dead.orders"}))[0])
 	require.NoError(t, b.Publish(t.Context(), contract.BrokerMessage{Subject: "orders.1", Body: []byte("b")}))
 	js, err := jetstream.New(nc)
 	require.NoError(t, err)
@@ -176,7 +177,7 @@ func TestCopiesShare(t *testing.T) {
 			var b messagingtest.Broker
 			for range 3 {
 				b = open(t, srv.connect())
-				require.NoError(t, b.SetLinks(nil, link(h, map[string]string{"subscriptions": "shared.*"}))[0])
+				require.NoError(t, b.SetLinks(provider.Settings{}, link(h, map[string]string{"subscriptions": "shared.*"}))[0])
 			}
 			const n = 300
 			for i := range n {
@@ -201,7 +202,7 @@ func TestNATSRestart(t *testing.T) {
 		return nil
 	})
 	values := map[string]string{"subscriptions": "kept.>"}
-	require.NoError(t, b.SetLinks(nil, link(h, values))[0])
+	require.NoError(t, b.SetLinks(provider.Settings{}, link(h, values))[0])
 	publish := func(body string) error {
 		return b.Publish(t.Context(), contract.BrokerMessage{Subject: "kept.1", Body: []byte(body)})
 	}
@@ -222,7 +223,7 @@ func TestNATSRestart(t *testing.T) {
 	other := durable(t, nc, "other", nil)
 	require.NoError(t, other.Publish(t.Context(), contract.BrokerMessage{Subject: "kept.2", Body: []byte("while it was away")}))
 	next := durable(t, nc, "broker", nil)
-	require.NoError(t, next.SetLinks(nil, link(h, values))[0])
+	require.NoError(t, next.SetLinks(provider.Settings{}, link(h, values))[0])
 	require.Eventually(t, func() bool { return got.distinct() == 3 }, time.Minute, 10*time.Millisecond)
 }
 
@@ -245,13 +246,13 @@ func TestOtherServer(t *testing.T) {
 		got.add(string(msg.Body))
 		return nil
 	})
-	require.NoError(t, b.SetLinks(nil, link(h, map[string]string{"subscriptions": "far", "cluster_uris": there.URL()}))[0])
+	require.NoError(t, b.SetLinks(provider.Settings{}, link(h, map[string]string{"subscriptions": "far", "cluster_uris": there.URL()}))[0])
 	require.NoError(t, b.Publish(t.Context(), contract.BrokerMessage{Subject: "far", Body: []byte("here")}))
 	require.NoError(t, away.Publish(t.Context(), contract.BrokerMessage{Subject: "far", Body: []byte("there")}))
 	require.Eventually(t, func() bool { return got.distinct() > 0 }, time.Minute, 10*time.Millisecond)
 	require.Equal(t, map[string]int{"there": 1}, got.by)
-	require.Error(t, b.SetLinks(nil, link(h, map[string]string{"cluster_uris": "nats://127.0.0.1:1"}))[0])
+	require.Error(t, b.SetLinks(provider.Settings{}, link(h, map[string]string{"cluster_uris": "nats://127.0.0.1:1"}))[0])
 	_, err := nats.NewCore(nats.Config{ID: "x", Lattice: "default", Log: zap.NewNop()})
 	require.ErrorContains(t, err, "cluster_uris")
-	require.ErrorContains(t, b.SetLinks(nil, link(h, map[string]string{"consumers": `[{"stream":"s","consumer":"c"}]`}))[0], "messaging-jetstream")
+	require.ErrorContains(t, b.SetLinks(provider.Settings{}, link(h, map[string]string{"consumers": `[{"stream":"s","consumer":"c"}]`}))[0], "messaging-jetstream")
 }
