@@ -23,7 +23,7 @@
 //   - types exports every value type, a resource, and functions that fail in
 //     every way. types-utf16 and types-latin1 are the same with other string
 //     encodings; relay, relay-utf16 and relay-latin1 import what types exports
-//     and hand every call on.
+//     and hand every call on; holder has cells, the resource that types exports.
 //
 // The package only reads its files: it knows nothing of hosts.
 package examples

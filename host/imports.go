@@ -50,10 +50,15 @@ func (h *Host) link(ctx context.Context, c *component.Component, cfg component.L
 			hosts = append(hosts, *adapter)
 			continue
 		}
-		if err := linkable(x, hosts); err != nil {
+		byName[x.Name] = imp
+	}
+	for _, x := range c.World().Imports {
+		if byName[x.Name] == nil {
+			continue
+		}
+		if err := linkable(x, c.World(), hosts); err != nil {
 			return nil, err
 		}
-		byName[x.Name] = imp
 	}
 	if chooses {
 		hosts = append(hosts, capability.Lattice(link.NewChooser(id, d.imports))...)
@@ -78,18 +83,43 @@ func (h *Host) logRate(g grant.Grant) uint64 {
 }
 
 // linkable refuses an import that neither the host nor any link can satisfy.
-func linkable(x wit.Extern, hosts []component.HostInterface) error {
+func linkable(x wit.Extern, w *wit.World, hosts []component.HostInterface) error {
+	reason := ""
 	id, err := wit.ParseID(x.Name)
-	if err == nil && id.Namespace != "wasi" && !x.Interface.HasResources() {
-		return nil
-	}
-	reason := "no link can carry it, since its functions carry resources"
-	if err != nil {
+	switch {
+	case err != nil && x.Interface.HasResources():
 		reason = "its name is not of the form namespace:package/interface, so no link can name it"
-	} else if !x.Interface.HasResources() {
+	case err != nil || !x.Interface.HasResources():
 		return nil
+	case id.Namespace == "wasi":
+		reason = "it carries resources, which of wasi only the host has"
+	default:
+		if reason = hostResource(x.Interface, w, hosts); reason == "" {
+			return nil
+		}
 	}
 	return fmt.Errorf("%w: %s: %s; this host has %s", component.ErrNoImport, x.Name, reason, candidates(id, hosts))
+}
+
+// hostResource says which resource of an imported interface is one of the host's,
+// which no other component can have.
+func hostResource(i *wit.Interface, w *wit.World, hosts []component.HostInterface) string {
+	seen := map[*wit.Resource]bool{} // who comes first defines it
+	for _, x := range w.Imports {
+		if x.Interface == nil {
+			continue
+		}
+		hosted := slices.ContainsFunc(hosts, func(h component.HostInterface) bool { return wit.Track(h.Name) == wit.Track(x.Name) })
+		for _, d := range x.Interface.Types {
+			if d.Resource == nil || seen[d.Resource] {
+				continue
+			}
+			if seen[d.Resource] = true; hosted && i.Uses(d.Resource) {
+				return fmt.Sprintf("no link can carry it, since its functions carry a resource of the host's (%s of %s)", d.Name, x.Name)
+			}
+		}
+	}
+	return ""
 }
 
 // candidates names what the host has of the same package, or else of the same

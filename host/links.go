@@ -75,10 +75,40 @@ func (h *Host) end(ctx context.Context, id string) end {
 // checkLink refuses a link whose ends are known and do not fit.
 func (h *Host) checkLink(ctx context.Context, l lattice.Link) error {
 	worlds := h.worlds(ctx, []string{l.SourceID, l.Target})
-	if s := link.Check(l, worlds[l.SourceID], worlds[l.Target]); s.State == lattice.LinkRefused {
+	if s := h.checkEnds(l, worlds[l.SourceID], worlds[l.Target]); s.State == lattice.LinkRefused {
 		return fmt.Errorf("link refused: %s", s.Reason)
 	}
 	return nil
+}
+
+// checkEnds is [link.Check] with what is known of where the ends run.
+func (h *Host) checkEnds(l lattice.Link, source, target *wit.World) lattice.LinkStatus {
+	s := link.Check(l, source, target)
+	if s.State != lattice.LinkReady {
+		return s
+	}
+	if i := link.Bound(l, source); i != nil && h.apart(l.SourceID, l.Target) {
+		s.State, s.Reason = lattice.LinkRefused, link.Apart(l.Target, i).Error()
+	}
+	return s
+}
+
+// apart says whether two components run, but nowhere on one host, as far as this
+// host hears of the others.
+func (h *Host) apart(a, b string) bool {
+	runsA, runsB := h.component(a) != nil, h.component(b) != nil
+	if runsA && runsB {
+		return false
+	}
+	for _, p := range h.peers.Peers() {
+		ids := p.IDs()
+		hasA, hasB := slices.Contains(ids, a), slices.Contains(ids, b)
+		if hasA && hasB {
+			return false
+		}
+		runsA, runsB = runsA || hasA, runsB || hasB
+	}
+	return runsA && runsB
 }
 
 // readLinks makes the router's links equal to the stored ones.
@@ -135,7 +165,7 @@ func (h *Host) reportLinks(id string) {
 	log := h.log.With(zap.String("id", id))
 	err := h.background(nil, untold, func(ctx context.Context) error {
 		for _, l := range append(h.store.LinksFrom(id), h.store.LinksTo(id)...) {
-			s := link.Check(l, h.world(ctx, l.SourceID), h.world(ctx, l.Target))
+			s := h.checkEnds(l, h.world(ctx, l.SourceID), h.world(ctx, l.Target))
 			if s.State == lattice.LinkRefused {
 				log.Error("a link does not fit", zap.Stringer("link", l), zap.String("reason", s.Reason))
 			}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
 )
@@ -29,7 +28,7 @@ func (h *Host) linkStates(ctx context.Context, links []lattice.Link) ([]lattice.
 	ends := h.ends(ctx, slices.Collect(maps.Keys(ids)))
 	list := make([]lattice.LinkStatus, len(links))
 	for i, l := range links {
-		list[i] = link.Check(l, ends[l.SourceID].world, ends[l.Target].world)
+		list[i] = h.checkEnds(l, ends[l.SourceID].world, ends[l.Target].world)
 		for _, at := range []string{l.SourceID, l.Target} {
 			if why, failed := ends[at].failed[idOf(l)]; failed && list[i].State != lattice.LinkRefused {
 				list[i].State, list[i].Reason = lattice.LinkFailed, why

@@ -76,8 +76,23 @@ func (i *Interface) Func(name string) *Func {
 	return nil
 }
 
+// Uses reports whether a function of the interface passes handles of a resource.
+func (i *Interface) Uses(r *Resource) bool {
+	found := false
+	look := func(x *Resource) *Resource {
+		found = found || x == r
+		return x
+	}
+	for _, f := range i.Funcs {
+		for _, t := range append(f.ParamTypes(), f.ResultTypes()...) {
+			Map(t, look)
+		}
+	}
+	return found
+}
+
 // HasResources reports whether a function of the interface passes handles or
-// belongs to a resource, so that a lattice link cannot carry it.
+// belongs to a resource, so that no wire can carry it.
 func (i *Interface) HasResources() bool {
 	return slices.ContainsFunc(i.Funcs, (*Func).HasHandles) ||
 		slices.ContainsFunc(i.Types, func(d TypeDef) bool { return d.Resource != nil })

@@ -117,6 +117,11 @@ func (i *Instance) Call(ctx context.Context, e *Export, params, dst []byte) ([]b
 //
 // Those of [Instance.Call].
 func (i *Instance) Drop(ctx context.Context, r *wit.Resource, handle []byte) error {
+	return i.finish(ctx, r, func() error { return i.dropHandle(r, handle) })
+}
+
+// finish ends one of the guest's own resources, as a call of its own.
+func (i *Instance) finish(ctx context.Context, r *wit.Resource, end func() error) error {
 	if !i.begin(ctx) {
 		return errRunning
 	}
@@ -125,7 +130,7 @@ func (i *Instance) Drop(ctx context.Context, r *wit.Resource, handle []byte) err
 		return err
 	}
 	i.meter.SetTickLimit(uint64(i.tmpl.limits.CPU))
-	if err := i.dropHandle(r, handle); err != nil {
+	if err := end(); err != nil {
 		i.detach(true)
 		err = i.fail(err, "[resource-drop]"+r.Name)
 		i.letGo()

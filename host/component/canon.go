@@ -3,6 +3,7 @@ package component
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/lathhost/lath/host/component/abi"
 	"github.com/lathhost/lath/host/component/binary"
@@ -34,6 +35,10 @@ type canonFunc struct {
 	params, results *abi.Transfer
 	// programs for callee.
 	lifts, lowers *abi.Wire
+	// foreign are the template's resources that only other stores' guests have;
+	// matched is the export that last answered a function with some of them.
+	foreign map[*wit.Resource]bool
+	matched atomic.Pointer[match]
 }
 
 // signature says how a function's values travel in the core signature.
@@ -162,7 +167,7 @@ func (t *Template) prepareLower(c *canonFunc, offers *offers) (err error) {
 	if c.callee, err = offers.imports(im.Interface, c.fn); err != nil {
 		return fmt.Errorf("import %s: %w", c.name(), err)
 	}
-	c.run = callImport
+	c.run, c.foreign = callImport, t.plan.Foreign
 	if c.lifts, err = t.programs.Wire(c.fn.ParamTypes(), def.Options.Encoding); err != nil {
 		return fmt.Errorf("import %s: %w", c.name(), err)
 	}

@@ -95,21 +95,27 @@ func (c *ImportCall) Forward(ctx context.Context, target *Instance, e *Export) e
 	return nil
 }
 
-// failed ends a call that was forwarded and tells whose fault it was.
+// failed ends a call that was forwarded.
 func (c *ImportCall) failed(err error, target *Instance, e *Export) error {
-	var lift *liftError
-	switch isLift := errors.As(err, &lift); {
-	case c.inst.guest(c.fn.guest).Fault != nil:
-		c.fault = c.inst.guest(c.fn.guest).Fault
-	case isLift && target.guest(e.lift.guest).Fault == nil:
-		c.fault = lift.error
-	default:
+	if c.fault = c.ownFault(err, target, e); c.fault == nil {
 		return target.abort(err, e)
 	}
 	target.detach(true)
 	target.dead = errAbandoned
 	target.letGo()
 	return c.fault
+}
+
+// ownFault returns the calling guest's fault that a forwarded call failed by; nil:
+// it was the target's.
+func (c *ImportCall) ownFault(err error, target *Instance, e *Export) error {
+	if fault := c.inst.guest(c.fn.guest).Fault; fault != nil {
+		return fault
+	}
+	if lift, ok := errors.AsType[*liftError](err); ok && target.guest(e.lift.guest).Fault == nil {
+		return lift.error
+	}
+	return nil
 }
 
 var errAbandoned = &trap.Error{Code: trap.Poisoned, Msg: "the caller trapped during its call"}
@@ -125,7 +131,7 @@ func (c *ImportCall) forward(target *Instance, e *Export) error {
 	}
 	comp.thread = thread{}
 	fr := target.push()
-	err = transferCall(c.inst.guest(c.fn.guest), target, e.lift, b.params, b.results, &c.fn.sig, c.stack, fr)
+	err = transferCall(c.inst.guest(c.fn.guest), target, e.lift, target.guest(e.lift.guest), b.params, b.results, &c.fn.sig, c.stack, fr)
 	target.pop()
 	if err == nil {
 		comp.leave(nil)

@@ -39,6 +39,7 @@ type Instance struct {
 	out       Outcall
 	held      bool // one call after another begins: see Hold
 	imported  ImportCall
+	pins      []*Pin   // whose handles the guests have
 	frames    [2]frame // of a call and its post-return
 	deeper    []*frame
 	depth     int

@@ -236,8 +236,12 @@ func (o *offers) Func(iface string, fn *wit.Func) (int, error) {
 			continue
 		}
 		if !wit.EqualFunc(h.Funcs[i].Type, fn) {
-			return -1, fmt.Errorf("%w: %s %s: the component wants %s, the host has %s",
-				ErrNoImport, iface, fn.Name, fn, h.Funcs[i].Type)
+			why := ""
+			if wit.MatchFunc(h.Funcs[i].Type, fn, map[*wit.Resource]*wit.Resource{}) {
+				why = ", with a resource of the same name, but of another interface"
+			}
+			return -1, fmt.Errorf("%w: %s %s: the component wants %s, the host has %s%s",
+				ErrNoImport, iface, fn.Name, fn, h.Funcs[i].Type, why)
 		}
 		return i, nil
 	}

@@ -58,6 +58,9 @@ type function struct {
 
 // Call implements component.Callee.
 func (f *function) Call(c *component.ImportCall) error {
+	if f.imp.shares {
+		return f.share(c)
+	}
 	route := f.imp.RouteOf(c.Context())
 	err := f.along(c, route)
 	if err == nil || route.Component == nil {

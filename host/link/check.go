@@ -29,13 +29,14 @@ var adapted = map[string]string{
 	"wasi:http/incoming-handler": "wrpc:http/incoming-handler@0.1.0",
 }
 
-// Check holds a link against what its ends are. Either world may be nil, where
+// Check holds a link against what its ends are, wherever they run: see [Bound]. Either world may be nil, where
 // that end is not known: the link is pending then, unless the other end alone
 // shows that it cannot be satisfied.
 func Check(l lattice.Link, source, target *wit.World) lattice.LinkStatus {
 	s := lattice.LinkStatus{Link: l, State: lattice.LinkReady}
+	known := map[*wit.Resource]*wit.Resource{}
 	for _, name := range l.Interfaces {
-		if err := checkInterface(l, name, source, target); err != nil {
+		if err := checkInterface(l, name, source, target, known); err != nil {
 			s.State, s.Reason = lattice.LinkRefused, err.Error()
 			return s
 		}
@@ -53,7 +54,9 @@ func Check(l lattice.Link, source, target *wit.World) lattice.LinkStatus {
 	return s
 }
 
-func checkInterface(l lattice.Link, name string, source, target *wit.World) error {
+// checkInterface is Check for one interface; known are the resources of the source
+// that the target's stand for, as far as the interfaces before tell.
+func checkInterface(l lattice.Link, name string, source, target *wit.World, known map[*wit.Resource]*wit.Resource) error {
 	key := l.Interface(name)
 	if twin, ok := adapted[key]; ok {
 		return checkAdapted(l, key, twin, source, target)
@@ -65,9 +68,6 @@ func checkInterface(l lattice.Link, name string, source, target *wit.World) erro
 		}
 	}
 	twin, hasTwin := twins[key]
-	if imported != nil && !hasTwin && imported.HasResources() {
-		return fmt.Errorf("%s carries resources (%s), which cannot cross a link", imported.Name, resources(imported))
-	}
 	if target == nil {
 		return nil
 	}
@@ -86,8 +86,26 @@ func checkInterface(l lattice.Link, name string, source, target *wit.World) erro
 		if e == nil {
 			return fmt.Errorf("target %q has no %s.%s", l.Target, exported.Name, f.Name)
 		}
-		if !wit.EqualFunc(f, e) {
+		if !wit.MatchFunc(f, e, known) {
 			return fmt.Errorf("%s.%s: component %q wants %s, target %q has %s", key, f.Name, l.SourceID, signature(f), l.Target, signature(e))
+		}
+	}
+	for theirs, ours := range known {
+		if i := owner(target.Imports, theirs); i != nil {
+			return fmt.Errorf("%s carries a resource (%s) that target %q does not define but imports (%s): a component hands on only its own", exported.Name, theirs.Name, l.Target, i.Name)
+		}
+		if i := owner(source.Imports, ours); i != nil && i != imported && strings.HasPrefix(i.Name, "wasi:") {
+			return fmt.Errorf("%s carries a resource (%s) of %s, which is the host's: no link can carry that", imported.Name, ours.Name, i.Name)
+		}
+	}
+	return nil
+}
+
+// owner returns the first interface that has a resource, which the others use.
+func owner(list []wit.Extern, r *wit.Resource) *wit.Interface {
+	for _, x := range list {
+		if x.Interface != nil && slices.ContainsFunc(x.Interface.Types, func(d wit.TypeDef) bool { return d.Resource == r }) {
+			return x.Interface
 		}
 	}
 	return nil

@@ -25,6 +25,11 @@ interface till {
   pay: func(cents: u64) -> receipt;
 }
 
+interface wrap {
+  use till.{receipt};
+  last: func() -> receipt;
+}
+
 interface bell { ring: func(); }
 `
 
@@ -82,10 +87,15 @@ func TestCheck(t *testing.T) {
 			`target "b" does not export acme:shop/stock; it exports nothing that a link could carry`},
 		{"second interface", []string{"bell", "stock"}, shop("import bell; import stock;"), shop("export bell;"), refused,
 			`target "b" does not export acme:shop/stock; it exports acme:shop/bell@1.2.0`},
-		{"resources, target unknown", []string{"till"}, shop("import till;"), nil, refused,
-			`acme:shop/till@1.2.0 carries resources (receipt), which cannot cross a link`},
-		{"resources", []string{"till"}, shop("import till;"), shop("export till;"), refused,
-			`acme:shop/till@1.2.0 carries resources (receipt), which cannot cross a link`},
+		{"resources, target unknown", []string{"till"}, shop("import till;"), nil, pending, noTarget},
+		{"resources", []string{"till"}, shop("import till;"), shop("export till;"), ready, ""},
+		{"resources through a component in between", []string{"till"}, shop("import till; export till;"), shop("import till; export till;"), ready, ""},
+		{"another resource", []string{"till"}, shop("import till;"), world(t, replaced(t, "pay: func(cents: u64) -> receipt;", "resource bill; pay: func(cents: u64) -> bill;"), "export till;"), refused,
+			`acme:shop/till.pay: component "a" wants func(cents: u64) -> receipt, target "b" has func(cents: u64) -> bill`},
+		{"another method", []string{"till"}, shop("import till;"), world(t, replaced(t, "total: func() -> u64", "total: func() -> u32"), "export till;"), refused,
+			`acme:shop/till.[method]receipt.total: component "a" wants func(self: borrow<receipt>) -> u64, target "b" has func(self: borrow<receipt>) -> u32`},
+		{"a resource handed on", []string{"wrap"}, shop("import wrap;"), shop("import till; export wrap;"), refused,
+			`acme:shop/wrap@1.2.0 carries a resource (receipt) that target "b" does not define but imports (acme:shop/till@1.2.0): a component hands on only its own`},
 		{"function is missing", []string{"stock"}, shop("import stock;"), world(t, replaced(t, "  take: func(name: string, count: u32) -> result<u32, string>;\n", ""), "export stock;"), refused,
 			`target "b" has no acme:shop/stock@1.2.0.take`},
 		{"another parameter", []string{"stock"}, shop("import stock;"), world(t, replaced(t, "take: func(name: string, count: u32)", "take: func(name: string, count: s32)"), "export stock;"), refused,

@@ -25,7 +25,26 @@ type Component interface {
 	Forward(ctx context.Context, call *component.ImportCall, iface string, most time.Duration) error
 	// Invoke answers a call with encoded parameters and results.
 	Invoke(ctx context.Context, iface, fn string, params []byte, most time.Duration) ([]byte, error)
+	// Pinned returns what answers calls of interfaces with resources that follow a
+	// route to the component. It is used by one caller and, until a call of it has
+	// left that handles, for one call.
+	Pinned(route *Route) Pinned
 	World() *wit.World
+}
+
+// Pinned is an instance of a component of this host that belongs to one caller
+// for as long as that has handles of its resources. It looks after its pin.
+type Pinned interface {
+	component.Keeper
+	// Route returns the route that the caller came by first. All its calls to that
+	// target by links of that name come to the instance, also where the link leads
+	// elsewhere by now.
+	Route() *Route
+	// Forward answers a call, as that of [Component] does.
+	Forward(ctx context.Context, call *component.ImportCall, iface string, most time.Duration) error
+	// Over reports whether the instance has ended before its handles did: they are
+	// of no use, and Forward says why.
+	Over() bool
 }
 
 // Local finds what runs on this host. Both answers may be nil.
@@ -190,7 +209,7 @@ func (r *Router) resolveSome(is func(*Import) bool) {
 // Import registers an imported interface of a component. Release it when the
 // component stops.
 func (r *Router) Import(source string, iface *wit.Interface) *Import {
-	i := &Import{router: r, source: source, iface: iface, key: iface.Name, bare: iface.Name}
+	i := &Import{router: r, source: source, iface: iface, key: iface.Name, bare: iface.Name, shares: iface.HasResources()}
 	if id, err := wit.ParseID(iface.Name); err == nil {
 		i.key, i.bare = id.Unversioned(), id.Interface
 	}
@@ -210,6 +229,7 @@ type Import struct {
 	bare   string // its last part, by which links know it
 	routes atomic.Pointer[routes]
 	chosen bool // calls may have chosen a link: see [Chooser]
+	shares bool // it has resources, which never leave the host
 }
 
 // routes are the ways along all links of an import. They are immutable.
@@ -288,6 +308,10 @@ func (r *Router) along(i *Import, l lattice.Link) *Route {
 	if c := r.local.Component(l.Target); c != nil {
 		route.Component = c
 		route.refuse(l, i.world(), c.World())
+		return route
+	}
+	if _, twin := twins[i.key]; i.shares && !twin {
+		route.Err = fmt.Errorf("the link is refused: %w", Apart(l.Target, i.iface))
 		return route
 	}
 	if route.Provider = r.local.Provider(l.Target); route.Provider != nil {

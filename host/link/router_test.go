@@ -52,7 +52,8 @@ func (l *local) Provider(string) *provider.Capabilities { return nil }
 
 type target struct{ w *wit.World }
 
-func (c target) World() *wit.World { return c.w }
+func (c target) World() *wit.World            { return c.w }
+func (target) Pinned(*link.Route) link.Pinned { return nil }
 func (target) Forward(context.Context, *component.ImportCall, string, time.Duration) error {
 	return errors.New("not called here")
 }

@@ -81,6 +81,7 @@ type Workload struct {
 
 	twins map[twinKey]*twin // what it answers of wrpc:keyvalue by wasi:keyvalue
 	world *wit.World        // with the twins
+	pins  pins
 
 	steering steering
 
@@ -141,7 +142,7 @@ func (w *Workload) exports() []wrpc.Export {
 		}
 		if e.Type.HasHandles() {
 			if !skipped[e.Interface] && !w.adapted(e.Interface) {
-				w.cfg.Log.Warn("not served: resources cannot cross a link", zap.String("interface", e.Interface), zap.String("function", e.Type.Name))
+				w.cfg.Log.Info("served to components of this host only: resources cannot leave it", zap.String("interface", e.Interface))
 			}
 			skipped[e.Interface] = true
 			continue
@@ -367,11 +368,12 @@ func (w *Workload) Quiesce(ctx context.Context) error {
 	return w.serving.Drain(ctx)
 }
 
-// Stop takes no more calls, lets those that run end until ctx is done, and
-// releases everything.
+// Stop takes no more calls, lets those that run end, and those drop their handles
+// that have some of its resources, until ctx is done, and releases everything.
 func (w *Workload) Stop(ctx context.Context) error {
 	err := errors.Join(w.Quiesce(ctx), w.admit.drain(ctx))
 	w.cut()
+	w.pins.revoke()
 	if err != nil {
 		// The template must outlive the calls that were just cut off; their
 		// guests trap at the next check, so this wait is short.

@@ -192,10 +192,11 @@ func TestScaleRefuses(t *testing.T) {
 		{"malformed", append(bytes.Clone(chain), 99, 1, 0), []string{"malformed.wasm: decode component sha256:", "at 0x", "section"}},
 		{"invalid", patched("chain", "example:chain/step", "example chain/step"), []string{"invalid.wasm: invalid component sha256:", "example chain/step` is not in kebab case"}},
 		{"resources", patched("counter", "wasi:keyvalue/store", "acme:keyvalue/store"), []string{
-			`import cannot be satisfied: acme:keyvalue/store@0.2.0-draft`, "no link can carry it, since its functions carry resources",
-			"this host has wasi:keyvalue/atomics@0.2.0-draft, wasi:keyvalue/batch@0.2.0-draft, wasi:keyvalue/store@0.2.0-draft"}},
+			`import cannot be satisfied: wasi:keyvalue/atomics@0.2.0-draft increment`, "the host has", "of the same name, but of another interface"}},
+		{"hosted", patched("greeter", "wasi:cli/stderr", "acme:cli/stderr"), []string{
+			`import cannot be satisfied: acme:cli/stderr@`, "carry a resource of the host's (output-stream of wasi:io/streams@", "this host has"}},
 		{"unknown", patched("greeter", "wasi:io/streams@0.2.0", "wasi:io/streamz@0.2.0"), []string{
-			`import cannot be satisfied: wasi:io/streamz@0.2.0`, "carry resources", "this host has", "wasi:io/streams@0.2"}},
+			`import cannot be satisfied: wasi:io/streamz@0.2.0`, "carries resources", "this host has", "wasi:io/streams@0.2"}},
 		{"newer", patched("greeter", "wasi:io/streams@0.2.0", "wasi:io/streams@0.9.0"), []string{
 			`import cannot be satisfied: wasi:io/streams@0.9.0`, "this host has", "wasi:io/streams@0.2"}},
 	} {

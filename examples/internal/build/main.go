@@ -45,6 +45,7 @@ var guests = []guest{
 	{"types", "types", typesSources, "guest", "utf8", false},
 	{"types-utf16", "types", typesSources, "guest", "utf16", false},
 	{"types-latin1", "types", typesSources, "guest", "compact-utf16", false},
+	{"holder", "types", []string{"holder.c"}, "holder", "utf8", false},
 	{"relay", "types", []string{"relay.c"}, "relay", "utf8", false},
 	{"relay-utf16", "types", []string{"relay.c"}, "relay", "utf16", false},
 	{"relay-latin1", "types", []string{"relay.c"}, "relay", "compact-utf16", false},

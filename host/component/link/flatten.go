@@ -41,7 +41,7 @@ type Importer interface {
 // larger than the limits is refused.
 func Flatten(c *binary.Component, imports Importer, lim Limits) (*Plan, error) {
 	f := &flattener{
-		plan:    &Plan{Resources: map[*wit.Resource]Resource{}},
+		plan:    &Plan{Resources: map[*wit.Resource]Resource{}, Foreign: map[*wit.Resource]bool{}},
 		imports: imports, lim: lim.withDefaults(),
 		modules: map[*binary.CoreModule]int{},
 	}

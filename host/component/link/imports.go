@@ -86,9 +86,9 @@ func (f *flattener) bindExport(s *scope, iface string, d *binary.ExportDecl) (it
 		}
 		r := f.imports.Resource(iface, d.Name.Name)
 		if r == nil {
-			// Nobody implements it: an identity of its own keeps the types
-			// whole, and the functions that use it are refused when linked.
+			// It is another store's: an identity of its own keeps the types whole.
 			r = &wit.Resource{Name: d.Name.Name}
+			f.plan.Foreign[r] = true
 		}
 		x.typ.resource = r
 	case binary.SortFunc:

@@ -25,6 +25,8 @@ type Plan struct {
 	Exports []Export
 	// Resources are the resource types that the tree defines itself.
 	Resources map[*wit.Resource]Resource
+	// Foreign are the imported resource types that the host does not implement.
+	Foreign map[*wit.Resource]bool
 }
 
 // Instance is a component instance of the tree.

@@ -157,3 +157,24 @@ var FailuresInterface = &wit.Interface{
 		{Name: "bad-case", Result: typeColor},
 	},
 }
+
+var typeAct = must.Type(wit.NewEnum("new", "checked", "get", "add", "merge", "absorb", "make", "total", "consume", "pass", "maybe", "live", "drop", "trap", "spin")).Named("act")
+
+var typeStep = must.Type(wit.NewRecord(
+	wit.Field{Name: "act", Type: typeAct},
+	wit.Field{Name: "a", Type: wit.U32},
+	wit.Field{Name: "b", Type: wit.U32},
+	wit.Field{Name: "value", Type: wit.U64})).Named("step")
+
+// HoldingInterface is example:types/holding in the type model.
+var HoldingInterface = &wit.Interface{
+	Name: "example:types/holding",
+	Docs: "What somebody does with cells of another component.",
+	Types: []wit.TypeDef{
+		{Name: "act", Type: typeAct},
+		{Name: "step", Type: typeStep, Docs: "a and b are handles as the guest has them, or numbers that it made up."},
+	},
+	Funcs: []*wit.Func{
+		{Name: "play", Params: []wit.Param{{Name: "steps", Type: must.Type(wit.NewList(typeStep))}}, Result: must.Type(wit.NewList(wit.U64))},
+	},
+}

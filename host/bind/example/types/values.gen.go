@@ -756,3 +756,22 @@ func storeOptionOwnCell(inv *component.Invocation, at uint32, v wit.Option[contr
 	m[at] = 1
 	bind.PutOwn(inv, at+4, contract.CellResource, v.Value)
 }
+
+func loadStep(inv *component.Invocation, m []byte) contract.Step {
+	return contract.Step{
+		Act:   contract.Act(bind.Case(inv, uint32(m[0]), 15)),
+		A:     binary.LittleEndian.Uint32(m[4:]),
+		B:     binary.LittleEndian.Uint32(m[8:]),
+		Value: binary.LittleEndian.Uint64(m[16:]),
+	}
+}
+
+func loadListStep(inv *component.Invocation, ptr, n uint32) []contract.Step {
+	m := inv.Region(ptr, n, 24, 8)
+	v := make([]contract.Step, n)
+	for i := range v {
+		v[i] = loadStep(inv, m)
+		m = m[24:]
+	}
+	return v
+}

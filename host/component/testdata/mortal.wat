@@ -1,0 +1,50 @@
+;; Part of example:types/resources, by a component that tells of each cell that
+;; ends: cell 13 traps when it ends, cell 14 never ends, cell 15 traps when it is
+;; read. A cell's representation is its value.
+(component
+  (import "test:pins/log" (instance $log (export "ended" (func (param "cell" u32)))))
+  (core func $ended (canon lower (func $log "ended")))
+  (core module $Dtor
+    (import "log" "ended" (func $ended (param i32)))
+    (func (export "dtor") (param i32)
+      (call $ended (local.get 0))
+      (if (i32.eq (local.get 0) (i32.const 13)) (then unreachable))
+      (if (i32.eq (local.get 0) (i32.const 14)) (then (loop (br 0)))))
+  )
+  (core instance $dtor (instantiate $Dtor (with "log" (instance (export "ended" (func $ended))))))
+  (type $cell (resource (rep i32) (dtor (core func $dtor "dtor"))))
+  (core func $new (canon resource.new $cell))
+  (core func $drop (canon resource.drop $cell))
+  (core module $M
+    (import "cell" "new" (func $new (param i32) (result i32)))
+    (import "cell" "drop" (func $drop (param i32)))
+    (func (export "new") (param i64) (result i32) (call $new (i32.wrap_i64 (local.get 0))))
+    (func (export "get") (param i32) (result i64)
+      (if (i32.eq (local.get 0) (i32.const 15)) (then unreachable))
+      (i64.extend_i32_u (local.get 0)))
+    (func (export "consume") (param i32) (result i64) (call $drop (local.get 0)) (i64.const 0))
+    ;; It gives away a handle that it does not have.
+    (func (export "pass") (param i32) (result i32) (i32.const 99))
+  )
+  (core instance $m (instantiate $M (with "cell" (instance (export "new" (func $new)) (export "drop" (func $drop))))))
+  (func $new' (param "value" u64) (result (own $cell)) (canon lift (core func $m "new")))
+  (func $get' (param "self" (borrow $cell)) (result u64) (canon lift (core func $m "get")))
+  (func $consume' (param "c" (own $cell)) (result u64) (canon lift (core func $m "consume")))
+  (func $pass' (param "c" (own $cell)) (result (own $cell)) (canon lift (core func $m "pass")))
+  (component $Resources
+    (import "import-type-cell" (type $cell (sub resource)))
+    (import "new" (func $new (param "value" u64) (result (own $cell))))
+    (import "get" (func $get (param "self" (borrow $cell)) (result u64)))
+    (import "consume" (func $consume (param "c" (own $cell)) (result u64)))
+    (import "pass" (func $pass (param "c" (own $cell)) (result (own $cell))))
+    (export $x "cell" (type $cell))
+    (export "[constructor]cell" (func $new) (func (param "value" u64) (result (own $x))))
+    (export "[method]cell.get" (func $get) (func (param "self" (borrow $x)) (result u64)))
+    (export "consume" (func $consume) (func (param "c" (own $x)) (result u64)))
+    (export "pass" (func $pass) (func (param "c" (own $x)) (result (own $x))))
+  )
+  (instance $resources (instantiate $Resources
+    (with "import-type-cell" (type $cell))
+    (with "new" (func $new')) (with "get" (func $get')) (with "consume" (func $consume')) (with "pass" (func $pass'))))
+  (export "example:types/resources" (instance $resources))
+)
