@@ -3,11 +3,6 @@ package redis_test
 import (
 	"context"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,94 +14,16 @@ import (
 	"github.com/lathhost/lath/providers/keyvalue"
 	"github.com/lathhost/lath/providers/keyvalue/keyvaluetest"
 	"github.com/lathhost/lath/providers/keyvalue/redis"
+	"github.com/lathhost/lath/providers/keyvalue/redis/redistest"
 )
 
-var theServer server
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	theServer.stop()
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
-
-// server is a redis-server that all tests share, each by a prefix of its own.
-type server struct {
-	once sync.Once
-	addr string
-	dir  string
-	cmd  *exec.Cmd
-	err  error
-}
-
-// url returns the server's address; without redis-server the test is skipped.
-func (s *server) url(t testing.TB) string {
-	t.Helper()
-	s.once.Do(func() { s.addr, s.cmd, s.err = start(0, &s.dir) })
-	if s.err != nil {
-		t.Skipf("SKIPPED: no Redis server: %v; install redis-server", s.err)
-	}
-	return "redis://" + s.addr + "/"
-}
-
-// start runs a server on a port; 0: any free one.
-func start(port int, dir *string) (addr string, cmd *exec.Cmd, err error) {
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		return "", nil, err
-	}
-	if *dir == "" {
-		if *dir, err = os.MkdirTemp("", "redis"); err != nil {
-			return "", nil, err
-		}
-	}
-	if port == 0 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", nil, err
-		}
-		port = l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
-		if err := l.Close(); err != nil {
-			return "", nil, err
-		}
-	}
-	cmd = exec.Command(path, "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", *dir,
-		"--logfile", filepath.Join(*dir, "log"))
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
-	}
-	addr = fmt.Sprintf("127.0.0.1:%d", port)
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.DialTimeout("tcp", addr, time.Second)
-		if err == nil {
-			return addr, cmd, conn.Close()
-		}
-		if time.Since(begin) > 30*time.Second {
-			_ = cmd.Process.Kill()
-			return "", nil, err
-		}
-	}
-}
-
-func (s *server) stop() {
-	if s.cmd != nil {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
-	}
-	if s.dir != "" {
-		_ = os.RemoveAll(s.dir)
-	}
-}
-
-func backend(cfg redis.Config) func(testing.TB) keyvaluetest.Backend {
+// backend makes stores on one server, each by a prefix of its own.
+func backend(server *redistest.Server, cfg redis.Config) func(testing.TB) keyvaluetest.Backend {
 	return func(t testing.TB) keyvaluetest.Backend {
 		cfg := cfg
-		cfg.URL, cfg.Prefix = theServer.url(t), t.Name()+t.TempDir()+":*[?]\\"
+		cfg.URL, cfg.Prefix = server.URL(), t.Name()+t.TempDir()+":*[?]\\"
 		cfg.ResponseTimeout = time.Minute // the machine may be slow
 		s, err := redis.New(cfg)
 		require.NoError(t, err)
@@ -117,25 +34,26 @@ func backend(cfg redis.Config) func(testing.TB) keyvaluetest.Backend {
 
 func TestRedis(t *testing.T) {
 	t.Parallel()
+	server := redistest.Start(t)
 	t.Run("behaviour", func(t *testing.T) {
 		t.Parallel()
-		keyvaluetest.Run(t, backend(redis.Config{}))
+		keyvaluetest.Run(t, backend(server, redis.Config{}))
 	})
 	t.Run("limits", func(t *testing.T) {
 		t.Parallel()
 		keyvaluetest.RunLimits(t, keyvaluetest.Limits{ValueBytes: 100, KeyBytes: 20, BatchKeys: 50, BatchBytes: 400},
-			backend(redis.Config{Limits: keyvalue.Limits{MaxValueBytes: 100, MaxKeyBytes: 20, MaxBatchKeys: 50, MaxBatchBytes: 400}}))
+			backend(server, redis.Config{Limits: keyvalue.Limits{MaxValueBytes: 100, MaxKeyBytes: 20, MaxBatchKeys: 50, MaxBatchBytes: 400}}))
 	})
 	t.Run("a time to live", func(t *testing.T) {
 		t.Parallel()
-		keyvaluetest.RunTTL(t, time.Second, backend(redis.Config{TTL: time.Second}))
+		keyvaluetest.RunTTL(t, time.Second, backend(server, redis.Config{TTL: time.Second}))
 	})
 }
 
 // TestOthersReadWhatIsStored: names and values are as documented, v1's too.
 func TestOthersReadWhatIsStored(t *testing.T) {
 	t.Parallel()
-	url := theServer.url(t)
+	url := redistest.Start(t).URL()
 	opts, err := goredis.ParseURL(url)
 	require.NoError(t, err)
 	client := goredis.NewClient(opts)
@@ -172,30 +90,37 @@ func TestOthersReadWhatIsStored(t *testing.T) {
 // without anything being started anew.
 func TestServerThatComesBack(t *testing.T) {
 	t.Parallel()
-	theServer.url(t)
-	dir := t.TempDir()
-	addr, cmd, err := start(0, &dir)
-	require.NoError(t, err)
-	s, err := redis.New(redis.Config{URL: "redis://" + addr, Retries: 1, RetryDelay: time.Millisecond, ResponseTimeout: time.Minute})
+	server := redistest.Start(t)
+	s, err := redis.New(redis.Config{URL: server.URL(), Retries: 1, RetryDelay: time.Millisecond, ResponseTimeout: time.Minute})
 	require.NoError(t, err)
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, s.Set(ctx, "b", "k", []byte("v")))
-	require.NoError(t, cmd.Process.Kill())
-	_ = cmd.Wait()
+	server.Stop()
 	require.Error(t, s.Set(ctx, "b", "k", []byte("v")))
 	_, err = s.Increment(ctx, "b", "n", 1)
 	require.Error(t, err)
-	_, port, err := net.SplitHostPort(addr)
-	require.NoError(t, err)
-	var number int
-	_, err = fmt.Sscan(port, &number)
-	require.NoError(t, err)
-	_, cmd, err = start(number, &dir)
-	require.NoError(t, err)
-	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	server.Restart()
 	require.Eventually(t, func() bool { return s.Set(ctx, "b", "k", []byte("again")) == nil }, time.Minute, 10*time.Millisecond)
+}
+
+// A wrong password is an error of each call, which says so and does not show it.
+func TestWrongPassword(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, "--requirepass", "hush-right")
+	for password, want := range map[string]string{"hush-right": "", "hush-wrong": "WRONGPASS", "": "NOAUTH"} {
+		s, err := redis.New(redis.Config{URL: server.URL(), Password: provider.TextSecret(password), ResponseTimeout: time.Minute})
+		require.NoError(t, err)
+		err = s.Set(t.Context(), "b", "k", []byte("v"))
+		if want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, want)
+			require.NotContains(t, err.Error(), "hush")
+		}
+		require.NoError(t, s.Close())
+	}
 }
 
 func TestParseConfig(t *testing.T) {
@@ -216,4 +141,13 @@ func TestParseConfig(t *testing.T) {
 	}
 	_, err = redis.ParseConfig(provider.Settings{Config: map[string]string{"url": "http://u:hush@x"}})
 	require.NotContains(t, err.Error(), "hush")
+	for name, value := range map[string]string{"URL": "http://u:hush@x", "ttl": "hush"} {
+		_, err = redis.ParseConfig(provider.Settings{Secrets: map[string]provider.Secret{name: provider.TextSecret(value)}})
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "hush")
+	}
+	cfg, err = redis.ParseConfig(provider.Settings{Secrets: map[string]provider.Secret{"Password": provider.TextSecret("hush")}})
+	require.NoError(t, err)
+	require.Equal(t, "hush", string(cfg.Password.Bytes()))
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v", cfg, cfg, cfg), "hush")
 }
