@@ -68,8 +68,8 @@ fuzz: ## Fuzz every target for FUZZTIME (10s)
 	-test.fuzzcachedir "$$cache/$$($(GO) list .)" </dev/null 2>&1) || echo "failed: $$pkg $$name"; } | tee "$$dir/log"; \
 	if grep -q '^failed: ' "$$dir/log" && { grep -q 'Failing input' "$$dir/log" || ! grep -q '^ *context deadline exceeded$$' "$$dir/log"; }; then exit 1; fi; done
 
-soak: ## Play random schedules on lattices of three hosts: STEPS=, SEED=, DIR= to go on later
-	$(GO) run ./test/soak -steps '$(STEPS)' $(if $(SEED),-seed '$(SEED)') $(if $(DIR),-dir '$(DIR)')
+soak: ## Play random schedules on lattices of three hosts: STEPS=, SEED=, SERVERS=3 for a cluster, DIR= to go on later
+	$(GO) run ./test/soak -steps '$(STEPS)' $(if $(SERVERS),-servers '$(SERVERS)') $(if $(SEED),-seed '$(SEED)') $(if $(DIR),-dir '$(DIR)')
 
 bench: ## Print what calls cost beside floors and peers (WAZY_DIR); with BENCH=regexp, Go benchmarks too
 	@if [ -d '$(GUESTS_DIR)' ]; then export GUESTS_DIR='$(abspath $(GUESTS_DIR))'; else unset GUESTS_DIR; fi; \

@@ -19,9 +19,6 @@ type clusterFlags struct {
 	wait                  time.Duration
 }
 
-// clusterReplicas is how many servers of a cluster keep what is stored.
-const clusterReplicas = 3
-
 func (f *clusterFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.name, "cluster", "", "name of the NATS cluster that the server is to be one of, with --routes")

@@ -25,7 +25,7 @@ func (n *node) openServer(ctx context.Context, identity *lattice.Identity) error
 	}
 	if cfg.Cluster != nil {
 		cfg.Name = identity.ID // the same after every restart
-		f.replicas = clusterReplicas
+		f.replicas = lattice.ClusterReplicas
 	}
 	server, err := natsserver.Start(ctx, cfg)
 	switch {

@@ -29,7 +29,7 @@ type Store struct {
 }
 
 // NewStore returns the store of a lattice. It does no I/O: the bucket is made by the
-// first Put, on so many servers of a cluster; 0: one.
+// first Put, on so many servers of a cluster; 0: see lattice.CreateBucket.
 func NewStore(conn *lattice.Conn, name, domain string, replicas int) (*Store, error) {
 	if err := lattice.ValidLattice(name); err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 func (s *Store) open(ctx context.Context, create bool) (jetstream.KeyValue, error) {
 	kv, err := s.js.KeyValue(ctx, s.bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) && create {
-		return s.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: s.bucket, History: history, Replicas: s.replicas,
+		return lattice.CreateBucket(ctx, s.js, jetstream.KeyValueConfig{Bucket: s.bucket, History: history, Replicas: s.replicas,
 			Description: "secrets of a lattice, sealed"})
 	}
 	return kv, err

@@ -13,10 +13,6 @@ import (
 	"github.com/lathhost/lath/lattice"
 )
 
-// clusterReplicas is how many servers of a cluster keep a bucket, if nobody says
-// otherwise: any of them may be lost.
-const clusterReplicas = 3
-
 // retryPause is between two looks at a cluster that is not ready.
 const retryPause = 250 * time.Millisecond
 
@@ -28,7 +24,6 @@ const (
 	codeNoResources    jetstream.ErrorCode = 10023 // of any kind
 	codeMemoryFull     jetstream.ErrorCode = 10028
 	codeStorageFull    jetstream.ErrorCode = 10047 // limits of the server
-	codeNotClustered   jetstream.ErrorCode = 10074 // more than one replica on one server
 	codeStoreFailed    jetstream.ErrorCode = 10077 // of one message, such as beyond the stream's limit
 	codeStreamOffline  jetstream.ErrorCode = 10118
 	codeStreamTooLarge jetstream.ErrorCode = 10122 // for the limit of the server
@@ -119,7 +114,7 @@ func (s *Store) ensureBucket(ctx context.Context, bucket string) (jetstream.KeyV
 	defer cancel()
 	kv, err := s.js.KeyValue(ctx, bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = s.createBucket(ctx, bucket)
+		kv, err = lattice.CreateBucket(ctx, s.js, jetstream.KeyValueConfig{Bucket: bucket, History: 1, Replicas: s.opts.Replicas})
 	} else if err == nil && s.opts.Replicas > 1 {
 		err = s.raiseReplicas(ctx, bucket)
 	}
@@ -127,25 +122,6 @@ func (s *Store) ensureBucket(ctx context.Context, bucket string) (jetstream.KeyV
 		return nil, fmt.Errorf("bucket %s: %w", bucket, s.explain(ctx, err))
 	}
 	return kv, nil
-}
-
-func (s *Store) createBucket(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
-	cfg := jetstream.KeyValueConfig{Bucket: bucket, History: 1, Replicas: s.opts.Replicas, Storage: jetstream.FileStorage}
-	if cfg.Replicas == 0 {
-		cfg.Replicas = clusterReplicas
-	}
-	kv, err := s.js.CreateKeyValue(ctx, cfg)
-	if s.opts.Replicas == 0 && code(err) == codeNotClustered {
-		cfg.Replicas = 1
-		kv, err = s.js.CreateKeyValue(ctx, cfg)
-	}
-	switch {
-	case errors.Is(err, jetstream.ErrBucketExists): // another host was faster
-		return s.js.KeyValue(ctx, bucket)
-	case code(err) == codeNoPeers:
-		return nil, fmt.Errorf("%w: fewer than %d servers of the cluster with JetStream are up: start the others, or ask for fewer replicas", err, cfg.Replicas)
-	}
-	return kv, err
 }
 
 // raiseReplicas has a bucket kept by more servers, if it is by fewer than asked

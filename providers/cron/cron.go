@@ -82,10 +82,7 @@ func (p *Provider) bucket(ctx context.Context) (jetstream.KeyValue, error) {
 	name := lattice.CronBucket(p.cfg.Lattice)
 	kv, err := p.js.KeyValue(ctx, name)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = p.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, Description: "schedules of a wasmCloud lattice", MaxValueSize: maxRecord})
-		if errors.Is(err, jetstream.ErrBucketExists) {
-			kv, err = p.js.KeyValue(ctx, name)
-		}
+		kv, err = lattice.CreateBucket(ctx, p.js, jetstream.KeyValueConfig{Bucket: name, Description: "schedules of a wasmCloud lattice", MaxValueSize: maxRecord})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, lattice.Disconnected(err))

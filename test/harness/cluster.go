@@ -93,8 +93,14 @@ func (c *Cluster) URL() string {
 func (c *Cluster) Whole(l *Lattice) bool {
 	js, err := jetstream.New(l.Conn)
 	require.NoError(c.t, err)
-	for _, bucket := range Buckets() {
-		stream, err := js.Stream(c.t.Context(), lattice.BucketStream(bucket))
+	return Whole(c.t.Context(), js, Buckets()...)
+}
+
+// Whole says whether every server of a cluster that is to keep these buckets has all
+// of them.
+func Whole(ctx context.Context, js jetstream.JetStream, buckets ...string) bool {
+	for _, bucket := range buckets {
+		stream, err := js.Stream(ctx, lattice.BucketStream(bucket))
 		if err != nil {
 			return false
 		}
@@ -119,13 +125,22 @@ func Buckets() []string {
 // FreePorts are ports on which nothing listens, as far as one can know.
 func FreePorts(t testing.TB, n int) []int {
 	t.Helper()
+	ports, err := Ports(t.Context(), n)
+	require.NoError(t, err)
+	return ports
+}
+
+// Ports are ports on which nothing listens, as far as one can know.
+func Ports(ctx context.Context, n int) ([]int, error) {
 	ports := make([]int, n)
 	var cfg net.ListenConfig
 	for i := range ports {
-		l, err := cfg.Listen(t.Context(), "tcp", "127.0.0.1:0")
-		require.NoError(t, err)
+		l, err := cfg.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
 		defer l.Close() //nolint:errcheck // not before all are chosen
 		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
-	return ports
+	return ports, nil
 }

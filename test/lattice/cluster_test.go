@@ -10,8 +10,13 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/provider"
+	"github.com/lathhost/lath/lattice/secret"
+	"github.com/lathhost/lath/providers/cron"
+	"github.com/lathhost/lath/providers/messaging"
 	"github.com/lathhost/lath/test/harness"
 )
 
@@ -119,5 +124,26 @@ func TestClusterIsNotReadBehind(t *testing.T) {
 			e, err := kv.Get(t.Context(), lattice.SpecKey(fmt.Sprint("c", i)))
 			return err == nil && !strings.Contains(string(e.Value()), "nobody")
 		})
+	}
+}
+
+// Secrets and schedules outlive a server as links and configs do.
+func TestClusterKeepsSecretsAndSchedules(t *testing.T) {
+	t.Parallel()
+	l, _ := harness.NewCluster(t, 3)
+	key, err := secret.NewKey()
+	require.NoError(t, err)
+	l.Host(nil)
+	newSealer(l, key).put("db", "hush", "*")
+	p, err := cron.New(cron.Config{ID: "cron", Holder: "here", Lattice: harness.Name, Conn: l.Conn, Log: zap.NewNop()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	require.NoError(t, p.SetLinks(provider.Settings{}, []messaging.Link{{Name: "a", Target: "b", Settings: provider.Settings{Config: map[string]string{"schedule": "@hourly"}}}})[0])
+	js, err := jetstream.New(l.Conn)
+	require.NoError(t, err)
+	for _, bucket := range []string{lattice.SecretBucket(harness.Name), lattice.CronBucket(harness.Name)} {
+		stream, err := js.Stream(t.Context(), lattice.BucketStream(bucket))
+		require.NoError(t, err)
+		require.Equal(t, lattice.ClusterReplicas, stream.CachedInfo().Config.Replicas, bucket)
 	}
 }

@@ -73,7 +73,7 @@ func (w *world) call(ctx context.Context, number int, prefix, place string) {
 	k := key(number, place)
 	out, _, err := w.caller.Call(ctx, wrpc.Target{Prefix: prefix, Instance: "example:counter/counter", Func: "increment"},
 		wrpc.Meta{SourceID: "sim"}, append([]byte{byte(len(k))}, k...))
-	c := call{number: number, err: err, failed: err == nil && (len(out) == 0 || out[0] != 0), until: timeout()}
+	c := call{number: number, err: err, failed: err == nil && (len(out) == 0 || out[0] != 0), until: w.timeout()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls = append(w.calls, c)
@@ -130,7 +130,7 @@ func (w *world) checkAnswers(ctx context.Context) error {
 			continue
 		}
 		last := atomic.Value{}
-		err := until(ctx, "a call of "+id+", whose way is all there", func() bool {
+		err := w.until(ctx, "a call of "+id+", whose way is all there", func() bool {
 			number := w.nextCall()
 			w.call(ctx, number, lattice.RPCPrefix(harness.Name, id), "")
 			w.mu.Lock()

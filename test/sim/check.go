@@ -24,7 +24,7 @@ func (w *world) check(ctx context.Context) error {
 	}
 	w.calling.Wait()
 	var differs []string
-	err := until(ctx, "the lattice is as commands left it", func() bool {
+	err := w.until(ctx, "the lattice is as commands left it", func() bool {
 		differs = w.compare(ctx)
 		return len(differs) == 0
 	})
@@ -61,7 +61,7 @@ func (w *world) checkOutcomes(ctx context.Context, n *node) error {
 	w.mu.Unlock()
 	for id, c := range lost {
 		last := ""
-		err := until(ctx, fmt.Sprintf("the outcome of #%d (%s), which host %d has acknowledged, is known", c.command, id, n.number), func() bool {
+		err := w.until(ctx, fmt.Sprintf("the outcome of #%d (%s), which host %d has acknowledged, is known", c.command, id, n.number), func() bool {
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 			defer cancel()
 			op, err := w.control.Op(ctx, id)
@@ -75,8 +75,11 @@ func (w *world) checkOutcomes(ctx context.Context, n *node) error {
 	return nil
 }
 
-// healAll takes all faults back, and waits until all hosts are there.
+// healAll takes all faults back, and waits until all servers and hosts are there.
 func (w *world) healAll(ctx context.Context) error {
+	if err := w.healServers(ctx); err != nil {
+		return err
+	}
 	for _, n := range w.nodes {
 		if !n.up {
 			if err := n.start(ctx); err != nil {
@@ -88,7 +91,7 @@ func (w *world) healAll(ctx context.Context) error {
 		n.heal()
 	}
 	for _, n := range w.nodes {
-		err := until(ctx, fmt.Sprintf("host %d is connected", n.number), func() bool {
+		err := w.until(ctx, fmt.Sprintf("host %d is connected", n.number), func() bool {
 			if !n.conn.IsConnected() {
 				_ = n.conn.ForceReconnect() // its pauses would be ours; it comes back anyway
 			}
@@ -114,8 +117,8 @@ func (w *world) compare(ctx context.Context) []string {
 	}
 	var differs []string
 	w.mu.Lock()
-	differs = append(differs, differ("link", w.links, stored.links)...)
-	differs = append(differs, differ("config", w.configs, stored.configs)...)
+	differs = append(differs, differ("link", w.links, stored.links, w.timeout())...)
+	differs = append(differs, differ("config", w.configs, stored.configs, w.timeout())...)
 	w.mu.Unlock()
 	for _, n := range w.nodes {
 		if known := linkValues(n.host.Links()); !maps.Equal(known, stored.links) {
@@ -151,7 +154,7 @@ func (n *node) differs(inv *lattice.Inventory) (list []string) {
 		case !p.may(runs[id]):
 			list = append(list, fmt.Sprintf("host %d: of %s runs %s, and %s should", n.number, id, runs[id], p.settled))
 		default:
-			p.saw(runs[id], time.Now())
+			p.saw(runs[id], time.Now(), n.w.timeout())
 		}
 	}
 	set := map[string]string{}
@@ -160,11 +163,12 @@ func (n *node) differs(inv *lattice.Inventory) (list []string) {
 			set[name] = value
 		}
 	}
-	return append(list, differ(fmt.Sprintf("host %d: label", n.number), n.labels, set)...)
+	return append(list, differ(fmt.Sprintf("host %d: label", n.number), n.labels, set, n.w.timeout())...)
 }
 
-// differ compares registers with what there is, an absent one being empty.
-func differ[K comparable](what string, known map[K]*register[string], is map[K]string) (list []string) {
+// differ compares registers with what there is, an absent one being empty. What was
+// there before may come back until a time.
+func differ[K comparable](what string, known map[K]*register[string], is map[K]string, until time.Time) (list []string) {
 	for k := range is {
 		at(known, k)
 	}
@@ -173,7 +177,7 @@ func differ[K comparable](what string, known map[K]*register[string], is map[K]s
 			list = append(list, fmt.Sprintf("%s %v is %q, and should be %q", what, k, is[k], r.settled))
 			continue
 		}
-		r.saw(is[k], time.Now())
+		r.saw(is[k], time.Now(), until)
 	}
 	return list
 }

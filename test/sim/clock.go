@@ -50,14 +50,14 @@ const overdue = 30 * time.Second
 
 // tick is a schedule that a copy of the cron provider on each host follows, by
 // whatever clock the host has.
-func (n *node) tick() (*cron.Provider, error) {
+func (n *node) tick(ctx context.Context) (*cron.Provider, error) {
 	p, err := cron.New(cron.Config{ID: "cron", Holder: n.identity.ID, Lattice: harness.Name, Conn: n.conn, Now: n.clock.now, Log: zap.NewNop()})
 	if err != nil {
 		return nil, err
 	}
-	errs := p.SetLinks(provider.Settings{}, []messaging.Link{{Name: "every", Target: "second", Handler: ticks{n},
-		Settings: provider.Settings{Config: map[string]string{"schedule": "@every 1s", "lease_ms": "1000"}}}})
-	return p, errs[0]
+	links := []messaging.Link{{Name: "every", Target: "second", Handler: ticks{n},
+		Settings: provider.Settings{Config: map[string]string{"schedule": "@every 1s", "lease_ms": "1000"}}}}
+	return p, n.w.until(ctx, "a schedule is followed", func() bool { err = p.SetLinks(provider.Settings{}, links)[0]; return err == nil })
 }
 
 // ticks are heard on a host.
@@ -84,7 +84,7 @@ func (t ticks) HandleMessage(_ context.Context, msg contract.BrokerMessage) erro
 
 // checkTicks waits until there was a tick since the last check.
 func (w *world) checkTicks(ctx context.Context) error {
-	return until(ctx, "the schedule goes on", func() bool {
+	return w.until(ctx, "the schedule goes on", func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		is := w.stats.Ticks > w.ticked

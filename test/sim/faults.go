@@ -31,12 +31,13 @@ func kill(ctx context.Context, w *world, a [5]int) (string, error) {
 
 // leave stops a host that nothing is wrong with, so that it can end in order.
 func leave(ctx context.Context, w *world, a [5]int) (string, error) {
-	return onHost(func(n *node) bool { return n.up && !n.paused && !n.cut && n.conn.IsConnected() },
+	return onHost(func(n *node) bool { return n.up && !n.paused && !n.cut && !w.unsettled && n.conn.IsConnected() },
 		func(_ context.Context, n *node) error { return n.leave() })(ctx, w, a)
 }
 
+// restart starts a host, where most of the NATS servers are there.
 func restart(ctx context.Context, w *world, a [5]int) (string, error) {
-	return onHost(func(n *node) bool { return !n.up }, func(ctx context.Context, n *node) error { return n.start(ctx) })(ctx, w, a)
+	return onHost(func(n *node) bool { return !n.up && w.servers.faulty() < 2 }, func(ctx context.Context, n *node) error { return n.start(ctx) })(ctx, w, a)
 }
 
 func pause(ctx context.Context, w *world, a [5]int) (string, error) {
@@ -53,14 +54,4 @@ func cutOff(ctx context.Context, w *world, a [5]int) (string, error) {
 
 func heal(ctx context.Context, w *world, a [5]int) (string, error) {
 	return onHost(func(n *node) bool { return n.up && n.cut }, always((*node).heal))(ctx, w, a)
-}
-
-func restartNATS(ctx context.Context, w *world, a [5]int) (string, error) {
-	if a[0]%2 != 0 {
-		return "not now", nil // it takes as long as many other steps
-	}
-	err := w.restartNATS(ctx)
-	w.shaken()
-	w.fault()
-	return "done", err
 }

@@ -7,10 +7,6 @@ import (
 	"time"
 )
 
-// linger is for how long a command that got no answer may still take effect: a
-// host works on it until its requests to JetStream have timed out.
-const linger = 12 * time.Second
-
 // register is what commands set, the last one wins: a link, a config, a component
 // on a host.
 type register[T comparable] struct {
@@ -43,10 +39,10 @@ func (r *register[T]) may(v T) bool {
 }
 
 // saw takes what was found for what is, where it may be. What was there before may
-// still come back: it may have been found in the middle of a change.
-func (r *register[T]) saw(v T, now time.Time) {
+// still come back until a time: it may have been found in the middle of a change.
+func (r *register[T]) saw(v T, now, until time.Time) {
 	if r.may(v) && v != r.settled {
-		r.maybe(r.settled, now.Add(linger))
+		r.maybe(r.settled, until)
 		r.settled = v
 	}
 	r.sure(now) // forget the loose ones whose time is over

@@ -21,13 +21,13 @@ func TestRegister(t *testing.T) {
 	r.set("c")
 	require.False(t, r.may("a"))
 	require.True(t, r.may("b"), "what got no answer may come late")
-	r.saw("b", now)
+	r.saw("b", now, now.Add(time.Minute))
 	require.True(t, r.may("b"))
 	require.True(t, r.may("c"), "it may have been seen in the middle of a change")
 	require.False(t, r.sure(now.Add(2*time.Second)), "that lingers, too")
-	require.True(t, r.sure(now.Add(2*linger)))
+	require.True(t, r.sure(now.Add(2*time.Minute)))
 	require.False(t, r.may("c"))
-	r.saw("d", now)
+	r.saw("d", now, now.Add(time.Minute))
 	require.False(t, r.may("d"), "what nobody commanded is not taken for what is")
 }
 
@@ -48,7 +48,7 @@ func TestPlace(t *testing.T) {
 	require.True(t, p.sure(now))
 
 	p.accepted(pending{command: 3, run: run{}})
-	lost := p.shaken(now.Add(linger))
+	lost := p.shaken(now.Add(time.Minute))
 	require.Len(t, lost, 2)
 	require.Empty(t, p.pending)
 	require.True(t, p.may(one), "it may not have stopped")
@@ -60,8 +60,8 @@ func TestPlace(t *testing.T) {
 // break.
 func TestSchedule(t *testing.T) {
 	t.Parallel()
-	names := func(seed uint64) (list []string, faults []int) {
-		for i, s := range schedule(seed, 1000) {
+	names := func(seed uint64, clustered bool) (list []string, faults []int) {
+		for i, s := range schedule(seed, 1000, clustered) {
 			list = append(list, s.kind.name)
 			if s.kind.fault {
 				faults = append(faults, i)
@@ -69,14 +69,18 @@ func TestSchedule(t *testing.T) {
 		}
 		return list, faults
 	}
-	a, faults := names(1)
-	b, _ := names(1)
-	c, _ := names(2)
+	a, faults := names(1, false)
+	b, _ := names(1, false)
+	c, _ := names(2, false)
 	require.Equal(t, a, b)
 	require.NotEqual(t, a, c)
 	require.GreaterOrEqual(t, faults[0], 200)
-	for _, k := range kinds() {
+	for _, k := range kinds(false) {
 		require.Contains(t, a, k.name)
+	}
+	d, _ := names(1, true)
+	for _, k := range kinds(true) {
+		require.Contains(t, d, k.name)
 	}
 }
 

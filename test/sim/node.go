@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,9 +17,6 @@ import (
 	"github.com/lathhost/lath/test/harness"
 )
 
-// patience bounds every wait for something that has to happen.
-const patience = 30 * time.Second
-
 // node is a host that may come and go, under one identity.
 type node struct {
 	w        *world
@@ -28,7 +26,7 @@ type node struct {
 
 	// What follows is the schedule's alone.
 	up, paused, cut bool
-	wire            *harness.Wire
+	wires           []*harness.Wire // to each NATS server
 	conn            *nats.Conn
 	host            *host.Host
 	cron            *cron.Provider
@@ -46,20 +44,21 @@ type node struct {
 
 // start runs the host and waits until it answers.
 func (n *node) start(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, n.w.patience)
 	defer cancel()
-	var err error
-	if n.wire, err = harness.NewWire(n.w.server.URL()); err != nil {
+	url, err := n.wireUp()
+	if err != nil {
 		return err
 	}
-	n.conn, err = lattice.Connect(ctx, lattice.ConnConfig{URL: n.wire.URL(), Name: fmt.Sprint("host ", n.number),
+	n.conn, err = lattice.Connect(ctx, lattice.ConnConfig{URL: url, Name: fmt.Sprint("host ", n.number),
 		OnDisconnect: func(error) { n.shaken() }})
 	if err != nil {
-		n.wire.Close()
+		n.all((*harness.Wire).Close)
 		return fmt.Errorf("host %d: %w", n.number, err)
 	}
 	n.host, err = host.New(host.Config{Lattice: harness.Name, Identity: n.identity, Conn: n.conn, Runtime: n.w.m.runtime,
-		Images: n.w.m.images, Builtins: []provider.Builtin{n.w.ledger.builtin()}, Restore: true, Drain: 2 * time.Second, Now: n.clock.now,
+		Images: n.w.m.images, Builtins: []provider.Builtin{n.w.ledger.builtin()}, Restore: true, Drain: 2 * time.Second,
+		Now: n.clock.now, StoreWait: n.w.patience,
 		Log: n.w.log.With(zap.Int("number", n.number))})
 	if err != nil {
 		return err
@@ -73,7 +72,7 @@ func (n *node) start(ctx context.Context) error {
 	select {
 	case <-n.host.Ready():
 		n.up, n.paused, n.cut = true, false, false
-		n.cron, err = n.tick()
+		n.cron, err = n.tick(ctx)
 		return err
 	case err = <-n.done:
 	case <-ctx.Done():
@@ -82,13 +81,35 @@ func (n *node) start(ctx context.Context) error {
 	}
 	stop()
 	n.conn.Close()
-	n.wire.Close()
+	n.all((*harness.Wire).Close)
 	return fmt.Errorf("host %d did not start: %w", n.number, errors.Join(err, ctx.Err()))
+}
+
+// wireUp makes the wires to the NATS servers, and returns where they begin.
+func (n *node) wireUp() (string, error) {
+	n.wires = nil
+	var urls []string
+	for _, url := range n.w.servers.urls() {
+		wire, err := harness.NewWire(url)
+		if err != nil {
+			n.all((*harness.Wire).Close)
+			return "", err
+		}
+		n.wires, urls = append(n.wires, wire), append(urls, wire.URL())
+	}
+	return strings.Join(urls, ","), nil
+}
+
+// all does something to all wires.
+func (n *node) all(do func(*harness.Wire)) {
+	for _, w := range n.wires {
+		do(w)
+	}
 }
 
 // kill ends the host as a power cut does. Nothing of it is left but what it stored.
 func (n *node) kill() error {
-	n.wire.Cut()
+	n.all((*harness.Wire).Cut)
 	n.conn.Close()
 	n.stop()
 	if err := n.cron.Close(); err != nil {
@@ -96,10 +117,10 @@ func (n *node) kill() error {
 	}
 	select {
 	case <-n.done: //nolint:errcheck // what it complains about is lost with it
-	case <-time.After(patience):
+	case <-time.After(n.w.patience):
 		return fmt.Errorf("host %d does not end", n.number)
 	}
-	n.wire.Close()
+	n.all((*harness.Wire).Close)
 	n.up = false
 	n.shaken()
 	n.w.mu.Lock()
@@ -117,34 +138,34 @@ func (n *node) leave() error {
 	n.w.mu.Unlock()
 	err := n.cron.Close()
 	n.stop()
-	defer n.wire.Close()
+	defer n.all((*harness.Wire).Close)
 	defer n.conn.Close()
 	n.up = false
 	select {
 	case ended := <-n.done:
 		return errors.Join(err, ended)
-	case <-time.After(patience):
+	case <-time.After(n.w.patience):
 		return fmt.Errorf("host %d does not stop", n.number)
 	}
 }
 
 func (n *node) pause() {
-	n.wire.Pause()
+	n.all((*harness.Wire).Pause)
 	n.paused = true
 }
 
 func (n *node) resume() {
-	n.wire.Resume()
+	n.all((*harness.Wire).Resume)
 	n.paused = false
 }
 
 func (n *node) cutOff() {
-	n.wire.Cut()
+	n.all((*harness.Wire).Cut)
 	n.cut = true
 }
 
 func (n *node) heal() {
-	n.wire.Heal()
+	n.all((*harness.Wire).Heal)
 	n.cut = false
 }
 
@@ -152,11 +173,15 @@ func (n *node) heal() {
 func (n *node) shaken() {
 	n.w.mu.Lock()
 	defer n.w.mu.Unlock()
-	until := time.Now().Add(linger)
 	for _, p := range n.places {
-		for _, c := range p.shaken(until) {
-			n.lost[c.op] = c
-		}
+		n.shakenBy(p)
+	}
+}
+
+// shakenBy is shaken for one place. The world's mu is held.
+func (n *node) shakenBy(p *place) {
+	for _, c := range p.shaken(n.w.timeout()) {
+		n.lost[c.op] = c
 	}
 }
 

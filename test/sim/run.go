@@ -16,6 +16,8 @@ type Config struct {
 	Steps int
 	// Hosts is how many; default 3.
 	Hosts int
+	// Servers is how many NATS servers there are: 1 or, of a cluster, 3; default 1.
+	Servers int
 	// Every is after how many steps the lattice is checked; default 50.
 	Every int
 	// Alone says that nothing else runs in the process, so that what it holds may be
@@ -71,6 +73,9 @@ func Run(ctx context.Context, m *Machine, cfg Config) (Stats, error) {
 	if cfg.Hosts <= 0 {
 		cfg.Hosts = 3
 	}
+	if cfg.Servers <= 0 {
+		cfg.Servers = 1
+	}
 	if cfg.Every <= 0 {
 		cfg.Every = 50
 	}
@@ -78,7 +83,7 @@ func Run(ctx context.Context, m *Machine, cfg Config) (Stats, error) {
 		cfg.Log = zap.NewNop()
 	}
 	began := time.Now()
-	w, err := newWorld(ctx, m, cfg.Hosts, cfg.Log)
+	w, err := newWorld(ctx, m, cfg)
 	if err != nil {
 		return Stats{}, err
 	}
@@ -93,7 +98,7 @@ func (w *world) play(ctx context.Context, cfg Config) error {
 	violated := func(err error) error {
 		return &Violation{Seed: cfg.Seed, Step: w.stats.Steps, What: err, Trace: trace}
 	}
-	for i, s := range schedule(cfg.Seed, cfg.Steps) {
+	for i, s := range schedule(cfg.Seed, cfg.Steps, cfg.Servers > 1) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -47,8 +47,9 @@ type kind struct {
 	do     func(ctx context.Context, w *world, n [5]int) (string, error)
 }
 
-func kinds() []*kind {
-	return []*kind{
+// kinds are those of a lattice with one NATS server or a cluster.
+func kinds(clustered bool) []*kind {
+	list := []*kind{
 		{name: "scale", weight: 24, do: scale},
 		{name: "update", weight: 4, do: update},
 		{name: "start provider", weight: 3, do: startProvider},
@@ -69,15 +70,18 @@ func kinds() []*kind {
 		{name: "resume", weight: 10, fault: true, do: resume},
 		{name: "cut off", weight: 3, fault: true, do: cutOff},
 		{name: "heal", weight: 6, fault: true, do: heal},
-		{name: "restart NATS", weight: 1, fault: true, do: restartNATS},
 	}
+	if !clustered {
+		return append(list, &kind{name: "restart NATS", weight: 1, fault: true, do: restartNATS})
+	}
+	return append(list, serverKinds()...)
 }
 
 // schedule draws steps. The first fifth has no faults, so that there is something
 // to break, and so that what needs no excuse gets none.
-func schedule(seed uint64, count int) []step {
+func schedule(seed uint64, count int, clustered bool) []step {
 	rng := rand.New(rand.NewPCG(seed, 0x5eed))
-	all := kinds()
+	all := kinds(clustered)
 	total := 0
 	for _, k := range all {
 		total += k.weight
@@ -106,7 +110,7 @@ func (w *world) node(n int) *node { return w.nodes[n%len(w.nodes)] }
 func componentID(n int) string { return fmt.Sprint("c", n%components) }
 
 // timeout is when a command that gets no answer now has ended for sure.
-func timeout() time.Time { return time.Now().Add(linger) }
+func (w *world) timeout() time.Time { return time.Now().Add(w.linger) }
 
 func other(refs []string, ref string) string {
 	for _, r := range refs {
@@ -171,6 +175,9 @@ func (w *world) send(n *node, id string, c pending, request func(to *ctl.Client)
 		if _, shaken := n.lost[c.op]; shaken || c.command%sampled == 0 {
 			n.lost[c.op] = c
 		}
+		if w.unsettled { // events may be lost, and nobody is told
+			n.shakenBy(p)
+		}
 	case refused:
 		p.told(c.command)
 		delete(n.lost, c.op)
@@ -180,7 +187,7 @@ func (w *world) send(n *node, id string, c pending, request func(to *ctl.Client)
 	case unknown:
 		delete(n.lost, c.op)
 		if c, known := p.told(c.command); known && !c.fails {
-			p.maybe(c.run, timeout())
+			p.maybe(c.run, w.timeout())
 		}
 	}
 	return a
@@ -283,7 +290,7 @@ func shared(w *world, what string, r *register[string], value string, request fu
 	case errors.As(err, new(*ctl.RefusedError)) && w.calm():
 		w.violated("%s was refused, and nothing was wrong: %v", what, err)
 	}
-	r.maybe(value, timeout())
+	r.maybe(value, w.timeout())
 	return fmt.Sprint("unknown: ", err)
 }
 

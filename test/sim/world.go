@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
@@ -19,7 +17,6 @@ import (
 	"github.com/lathhost/lath/host/oci"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
-	"github.com/lathhost/lath/lattice/natsserver"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/test/harness"
 )
@@ -69,12 +66,12 @@ func (m *Machine) Close() error {
 
 // world is one lattice, and what the model knows of it.
 type world struct {
-	m      *Machine
-	dir    string
-	log    *zap.Logger
-	server *natsserver.Server
-	ledger *ledger
-	nodes  []*node
+	m       *Machine
+	dir     string
+	log     *zap.Logger
+	servers *servers
+	ledger  *ledger
+	nodes   []*node
 
 	conn    *nats.Conn // the schedule's own, which no fault but NATS's touches
 	control *ctl.Client
@@ -83,6 +80,11 @@ type world struct {
 	room    chan struct{} // of calls
 
 	haste time.Time // until then nobody need answer
+	// linger is for how long a command that got no answer may still take effect: a
+	// host works on it until its requests to JetStream have timed out. patience bounds
+	// every wait for something that has to happen; servers of a cluster take their time
+	// to choose a leader.
+	linger, patience time.Duration
 
 	mu       sync.Mutex
 	commands int
@@ -93,12 +95,14 @@ type world struct {
 	ticked   int            // as of the last check
 	wrong    []string       // violations that show at once
 	shakenAt time.Time
-	stats    Stats
+	// unsettled: the servers of the cluster are not all there and agreed.
+	unsettled bool
+	stats     Stats
 }
 
-// newWorld starts a NATS server and hosts.
-func newWorld(ctx context.Context, m *Machine, hosts int, log *zap.Logger) (w *world, err error) {
-	w = &world{m: m, log: log, ledger: newLedger(), links: map[ctl.DeleteLink]*register[string]{}, configs: map[string]*register[string]{}, fired: map[string]int{},
+// newWorld starts NATS servers and hosts.
+func newWorld(ctx context.Context, m *Machine, cfg Config) (w *world, err error) {
+	w = &world{m: m, log: cfg.Log, linger: 12 * time.Second, patience: 30 * time.Second, ledger: newLedger(), links: map[ctl.DeleteLink]*register[string]{}, configs: map[string]*register[string]{}, fired: map[string]int{},
 		room: make(chan struct{}, maxCalls)}
 	defer func() {
 		if err != nil {
@@ -108,10 +112,13 @@ func newWorld(ctx context.Context, m *Machine, hosts int, log *zap.Logger) (w *w
 	if w.dir, err = os.MkdirTemp(m.dir, "nats-"); err != nil {
 		return w, err
 	}
-	if err = w.startNATS(ctx, natsserver.RandomPort); err != nil {
+	if cfg.Servers > 1 {
+		w.linger, w.patience = time.Minute, 2*time.Minute
+	}
+	if w.servers, err = newServers(ctx, w.dir, cfg.Servers); err != nil {
 		return w, err
 	}
-	if w.conn, err = lattice.Connect(ctx, lattice.ConnConfig{URL: w.server.URL(), Name: "sim", OnDisconnect: func(error) { w.shaken() }}); err != nil {
+	if w.conn, err = lattice.Connect(ctx, lattice.ConnConfig{URL: w.servers.url(), Name: "sim", OnDisconnect: func(error) { w.shaken() }}); err != nil {
 		return w, err
 	}
 	if w.control, err = ctl.NewClient(ctl.ClientConfig{Conn: w.conn, Lattice: harness.Name}); err != nil {
@@ -123,7 +130,7 @@ func newWorld(ctx context.Context, m *Machine, hosts int, log *zap.Logger) (w *w
 	if _, err = w.conn.Subscribe(lattice.AllEvents(harness.Name), w.hear); err != nil {
 		return w, err
 	}
-	for i := range hosts {
+	for i := range cfg.Hosts {
 		n := &node{w: w, number: i, places: map[string]*place{}, labels: map[string]*register[string]{}, lost: map[string]pending{}}
 		n.clock.set(skewOf(i * 599)) // of three hosts -600, -1 and 598 seconds
 		if n.identity, err = lattice.NewIdentity(""); err != nil {
@@ -135,34 +142,6 @@ func newWorld(ctx context.Context, m *Machine, hosts int, log *zap.Logger) (w *w
 		w.nodes = append(w.nodes, n)
 	}
 	return w, w.control.PutConfig(ctx, base, map[string]string{"is": "there"})
-}
-
-func (w *world) startNATS(ctx context.Context, port int) (err error) {
-	w.server, err = natsserver.Start(ctx, natsserver.Config{StoreDir: w.dir, Port: port})
-	return err
-}
-
-// restartNATS stops the server and starts it at the same address, with what it has
-// stored.
-func (w *world) restartNATS(ctx context.Context) error {
-	u, err := url.Parse(w.server.URL())
-	if err != nil {
-		return err
-	}
-	port, err := strconv.Atoi(u.Port())
-	if err != nil {
-		return err
-	}
-	if err := w.server.Shutdown(ctx); err != nil {
-		return err
-	}
-	if err := w.startNATS(ctx, port); err != nil {
-		return err
-	}
-	if err := w.conn.ForceReconnect(); err != nil { // or it takes its time
-		return err
-	}
-	return until(ctx, "the schedule's own connection is back", func() bool { return w.conn.IsConnected() && w.conn.FlushTimeout(time.Second) == nil })
 }
 
 // close ends everything.
@@ -181,8 +160,8 @@ func (w *world) close() error {
 	if w.conn != nil {
 		w.conn.Close()
 	}
-	if w.server != nil {
-		errs = append(errs, w.server.Shutdown(context.Background()))
+	if w.servers != nil {
+		errs = append(errs, w.servers.close(context.Background()))
 	}
 	return errors.Join(append(errs, os.RemoveAll(w.dir))...)
 }
@@ -205,13 +184,16 @@ func (w *world) fault() {
 
 // calm reports whether nothing has happened lately that excuses a failure. mu is
 // held.
-func (w *world) calm() bool { return time.Since(w.shakenAt) > linger }
+func (w *world) calm() bool { return !w.unsettled && time.Since(w.shakenAt) > w.linger }
 
 // ask bounds a request: nobody waits long for hosts that cannot answer.
 func (w *world) ask(ctx context.Context, to ...*node) (context.Context, context.CancelFunc) {
 	wait := 10 * time.Second
 	if len(to) == 0 {
 		to = w.nodes
+	}
+	if w.servers.faulty() > 0 {
+		wait = 300 * time.Millisecond
 	}
 	for _, n := range to {
 		if n.paused || time.Now().Before(w.haste) {
@@ -227,13 +209,13 @@ func (w *world) violated(format string, args ...any) {
 }
 
 // until waits for something that has to happen soon.
-func until(ctx context.Context, what string, is func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (w *world) until(ctx context.Context, what string, is func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, w.patience)
 	defer cancel()
 	for pause := time.Millisecond; !is(); pause = min(2*pause, 50*time.Millisecond) {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not in %s: %s", patience, what)
+			return fmt.Errorf("not in %s: %s", w.patience, what)
 		case <-time.After(pause):
 		}
 	}

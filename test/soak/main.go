@@ -6,7 +6,8 @@
 // What was done is kept in the folder, so that a soak that was interrupted goes on
 // where it was: with the seed that it was at. A violation ends it with status 1; the
 // steps that led there are in the folder, and `make soak SEED=N STEPS=N` begins with
-// that seed.
+// that seed. SERVERS=3 has the lattice on a cluster of NATS servers, that are stopped,
+// killed and cut off from each other as well.
 package main
 
 import (
@@ -33,9 +34,9 @@ import (
 
 // options are the command line.
 type options struct {
-	steps, round int
-	seed         uint64
-	dir          string
+	steps, round, servers int
+	seed                  uint64
+	dir                   string
 }
 
 // progress is what is kept of a soak.
@@ -50,6 +51,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.steps, "steps", 100_000, "how many steps to play, with those of earlier runs in the folder")
 	flag.IntVar(&o.round, "round", 2000, "the steps of one seed")
+	flag.IntVar(&o.servers, "servers", 1, "how many NATS servers: 1, or 3 of a cluster, to which things happen too")
 	flag.Uint64Var(&o.seed, "seed", 0, "begin with this `seed`, whatever the folder says")
 	flag.StringVar(&o.dir, "dir", "", "keep what was done in this `folder`; none: nothing is kept")
 	flag.Parse()
@@ -63,8 +65,8 @@ func main() {
 }
 
 func run(ctx context.Context, o options) (err error) {
-	if o.steps < 1 || o.round < 1 || flag.NArg() > 0 {
-		return errors.New("want some steps, and no arguments")
+	if o.steps < 1 || o.round < 1 || o.servers != 1 && o.servers != 3 || flag.NArg() > 0 {
+		return errors.New("want some steps, 1 or 3 servers, and no arguments")
 	}
 	p := progress{Next: 1}
 	if o.dir != "" {
@@ -97,7 +99,7 @@ func (p *progress) play(ctx context.Context, m *sim.Machine, o options) error {
 		if err != nil {
 			return err
 		}
-		did, err := sim.Run(ctx, m, sim.Config{Seed: seed, Steps: min(o.round, o.steps-p.Done.Steps), Alone: true, Log: log})
+		did, err := sim.Run(ctx, m, sim.Config{Seed: seed, Servers: o.servers, Steps: min(o.round, o.steps-p.Done.Steps), Alone: true, Log: log})
 		closeLog()
 		if ctx.Err() != nil {
 			fmt.Printf("interrupted in seed %d, which is played again next time\n", seed)
