@@ -10,6 +10,7 @@ import (
 	"github.com/lathhost/lath/providers/blobstore"
 	"github.com/lathhost/lath/providers/blobstore/fs"
 	blobstorenats "github.com/lathhost/lath/providers/blobstore/nats"
+	"github.com/lathhost/lath/providers/blobstore/s3"
 )
 
 // startBlobstoreMemory keeps objects in memory: they end with the provider.
@@ -48,6 +49,19 @@ func startBlobstoreNATS(ctx context.Context, cfg provider.Config) (*provider.Cap
 		settings.JSDomain = cmp.Or(settings.JSDomain, cfg.JSDomain)
 	}
 	s, err := blobstorenats.New(ctx, cfg.Conn, settings)
+	if err != nil {
+		return nil, err
+	}
+	return &provider.Capabilities{Blobstore: s, Close: s.Close}, nil
+}
+
+// startBlobstoreS3 keeps objects in a server that speaks S3.
+func startBlobstoreS3(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	settings, err := s3.ParseConfig(cfg.Values)
+	if err != nil {
+		return nil, err
+	}
+	s, err := s3.New(settings)
 	if err != nil {
 		return nil, err
 	}
