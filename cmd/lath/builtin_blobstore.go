@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/lathhost/lath/host/provider"
+	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/blobstore"
 	"github.com/lathhost/lath/providers/blobstore/fs"
 	blobstorenats "github.com/lathhost/lath/providers/blobstore/nats"
@@ -38,32 +39,39 @@ func startBlobstoreFS(_ context.Context, cfg provider.Config) (*provider.Capabil
 	return &provider.Capabilities{Blobstore: s, Close: s.Close}, nil
 }
 
-// startBlobstoreNATS keeps objects in NATS, the lattice's own unless another is
-// named.
-func startBlobstoreNATS(ctx context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	settings, err := blobstorenats.ParseConfig(cfg.Settings)
+// linkedBlobstore serves each link by a backend of its own.
+func linkedBlobstore(cfg provider.Config, parse func(wire.Settings) (blobstore.Opener, error)) (*provider.Capabilities, error) {
+	s, err := blobstore.NewLinked(cfg.Settings, parse)
 	if err != nil {
 		return nil, err
 	}
-	if settings.URL == "" {
-		settings.JSDomain = cmp.Or(settings.JSDomain, cfg.JSDomain)
-	}
-	s, err := blobstorenats.New(ctx, cfg.Conn, settings)
-	if err != nil {
-		return nil, err
-	}
-	return &provider.Capabilities{Blobstore: s, Close: s.Close}, nil
+	return &provider.Capabilities{Blobstore: s, Relink: s.Relink, Close: s.Close}, nil
 }
 
-// startBlobstoreS3 keeps objects in a server that speaks S3.
+// startBlobstoreNATS keeps objects in NATS, the lattice's own unless another is
+// named.
+func startBlobstoreNATS(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
+	return linkedBlobstore(cfg, func(s wire.Settings) (blobstore.Opener, error) {
+		settings, err := blobstorenats.ParseConfig(s)
+		if err != nil {
+			return nil, err
+		}
+		if settings.URL == "" {
+			settings.JSDomain = cmp.Or(settings.JSDomain, cfg.JSDomain)
+		}
+		return func(ctx context.Context) (blobstore.Backend, error) {
+			return blobstorenats.New(ctx, cfg.Conn, settings)
+		}, nil
+	})
+}
+
+// startBlobstoreS3 keeps objects in servers that speak S3.
 func startBlobstoreS3(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	settings, err := s3.ParseConfig(cfg.Values)
-	if err != nil {
-		return nil, err
-	}
-	s, err := s3.New(settings)
-	if err != nil {
-		return nil, err
-	}
-	return &provider.Capabilities{Blobstore: s, Close: s.Close}, nil
+	return linkedBlobstore(cfg, func(s wire.Settings) (blobstore.Opener, error) {
+		settings, err := s3.ParseConfig(s)
+		if err != nil {
+			return nil, err
+		}
+		return func(context.Context) (blobstore.Backend, error) { return s3.New(settings) }, nil
+	})
 }

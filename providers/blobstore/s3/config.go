@@ -2,16 +2,19 @@ package s3
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"net/url"
 	"regexp"
 	"strings"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/blobstore"
 	"github.com/lathhost/lath/providers/internal/settings"
 )
@@ -36,8 +39,7 @@ const (
 	maxAttempts = 100
 )
 
-// Config says where blobs are kept. Without credentials requests are not signed. It
-// holds secrets: it must not be printed.
+// Config says where blobs are kept. Without credentials requests are not signed.
 type Config struct {
 	blobstore.Limits
 	// Endpoint is http://HOST[:PORT] or https://…; default: Amazon's of Region.
@@ -46,12 +48,13 @@ type Config struct {
 	// where buckets are made, default Region.
 	Region, BucketRegion string
 	// AccessKeyID, SecretAccessKey and, if need be, SessionToken are the credentials.
-	AccessKeyID, SecretAccessKey, SessionToken string
+	AccessKeyID                   string
+	SecretAccessKey, SessionToken provider.Secret
 	// Prefix comes before the names of buckets that no alias names; default: none, as v1
 	// has it.
 	Prefix string
-	// Aliases are buckets by what containers are called instead, with or without
-	// "alias_" before.
+	// Aliases are buckets by what containers are called instead, in small letters, with
+	// or without "alias_" before.
 	Aliases map[string]string
 	// MaxAttempts is how often a request is made before it has failed; default
 	// [DefaultMaxAttempts].
@@ -62,91 +65,111 @@ type Config struct {
 	// MaxUploads bounds the objects that are written at the same time; default
 	// [DefaultMaxUploads]. One more is refused.
 	MaxUploads int64
+
+	roles bool // of which there are none
 }
 
-// encoded is v1's configuration in one piece.
+// encoded is v1's configuration in one piece. A field may be null.
 type encoded struct {
-	AccessKeyID     *string           `json:"access_key_id"`
-	SecretAccessKey *string           `json:"secret_access_key"`
-	SessionToken    *string           `json:"session_token"`
-	Region          *string           `json:"region"`
-	MaxAttempts     *int64            `json:"max_attempts"`
+	AccessKeyID     string            `json:"access_key_id"`
+	SecretAccessKey string            `json:"secret_access_key"`
+	SessionToken    string            `json:"session_token"`
+	Region          string            `json:"region"`
+	MaxAttempts     int64             `json:"max_attempts"`
 	STS             json.RawMessage   `json:"sts_config"`
-	Endpoint        *string           `json:"endpoint"`
+	Endpoint        string            `json:"endpoint"`
 	Aliases         map[string]string `json:"aliases"`
-	BucketRegion    *string           `json:"bucket_region"`
+	BucketRegion    string            `json:"bucket_region"`
 }
 
 // aliasPrefix may come before an alias, where it is set and where it is used.
 const aliasPrefix = "alias_"
 
-// ParseConfig reads a provider's configuration: v1's config_json, config_b64,
+// ParseConfig reads the settings of a provider or a link: v1's config_json, config_b64,
 // bucket_region and alias_NAME; the fields of config_json by their own names, which
-// come before those in it; and prefix, part_bytes, max_uploads and the limits of
-// [blobstore.Limits]. The host's environment, which v1 reads, gives nobody its
-// credentials here, and roles (sts_config) are refused.
-func ParseConfig(values map[string]string) (Config, error) {
-	cfg := Config{Aliases: map[string]string{}}
-	rest := map[string]string{}
-	var errs []error
-	for name, value := range values {
-		switch key := strings.ToLower(name); {
-		case key == "config_json":
-			errs = append(errs, cfg.decode(key, []byte(value)))
-		case key == "config_b64":
-			text, err := base64.StdEncoding.DecodeString(value)
-			if err != nil {
-				text = nil // which is no JSON
+// count before those in it; and prefix, part_bytes, max_uploads and the limits of
+// [blobstore.Limits]. Each may be a secret. The host's environment, which v1 reads,
+// gives nobody its credentials here, and roles (sts_config) are refused.
+func ParseConfig(from provider.Settings) (Config, error) {
+	cfg, whole := Config{Aliases: map[string]string{}}, encoded{}
+	s := cfg.settings()
+	s["config_json"] = func(value string) error { return whole.decode([]byte(value)) }
+	s["config_b64"] = func(value string) error {
+		text, err := base64.StdEncoding.DecodeString(value)
+		if err != nil {
+			return errors.New("want base64")
+		}
+		return whole.decode(text)
+	}
+	for _, names := range []iter.Seq[string]{maps.Keys(from.Config), maps.Keys(from.Secrets)} {
+		for name := range names {
+			if lower := strings.ToLower(name); strings.HasPrefix(lower, aliasPrefix) {
+				s[lower] = func(bucket string) error { cfg.Aliases[lower[len(aliasPrefix):]] = bucket; return nil }
 			}
-			errs = append(errs, cfg.decode(key, text))
-		case !strings.HasPrefix(key, aliasPrefix):
-			rest[name] = value
 		}
 	}
-	for name, bucket := range values { // after those in one piece
-		if len(name) >= len(aliasPrefix) && strings.EqualFold(name[:len(aliasPrefix)], aliasPrefix) {
-			cfg.Aliases[name[len(aliasPrefix):]] = bucket
-		}
-	}
-	errs = append(errs, cfg.settings().Read("blob store", rest))
-	if err := errors.Join(errs...); err != nil {
+	if err := s.Read("blob store", shown(from)); err != nil {
 		return Config{}, err
 	}
+	cfg.join(whole)
 	return cfg, cfg.check()
+}
+
+// shown has settings in one piece be secrets, of which no error shows anything: they
+// have a secret in them.
+func shown(from provider.Settings) provider.Settings {
+	from = from.Over(provider.Settings{})
+	for _, name := range []string{"config_json", "config_b64", "secret_access_key", "session_token"} {
+		if value, ok := from.Config[name]; ok {
+			from.Secrets[name] = provider.TextSecret(value)
+			delete(from.Config, name)
+		}
+	}
+	return from
 }
 
 func (c *Config) settings() settings.Set {
 	s := c.Limits.Settings()
 	s["endpoint"], s["region"], s["bucket_region"] = settings.Text(&c.Endpoint), settings.Text(&c.Region), settings.Text(&c.BucketRegion)
-	s["access_key_id"], s["session_token"] = settings.Text(&c.AccessKeyID), settings.Text(&c.SessionToken)
-	s["secret_access_key"], s["prefix"] = settings.Text(&c.SecretAccessKey), settings.Text(&c.Prefix)
+	s["access_key_id"], s["prefix"] = settings.Text(&c.AccessKeyID), settings.Text(&c.Prefix)
+	s["secret_access_key"], s["session_token"] = settings.Secret(&c.SecretAccessKey), settings.Secret(&c.SessionToken)
 	s["max_attempts"], s["part_bytes"] = settings.Within(&c.MaxAttempts, 1, maxAttempts), settings.Within(&c.PartBytes, leastPart, mostPart)
 	s["max_uploads"] = settings.Positive(&c.MaxUploads)
 	return s
 }
 
-// decode reads v1's configuration in one piece. No error repeats any of it.
-func (c *Config) decode(name string, text []byte) error {
-	var e encoded
+// decode reads v1's configuration in one piece.
+func (e *encoded) decode(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&e); err != nil || d.Decode(new(any)) != io.EOF {
-		return fmt.Errorf("blob store configuration: %s: want an object with access_key_id, secret_access_key, session_token, region, max_attempts, endpoint, aliases, bucket_region", name)
+	if err := d.Decode(e); err != nil {
+		return err
 	}
-	if len(e.STS) > 0 && string(e.STS) != "null" {
-		return fmt.Errorf("blob store configuration: %s: sts_config: roles are not assumed here: give credentials of the role, with session_token", name)
+	if d.Decode(new(json.RawMessage)) != io.EOF {
+		return errors.New("want one object")
 	}
-	for to, value := range map[*string]*string{&c.AccessKeyID: e.AccessKeyID, &c.SecretAccessKey: e.SecretAccessKey, &c.SessionToken: e.SessionToken,
-		&c.Region: e.Region, &c.Endpoint: e.Endpoint, &c.BucketRegion: e.BucketRegion} {
-		if value != nil {
-			*to = *value
+	return nil
+}
+
+// join takes what is said in one piece, and not by itself.
+func (c *Config) join(e encoded) {
+	text := func(to *string, value string) { *to = cmp.Or(*to, value) }
+	text(&c.AccessKeyID, e.AccessKeyID)
+	text(&c.Region, e.Region)
+	text(&c.Endpoint, e.Endpoint)
+	text(&c.BucketRegion, e.BucketRegion)
+	for to, value := range map[*provider.Secret]string{&c.SecretAccessKey: e.SecretAccessKey, &c.SessionToken: e.SessionToken} {
+		if len(to.Bytes()) == 0 && value != "" {
+			*to = provider.TextSecret(value)
 		}
 	}
-	if e.MaxAttempts != nil {
-		c.MaxAttempts = *e.MaxAttempts
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, e.MaxAttempts)
+	c.roles = len(e.STS) > 0 && string(e.STS) != "null"
+	for alias, bucket := range e.Aliases {
+		if alias = strings.ToLower(alias); c.Aliases[alias] == "" {
+			c.Aliases[alias] = bucket
+		}
 	}
-	maps.Copy(c.Aliases, e.Aliases)
-	return nil
 }
 
 // bucketName is what a bucket's name looks like, and oddBucket what only some servers
@@ -158,6 +181,9 @@ var (
 )
 
 func (c *Config) check() error {
+	if c.roles {
+		return errors.New("blob store configuration: sts_config: roles are not assumed here: give the credentials of one, with session_token")
+	}
 	if !prefixName.MatchString(c.Prefix) {
 		return fmt.Errorf("blob store configuration: prefix is %q: want up to 6 small letters, digits and -", c.Prefix)
 	}
@@ -169,7 +195,7 @@ func (c *Config) check() error {
 	if c.MaxAttempts < 0 || c.MaxAttempts > maxAttempts {
 		return fmt.Errorf("blob store configuration: max_attempts is %d: want 1 to %d", c.MaxAttempts, maxAttempts)
 	}
-	if (c.AccessKeyID == "") != (c.SecretAccessKey == "") {
+	if (c.AccessKeyID == "") != (len(c.SecretAccessKey.Bytes()) == 0) {
 		return errors.New("blob store configuration: access_key_id and secret_access_key go together")
 	}
 	_, _, err := c.server()

@@ -19,7 +19,7 @@ var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPad
 // bucketOf is the bucket of a container.
 func (c *Config) bucketOf(container string) string {
 	name := strings.TrimPrefix(container, aliasPrefix)
-	if bucket, ok := c.Aliases[name]; ok {
+	if bucket, ok := c.Aliases[strings.ToLower(name)]; ok {
 		return bucket
 	}
 	bucket := c.Prefix + name

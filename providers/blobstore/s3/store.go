@@ -45,7 +45,7 @@ func New(cfg Config) (*Store, error) {
 		ResponseHeaderTimeout: answerTimeout, MaxIdleConnsPerHost: int(min(cfg.MaxUploads, maxIdle)), IdleConnTimeout: time.Minute, DisableCompression: true}
 	opts := &minio.Options{Secure: secure, Transport: transport, Region: cfg.Region, BucketLookup: minio.BucketLookupPath, MaxRetries: int(cfg.MaxAttempts)}
 	if cfg.AccessKeyID != "" {
-		opts.Creds = credentials.NewStaticV4(cfg.AccessKeyID, cfg.SecretAccessKey, cfg.SessionToken)
+		opts.Creds = credentials.NewStaticV4(cfg.AccessKeyID, string(cfg.SecretAccessKey.Bytes()), string(cfg.SessionToken.Bytes()))
 	}
 	client, err := minio.New(host, opts)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/blobstore"
 	"github.com/lathhost/lath/providers/blobstore/blobstoretest"
 	"github.com/lathhost/lath/providers/blobstore/s3"
@@ -32,7 +33,7 @@ const patience = time.Minute
 
 func open(t testing.TB, on *server, cfg s3.Config) *s3.Store {
 	t.Helper()
-	cfg.Endpoint, cfg.AccessKeyID, cfg.SecretAccessKey = on.url(), accessKey, secretKey
+	cfg.Endpoint, cfg.AccessKeyID, cfg.SecretAccessKey = on.url(), accessKey, provider.TextSecret(secretKey)
 	s, err := s3.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
@@ -291,7 +292,8 @@ func TestCredentials(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t)
 	for code, with := range map[string][2]string{"InvalidAccessKeyId": {"AKIANOBODY", secretKey}, "SignatureDoesNotMatch": {accessKey, "hush hush"}} {
-		cfg, err := s3.ParseConfig(map[string]string{"endpoint": srv.url(), "access_key_id": with[0], "secret_access_key": with[1]})
+		cfg, err := s3.ParseConfig(provider.Settings{Config: map[string]string{"endpoint": srv.url(), "access_key_id": with[0]},
+			Secrets: map[string]provider.Secret{"secret_access_key": provider.TextSecret(with[1])}})
 		require.NoError(t, err)
 		s, err := s3.New(cfg)
 		require.NoError(t, err)
@@ -308,32 +310,36 @@ func TestCredentials(t *testing.T) {
 func TestParseConfig(t *testing.T) {
 	t.Parallel()
 	v1 := `{"access_key_id":"id","secret_access_key":"hush","session_token":"t","region":"eu-west-1","max_attempts":7,
-		"endpoint":"http://127.0.0.1:9000","aliases":{"a":"bucket-a"},"bucket_region":"eu-west-2"}`
-	want := s3.Config{Endpoint: "http://127.0.0.1:9000", Region: "eu-west-1", BucketRegion: "eu-west-3", AccessKeyID: "id", SecretAccessKey: "hush", SessionToken: "t",
-		Aliases: map[string]string{"a": "bucket-a", "B": "bucket-b"}, MaxAttempts: 7}
-	for _, values := range []map[string]string{
-		{"config_json": v1}, {"config_b64": base64.StdEncoding.EncodeToString([]byte(v1))}, {"CONFIG_JSON": v1},
-		{"access_key_id": "id", "secret_access_key": "hush", "session_token": "t", "region": "eu-west-1", "max_attempts": "7", "endpoint": "http://127.0.0.1:9000", "alias_a": "bucket-a"},
+		"endpoint":"http://127.0.0.1:9000","aliases":{"A":"bucket-a","b":"bucket-x"},"bucket_region":null,"sts_config":null}`
+	text := provider.TextSecret
+	want := s3.Config{Endpoint: "http://127.0.0.1:9000", Region: "eu-west-1", BucketRegion: "eu-west-3", AccessKeyID: "id", SecretAccessKey: text("hush"), SessionToken: text("t"),
+		Aliases: map[string]string{"a": "bucket-a", "b": "bucket-b"}, MaxAttempts: 7}
+	for _, from := range []provider.Settings{
+		{Config: map[string]string{"config_json": v1}},
+		{Config: map[string]string{"CONFIG_B64": base64.StdEncoding.EncodeToString([]byte(v1))}},
+		{Secrets: map[string]provider.Secret{"config_json": text(v1)}},
+		{Config: map[string]string{"access_key_id": "id", "session_token": "t", "region": "eu-west-1", "max_attempts": "7", "endpoint": "http://127.0.0.1:9000", "alias_a": "bucket-a"},
+			Secrets: map[string]provider.Secret{"secret_access_key": text("hush")}},
 	} {
-		values["alias_B"], values["BUCKET_REGION"] = "bucket-b", "eu-west-3"
-		cfg, err := s3.ParseConfig(values)
+		cfg, err := s3.ParseConfig(provider.Settings{Config: map[string]string{"alias_B": "bucket-b", "BUCKET_REGION": "eu-west-3"}}.Over(from))
 		require.NoError(t, err)
 		require.Equal(t, want, cfg)
+		require.NotContains(t, fmt.Sprintf("%+v %#v", cfg, cfg), "hush")
 	}
 	for text, values := range map[string]map[string]string{
-		"want an object":    {"config_json": `{"secret_access_key":"hush","what":1}`},
-		"config_b64: want":  {"config_b64": "hush"},
-		"roles are not":     {"config_json": `{"sts_config":{"role":"x"}}`},
-		"go together":       {"access_key_id": "x"},
-		"want http://":      {"endpoint": "ftp://u:hush@x"},
-		"name of a bucket":  {"alias_x": "NO"},
-		"no setting":        {"bucket": "x"},
-		"small letters":     {"prefix": "A"},
-		"from 5242880":      {"part_bytes": "1"},
-		"max_attempts is 0": {"max_attempts": "0"},
+		"secret config_json": {"config_json": `{"secret_access_key":"hush","what":1}`},
+		"secret config_b64":  {"config_b64": "hush"},
+		"roles are not":      {"config_json": `{"sts_config":{"role":"x"}}`},
+		"go together":        {"access_key_id": "x"},
+		"want http://":       {"endpoint": "ftp://u:hush@x"},
+		"name of a bucket":   {"alias_x": "NO"},
+		"no setting":         {"bucket": "x"},
+		"small letters":      {"prefix": "A"},
+		"from 5242880":       {"part_bytes": "1"},
+		"from 1 to 100":      {"max_attempts": "0"},
 	} {
-		_, err := s3.ParseConfig(values)
-		require.ErrorContains(t, err, strings.TrimSuffix(text, " is 0"), text)
+		_, err := s3.ParseConfig(provider.Settings{Config: values})
+		require.ErrorContains(t, err, text)
 		require.NotContains(t, err.Error(), "hush")
 	}
 }
