@@ -13,12 +13,16 @@ import (
 	"github.com/lathhost/lath/host/grant"
 	"github.com/lathhost/lath/host/wasi"
 	"github.com/lathhost/lath/host/wasi/egress"
+	wasihttp "github.com/lathhost/lath/host/wasi/http"
 )
 
 // runFlags are those of run.
 type runFlags struct {
 	source          transferFlags
 	dirs, net, http []string
+	direct, roots   []string
+	proxy           string
+	redirects       int
 	env, config     []string
 	cwd, invoke     string
 	memory          string
@@ -35,6 +39,10 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.cwd, "cwd", "", "directory to start in, as it sees it; also PWD in its environment, for toolchains that look there")
 	flags.StringArrayVar(&f.net, "allow-net", nil, "`place` that its sockets may reach or listen on, [tcp://|udp://]HOST[:PORT|:FIRST-LAST]; repeatable")
 	flags.StringArrayVar(&f.http, "allow-http", nil, "`server` that it may send HTTP requests to, HOST[:PORT]; repeatable")
+	flags.StringVar(&f.proxy, "http-proxy", "", "`URL` of the proxy that its HTTP requests go through, http[s]://[USER:PASSWORD@]HOST[:PORT] (default none)")
+	flags.StringArrayVar(&f.direct, "http-direct", nil, "`server` that its HTTP requests go to without the proxy, HOST[:PORT]; repeatable")
+	flags.StringArrayVar(&f.roots, "http-roots", nil, "`file` of certificates (PEM) that HTTP servers' ones must come from, or system; repeatable (default system)")
+	flags.IntVar(&f.redirects, "http-redirects", 0, "how many redirects in a row are followed for it (default: it sees them)")
 	flags.StringArrayVar(&f.config, "config", nil, "`setting` of wasi:config/store, NAME=VALUE; repeatable")
 	flags.StringVar(&f.memory, "memory", "256MiB", "limit of its linear memory")
 	flags.IntVar(&f.handles, "handles", 100_000, "limit of the handles that it has open")
@@ -74,6 +82,9 @@ func (f *runFlags) check() (g runGrant, err error) {
 	if g.grants.HTTP, err = egress.Parse(f.http); err != nil {
 		return g, fmt.Errorf("--allow-http: %w", err)
 	}
+	if g.grants.Outbound, err = f.outbound(); err != nil {
+		return g, err
+	}
 	if g.env, err = assignments(f.env, ownEnv); err != nil {
 		return g, fmt.Errorf("--env: %w", err)
 	}
@@ -88,6 +99,28 @@ func (f *runFlags) check() (g runGrant, err error) {
 	}
 	g.limits, err = f.limits()
 	return g, err
+}
+
+// outbound is how requests go out.
+func (f *runFlags) outbound() (out wasihttp.Outbound, err error) {
+	if f.proxy != "" {
+		if out.Proxy, err = grant.ParseProxy(f.proxy); err != nil {
+			return out, fmt.Errorf("--http-proxy: %w", err)
+		}
+	}
+	if out.Direct, err = egress.Parse(f.direct); err != nil {
+		return out, fmt.Errorf("--http-direct: %w", err)
+	}
+	if len(f.roots) > 0 {
+		if out.Roots, err = grant.ParseRoots(f.roots, "."); err != nil {
+			return out, fmt.Errorf("--http-roots: %w", err)
+		}
+	}
+	if f.redirects < 0 || f.redirects > grant.MaxRedirects {
+		return out, fmt.Errorf("--http-redirects %d: want a number from 0 to %d", f.redirects, grant.MaxRedirects)
+	}
+	out.Redirects = f.redirects
+	return out, nil
 }
 
 func (f *runFlags) limits() (l component.Limits, err error) {

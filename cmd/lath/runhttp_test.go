@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -126,4 +129,41 @@ func TestDebugShowsSourceLines(t *testing.T) {
 	code, out, stderr = guest(t, "--debug", "--invoke", "mean([1, 2, 6])", divideWasm)
 	require.Equal(t, 0, code, stderr)
 	require.Equal(t, "3\n", out)
+}
+
+// TestHowRequestsGoOut: by a proxy, to servers of an authority of one's own, and on
+// where they are sent.
+func TestHowRequestsGoOut(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/old" {
+			http.Redirect(w, r, "/new", http.StatusMovedPermanently)
+			return
+		}
+		_, _ = io.WriteString(w, r.URL.Path)
+	}))
+	t.Cleanup(s.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
+	allowed := []string{"--allow-http", strings.TrimPrefix(s.URL, "https://"), "--http-roots", ca}
+	code, out, stderr := guest(t, append(allowed, fetchWasm, s.URL+"/old")...)
+	require.Equal(t, 1, code, out)
+	require.Contains(t, stderr, "status 301")
+	require.NotContains(t, out, "/new\n")
+	code, out, stderr = guest(t, append(allowed, "--http-redirects", "1", fetchWasm, s.URL+"/old")...)
+	require.Equal(t, 0, code, stderr)
+	require.Equal(t, "/new", out)
+
+	address, seen := server(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Host) })
+	proxied := []string{"--allow-http", "web.example.org", "--http-proxy", "http://" + address, "--config", "user-agent=me"}
+	code, out, stderr = guest(t, append(proxied, fetchWasm, "http://web.example.org/a")...)
+	require.Equal(t, 0, code, stderr)
+	require.Equal(t, "web.example.org", out)
+	require.Equal(t, "/a by me", <-seen)
+
+	for flag, value := range map[string]string{"--http-proxy": "ftp://x", "--http-direct": "a:b", "--http-roots": "none.pem", "--http-redirects": "99"} {
+		code, _, stderr = guest(t, flag, value, fetchWasm)
+		require.Equal(t, 2, code, flag)
+		require.Contains(t, stderr, flag)
+	}
 }

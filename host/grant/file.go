@@ -27,6 +27,10 @@ const maxFile = 1 << 20
 //	    dirs: ["data::/data:ro"]     # see ParseDir; relative to the file's folder
 //	    net: ["tcp://db.internal:5432"]
 //	    http: ["api.example.org"]    # see egress.Parse
+//	    http-proxy: http://proxy:3128  # see ParseProxy; how requests go out
+//	    http-direct: ["*.internal"]    # without the proxy
+//	    http-roots: [system, ca.pem]   # see ParseRoots
+//	    http-redirects: 5              # followed for the component
 //	    env: {MODE: fast}
 //	    secrets: ["env:DB_PASSWORD", "vault:secret/counter/*"]  # BACKEND:KEY
 //	    memory: 64MiB
@@ -111,9 +115,15 @@ func (r *reader) fail(v value, format string, args ...any) {
 func (r *reader) grant(v value) Grant {
 	var g Grant
 	r.fields(v.Node, v.key, map[string]func(value){
-		"dirs":     func(v value) { g.Dirs = r.dirs(v) },
-		"net":      func(v value) { g.Sockets = r.rules(v) },
-		"http":     func(v value) { g.HTTP = r.rules(v) },
+		"dirs": func(v value) { g.Dirs = r.dirs(v) },
+		"net":  func(v value) { g.Sockets = r.rules(v) },
+		"http": func(v value) { g.HTTP = r.rules(v) },
+
+		"http-proxy":     func(v value) { g.Outbound.Proxy = r.proxy(v) },
+		"http-direct":    func(v value) { g.Outbound.Direct = r.rules(v) },
+		"http-roots":     func(v value) { g.Outbound.Roots = r.roots(v) },
+		"http-redirects": func(v value) { g.Outbound.Redirects = r.redirects(v) },
+
 		"env":      func(v value) { g.Env = r.env(v) },
 		"secrets":  func(v value) { g.Secrets = r.secrets(v) },
 		"memory":   func(v value) { g.Memory = r.size(v) },

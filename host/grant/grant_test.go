@@ -1,6 +1,8 @@
 package grant
 
 import (
+	"encoding/pem"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lathhost/lath/host/component"
+	"github.com/lathhost/lath/host/wasi/egress"
 	"github.com/lathhost/lath/host/wasi/filesystem"
 )
 
@@ -18,6 +21,11 @@ func grants(t *testing.T, text string) string {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "data"), 0o700))
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS()
+	s.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ca.pem"), ca, 0o600))
 	name := filepath.Join(dir, "grants.yaml")
 	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 	return name
@@ -31,6 +39,10 @@ components:
     dirs: &dirs ["data::/data:ro", data]
     net: ["tcp://db.example.org:5432"]
     http: [api.example.org]
+    http-proxy: http://me:secret@proxy.example.org:3128
+    http-direct: ["*.internal"]
+    http-roots: [system, ca.pem]
+    http-redirects: 5
     env: {MODE: fast, N: 1, EMPTY: ""}
     memory: 64MiB
     cpu: 2s
@@ -57,6 +69,10 @@ components:
 	require.Equal(t, want, g.Dirs)
 	require.NotNil(t, g.Sockets)
 	require.NotNil(t, g.HTTP)
+	require.Equal(t, "proxy.example.org:3128", g.Outbound.Proxy.Host)
+	require.NoError(t, g.Outbound.Direct.Name(egress.TCP, "a.internal"))
+	require.NotNil(t, g.Outbound.Roots)
+	require.Equal(t, 5, g.Outbound.Redirects)
 	require.Equal(t, map[string]string{"MODE": "fast", "N": "1", "EMPTY": ""}, g.Env)
 	require.Equal(t, uint64(64<<20), g.Memory)
 	require.Equal(t, 2*time.Second, g.CPU)
@@ -97,7 +113,7 @@ func TestErrorsNameFileLineAndKey(t *testing.T) {
 		"components:\n  c: {}\n  c: {}\n":            ":3: components.c: the key stands here twice",
 		"a: b\n---\nc: d\n":                          ": more than one document",
 		"a: [\n":                                     "grants.yaml: yaml:",
-		entry("memroy: 1MiB"):                        ":3: components.c.memroy: unknown key: want one of cpu, dirs, env, http, log-rate, memory, net, pool, secrets, time",
+		entry("memroy: 1MiB"):                        ":3: components.c.memroy: unknown key: want one of cpu, dirs, env, http, http-direct, http-proxy, http-redirects, http-roots, log-rate, memory, net, pool, secrets, time",
 		entry("memory: lots"):                        `:3: components.c.memory: "lots": want a size such as 64MiB`,
 		entry("memory: 0"):                           ":3: components.c.memory",
 		entry("memory: 16EiB"):                       ":3: components.c.memory",
@@ -123,6 +139,17 @@ func TestErrorsNameFileLineAndKey(t *testing.T) {
 		entry("pool: {idle: 1ns}"):                   ":3: components.c.pool.idle: 1ns: want 100ms or more",
 		entry("pool: {reuse: fresh, min: 1}"):        ":3: components.c.pool: min, max and idle mean nothing where reuse is fresh",
 		entry("pool: {keep: 1}"):                     ":3: components.c.pool.keep: unknown key: want one of idle, max, min, reuse",
+		entry("http-proxy: proxy:3128"):              `:3: components.c.http-proxy: scheme "proxy": want http://HOST:PORT`,
+		entry("http-proxy: http://"):                 ":3: components.c.http-proxy: it has no host",
+		entry("http-proxy: http://a:0"):              `:3: components.c.http-proxy: "0" is not a port`,
+		entry("http-proxy: http://a/b"):              ":3: components.c.http-proxy: a proxy has no path",
+		entry(`http-proxy: "http://me:se\tret@a"`):   ":3: components.c.http-proxy: it is no URL",
+		entry("http-direct: [a:b]"):                  ":3: components.c.http-direct: rule",
+		entry("http-roots: ca.pem"):                  ":3: components.c.http-roots: want a list, not text",
+		entry("http-roots:\n      - none.pem"):       ":4: components.c.http-roots: open ",
+		entry("http-roots: [grants.yaml]"):           "grants.yaml has no certificate in PEM",
+		entry("http-redirects: -1"):                  `:3: components.c.http-redirects: "-1": want a number from 0 to 20`,
+		entry("http-redirects: 21"):                  `:3: components.c.http-redirects: "21": want`,
 		"components:\n  c: &a {env: *a}\n":           "components.c.env",
 	} {
 		_, err := ReadFile(grants(t, text))

@@ -2,7 +2,6 @@ package wasi
 
 import (
 	"context"
-	"crypto/x509"
 	goio "io"
 	"sync"
 
@@ -73,9 +72,6 @@ type Config struct {
 	// it is asked on every call of the guest's, and the map must not be
 	// written to afterwards. Default: no settings.
 	ConfigValues func() map[string]string
-	// HTTPRoots are the authorities that the certificates of HTTP servers must
-	// come from. Default: the system's.
-	HTTPRoots *x509.CertPool
 
 	Grants
 }
@@ -90,8 +86,10 @@ type Grants struct {
 	// Sockets are the places that wasi:sockets may reach, and those that it may
 	// listen on: see [egress.Rules.Addr] and [egress.Rules.Listen].
 	Sockets *egress.Rules
-	// HTTP are the servers that wasi:http may send requests to.
-	HTTP *egress.Rules
+	// HTTP are the servers that wasi:http may send requests to, Outbound is the way
+	// that those go.
+	HTTP     *egress.Rules
+	Outbound http.Outbound
 }
 
 // WithRun returns a context for one instance, from its making to its last
@@ -180,7 +178,7 @@ func grantedInterfaces(cfg Config) []component.HostInterface {
 // alone, until the template is closed.
 func httpInterfaces(cfg Config) []component.HostInterface {
 	refused := once(func(why string) { cfg.Line(Host, why) })
-	web := http.New(http.Config{Rules: cfg.HTTP, Roots: cfg.HTTPRoots, Refused: refused})
+	web := http.New(http.Config{Rules: cfg.HTTP, Outbound: cfg.Outbound, Refused: refused})
 	types, outgoing := bindhttp.Types(web), bindhttp.OutgoingHandler(web)
 	outgoing.Idle = web.CloseIdle
 	return []component.HostInterface{types, outgoing}

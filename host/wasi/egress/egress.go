@@ -88,6 +88,25 @@ func (r *Rules) address(proto Proto, ip netip.Addr) error {
 	return &DeniedError{What: "the address " + quote(ip.String()), Why: p.refused(), Rule: ruleText(proto, hostText(p.ip), 0)}
 }
 
+// Server tells whether somebody else may be asked to reach a server, who looks its
+// name up: by a rule for its port that names it, or its address if host is one. What
+// a name resolves to is not looked at. The error is a [DeniedError].
+func (r *Rules) Server(proto Proto, host string, port uint16) error {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return r.Addr(proto, netip.AddrPortFrom(ip, port), "")
+	}
+	canonical, err := CanonicalName(host)
+	if err != nil {
+		return &DeniedError{What: "the name " + quote(host), Why: err.Error()}
+	}
+	for rule := range r.of(proto) {
+		if rule.matchesName(canonical) && rule.hasPort(port) {
+			return nil
+		}
+	}
+	return &DeniedError{What: string(proto) + " " + joinPort(canonical, port), Rule: ruleText(proto, canonical, port)}
+}
+
 // Addr tells whether an address may be reached: by a rule that names it, a
 // network that holds it, or "*"; or because name, under which the caller found
 // it ("" for none), is allowed and the address is public. The error is a

@@ -273,3 +273,16 @@ func TestControlRefusesTheAddressThatIsDialled(t *testing.T) {
 		require.ErrorIs(t, rules(t, "tcp://*").Control("")(t.Context(), c[0], c[1], nil), egress.ErrDenied)
 	}
 }
+
+func TestServers(t *testing.T) {
+	t.Parallel()
+	r := rules(t, "example.org:80", "*.example.com", "10.0.0.0/8", "udp://udp.example.org")
+	for server, port := range map[string]uint16{"Example.org.": 80, "a.example.com": 1, "10.1.2.3": 443} {
+		require.NoError(t, r.Server(egress.TCP, server, port), server)
+	}
+	for server, port := range map[string]uint16{"example.org": 81, "example.com": 1, "11.1.2.3": 443, "udp.example.org": 1, "": 80, "a b": 80} {
+		require.ErrorIs(t, r.Server(egress.TCP, server, port), egress.ErrDenied, server)
+	}
+	require.EqualError(t, r.Server(egress.TCP, "example.org", 81), "tcp example.org:81 is not granted; grant it by a rule example.org:81")
+	require.ErrorIs(t, (*egress.Rules)(nil).Server(egress.TCP, "example.org", 80), egress.ErrDenied)
+}

@@ -2,7 +2,6 @@ package http
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
@@ -24,9 +23,8 @@ type Config struct {
 	// Refused is told what was refused and which grant would allow it, for the
 	// log. It must not block. Default: nobody is told.
 	Refused func(why string)
-	// Roots are the authorities that servers' certificates must come from.
-	// Default: the system's.
-	Roots *x509.CertPool
+	// Outbound is the way that they go.
+	Outbound
 	// Resolver looks names up. Default: the system's.
 	Resolver *net.Resolver
 	// Exchanges bounds the requests that are under way at a time, of all
@@ -41,7 +39,9 @@ type Config struct {
 type Host struct {
 	rules     *egress.Rules
 	refused   func(string)
+	out       Outbound
 	transport *http.Transport
+	client    http.Client // follows redirects
 	max       int64
 	underWay  atomic.Int64
 }
@@ -60,8 +60,9 @@ func New(cfg Config) *Host {
 	if h.refused == nil {
 		h.refused = func(string) {}
 	}
-	d := &dialer{rules: cfg.Rules, roots: cfg.Roots, resolver: cfg.Resolver}
-	h.transport = d.transport()
+	h.out = cfg.Outbound
+	h.transport = (&dialer{rules: cfg.Rules, out: &h.out, resolver: cfg.Resolver}).transport()
+	h.client = http.Client{Transport: h.transport, CheckRedirect: h.redirected}
 	return h
 }
 

@@ -97,7 +97,7 @@ func TestEchoWithTrailers(t *testing.T) {
 	for scheme, s := range map[contract.SchemeTag]*httptest.Server{contract.SchemeHTTP: plain, contract.SchemeHTTPS: secure} {
 		t.Run(scheme.String(), func(t *testing.T) {
 			t.Parallel()
-			h := newHost(t, http.Config{Roots: roots})
+			h := newHost(t, http.Config{Outbound: http.Outbound{Roots: roots}})
 			m := message{url: s.URL, scheme: scheme, method: contract.MethodPost, headers: []contract.TupleStringBytes{entry("Trailer", "X-Sum, Content-Length")}}
 			req := build(t, h, m)
 			out, w := open(t, req)

@@ -3,9 +3,10 @@ package http
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
+	"fmt"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/lathhost/lath/host/wasi/egress"
@@ -25,20 +26,21 @@ const (
 )
 
 // dialer makes connections to what rules allow, whatever a name resolves to at
-// the moment.
+// the moment, and to the proxy.
 type dialer struct {
 	rules    *egress.Rules
-	roots    *x509.CertPool
+	out      *Outbound
 	resolver *net.Resolver
 }
 
-// transport returns a transport of the dialer's own: no proxy from the
-// environment, no cookies, no compression that the guest did not ask for.
+// transport returns a transport of the dialer's own: nothing from the environment,
+// no cookies, no compression that the guest did not ask for.
 func (d *dialer) transport() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	return &http.Transport{
+		Proxy:                  d.out.proxyOf,
 		DialContext:            d.dial,
 		DialTLSContext:         d.dialTLS,
 		Protocols:              protocols,
@@ -68,23 +70,32 @@ func connecting(ctx context.Context) (context.Context, context.CancelFunc) {
 	return both, func() { stop(); cancel() }
 }
 
-// dial connects without TLS.
+// dial connects without TLS: to a server, or to an http proxy.
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := connecting(ctx)
 	defer cancel()
+	if addr == d.out.address() {
+		return d.toProxy(ctx, network)
+	}
 	return d.connect(ctx, network, addr)
 }
 
+// connect reaches a server that the rules allow.
 func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
+	return d.reach(ctx, network, addr, d.rules.Control(host))
+}
+
+// reach connects to an address, each of which control is asked about.
+func (d *dialer) reach(ctx context.Context, network, addr string, control func(context.Context, string, string, syscall.RawConn) error) (net.Conn, error) {
 	resolver := d.resolver
 	if resolver == nil {
 		resolver = resolve.New(nil) // a guest that gives up leaves no look-up behind
 	}
-	nd := net.Dialer{Resolver: resolver, ControlContext: d.rules.Control(host)}
+	nd := net.Dialer{Resolver: resolver, ControlContext: control}
 	conn, err := nd.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, whyEnded(ctx, err)
@@ -113,33 +124,38 @@ func (w *watched) Close() error {
 
 // watchedOf finds what watches a connection, also under TLS.
 func watchedOf(conn net.Conn) *watched {
-	if secure, ok := conn.(*tls.Conn); ok {
+	for { // a proxy may have TLS of its own
+		secure, ok := conn.(*tls.Conn)
+		if !ok {
+			break
+		}
 		conn = secure.NetConn()
 	}
 	w, _ := conn.(*watched)
 	return w
 }
 
-// dialTLS connects with TLS and finds out which protocol is spoken.
+// dialTLS connects with TLS and finds out which protocol is spoken: to a server, or
+// to an https proxy.
 func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := connecting(ctx)
 	defer cancel()
-	host, _, err := net.SplitHostPort(addr)
+	if addr == d.out.address() && d.out.Proxy.Scheme == "https" {
+		return d.toProxy(ctx, network)
+	}
+	host, port, ok := hostPort(addr)
+	if !ok {
+		return nil, fmt.Errorf("%q is no address", addr)
+	}
+	connect := d.connect
+	if d.out.via(host, port) {
+		connect = d.tunnel
+	}
+	raw, err := connect(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := d.connect(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	conn := tls.Client(raw, &tls.Config{
-		ServerName: host, RootCAs: d.roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
-	})
-	if err := conn.HandshakeContext(ctx); err != nil {
-		_ = raw.Close() // the handshake's error counts
-		return nil, whyEnded(ctx, err)
-	}
-	return conn, nil
+	return d.secure(ctx, raw, host, "h2", "http/1.1")
 }
 
 // whyEnded returns the cause of ctx, if it has ended, or else err.

@@ -29,7 +29,7 @@ func errorCode(err error) contract.ErrorCode {
 	if c, ok := errors.AsType[contract.ErrorCode](err); ok {
 		return c
 	}
-	for _, find := range []func(error) (contract.ErrorCode, bool){deniedCode, dnsCode, tlsCode, netCode, protocolCode} {
+	for _, find := range []func(error) (contract.ErrorCode, bool){deniedCode, proxyCode, dnsCode, tlsCode, netCode, protocolCode} {
 		if c, ok := find(err); ok {
 			return c
 		}

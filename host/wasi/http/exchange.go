@@ -58,7 +58,11 @@ func (ex *exchange) start(req *http.Request) {
 	ex.work.Go(func() {
 		defer ex.ready.Set()
 		defer ex.arrived()
-		resp, err := ex.host.transport.RoundTrip(req)
+		send := ex.host.transport.RoundTrip
+		if ex.host.out.Redirects > 0 {
+			send = ex.host.client.Do
+		}
+		resp, err := send(req)
 		if err == nil && resp.StatusCode < http.StatusOK {
 			err = errors.Join(code(contract.ErrorCodeHTTPUpgradeFailed), resp.Body.Close())
 		}

@@ -115,7 +115,8 @@ func (h *Host) request(r *outgoingRequest) (*http.Request, error) {
 	if err := h.allowed(host, port); err != nil {
 		return nil, h.told(err)
 	}
-	u, err := target(scheme, r.authority.Value, r.path.Value)
+	verbatim := h.out.Redirects == 0 && (scheme == "https" || !h.out.via(host, port))
+	u, err := target(scheme, r.authority.Value, r.path.Value, verbatim)
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +130,9 @@ func (h *Host) request(r *outgoingRequest) (*http.Request, error) {
 
 // allowed asks the rules what can be known before a name is looked up.
 func (h *Host) allowed(host string, port uint16) error {
+	if h.out.via(host, port) {
+		return h.rules.Server(egress.TCP, host, port)
+	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return h.rules.Addr(egress.TCP, netip.AddrPortFrom(ip, port), "")
 	}

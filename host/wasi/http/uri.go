@@ -61,9 +61,10 @@ func validScheme(s string) bool {
 	return s != "" && len(s) <= maxText
 }
 
-// target makes the URL of a request whose line will have the path as the guest
-// wrote it.
-func target(scheme, authority, path string) (*url.URL, error) {
+// target makes the URL of a request. Where it is verbatim, the request's line will
+// have the path as the guest wrote it; else it may be relative to another, and be
+// sent with scheme and authority.
+func target(scheme, authority, path string, verbatim bool) (*url.URL, error) {
 	u := &url.URL{Scheme: scheme, Host: authority}
 	switch {
 	case path == "" || path[0] == '?':
@@ -71,7 +72,7 @@ func target(scheme, authority, path string) (*url.URL, error) {
 	case path[0] != '/' && path != "*":
 		return nil, code(contract.ErrorCodeHTTPRequestURIInvalid)
 	}
-	if !strings.HasPrefix(path, "//") {
+	if verbatim && !strings.HasPrefix(path, "//") || path == "*" {
 		u.Opaque = path // a path that is written as it stands
 		return u, nil
 	}
