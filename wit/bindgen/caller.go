@@ -228,7 +228,6 @@ func (w *glueWriter) flatBody(out *file, t *typ) {
 		payload(t.cases[0].typ, "v.Value")
 	case wit.KindVariant:
 		out.p("s[0] = uint64(%s)", index(t, "v.Tag"))
-		names := t.fieldNames()
 		if !slices.ContainsFunc(t.cases, func(c part) bool { return c.typ != nil }) {
 			return
 		}
@@ -236,7 +235,7 @@ func (w *glueWriter) flatBody(out *file, t *typ) {
 		for i, c := range t.cases {
 			if c.typ != nil {
 				out.p("case %s:", w.q.name(t.def.iface.pkg, t.def.constant(i)))
-				payload(c.typ, "v."+names[i])
+				payload(c.typ, t.caseExpr("v", i))
 			}
 		}
 		out.p("}")

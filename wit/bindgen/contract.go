@@ -169,6 +169,10 @@ func (f *file) partDocs(p part) {
 }
 
 func (f *file) variant(d *def) {
+	if d.typ.boxed() {
+		f.boxedVariant(d)
+		return
+	}
 	names := d.typ.fieldNames()
 	f.comment(noun(d.goName, d.docs, "The variant "+d.name+".") + "\n\nTag says which other field counts, if any.")
 	f.p("type %s struct {", d.goName)
@@ -189,6 +193,27 @@ func (f *file) enum(d *def) {
 	f.comment(noun(d.goName, d.docs, "The enum "+d.name+"."))
 	f.p("type %s uint%d\n", d.goName, d.typ.w.DiscSize()*8)
 	f.labels(d, d.goName, d.typ.labels)
+}
+
+// boxedVariant writes a variant whose payload is in an interface. Only its own
+// functions put one there, so that it has the type of its case.
+func (f *file) boxedVariant(d *def) {
+	f.comment(noun(d.goName, d.docs, "The variant "+d.name+".") + "\n\nTag is the case. The method of that name returns what it has, and New" +
+		d.goName + " with that name makes it. A method of another case returns nothing that counts.")
+	f.p("type %s struct {\nTag %sTag\npayload any\n}\n", d.goName, d.goName)
+	f.comment(fmt.Sprintf("%sTag is the case of [%s].", d.goName, d.goName))
+	f.p("type %sTag uint%d\n", d.goName, d.typ.w.DiscSize()*8)
+	f.labels(d, d.goName+"Tag", d.typ.cases)
+	for i, c := range d.typ.cases {
+		if c.typ == nil {
+			continue
+		}
+		method, goType := d.typ.fieldNames()[i], c.typ.goType(f.q)
+		f.comment(fmt.Sprintf("%s makes the case [%s].", d.maker(i), d.constant(i)))
+		f.p("func %s(payload %s) %s { return %s{%s, payload} }\n", d.maker(i), goType, d.goName, d.goName, d.constant(i))
+		f.comment(fmt.Sprintf("%s returns what [%s] has.", method, d.constant(i)))
+		f.p("func (v %s) %s() %s {\npayload, _ := v.payload.(%s)\nreturn payload\n}\n", d.goName, method, goType, goType)
+	}
 }
 
 // labels writes the constants of an enum or of a variant's tags.

@@ -89,7 +89,7 @@ func (w *stubWriter) writeFunc(t *typ) {
 		case wit.KindVariant:
 			out.p("w.Case(uint32(v.Tag), %d)", len(t.cases))
 			w.switchCases(out, t, func(i int) string {
-				return w.write(t.cases[i].typ, "w", "v."+t.fieldNames()[i])
+				return w.write(t.cases[i].typ, "w", t.caseExpr("v", i))
 			})
 		case wit.KindOption:
 			out.p("w.Bool(v.OK)\nif v.OK {\n%s\n}", w.write(t.elem, "w", "v.Value"))
@@ -143,7 +143,7 @@ func (w *stubWriter) readFunc(t *typ) {
 		case wit.KindVariant:
 			out.p("v := %s{Tag: %sTag(r.Discriminant(%d))}", goType, goType, len(t.cases))
 			w.switchCases(out, t, func(i int) string {
-				return fmt.Sprintf("v.%s = %s", t.fieldNames()[i], w.read(t.cases[i].typ, "r"))
+				return t.setCase(w.q, "v", i, w.read(t.cases[i].typ, "r"))
 			})
 			out.p("return v")
 		case wit.KindOption:

@@ -36,6 +36,9 @@ func (f *file) errorType(d *def) {
 		constant := d.constant(i)
 		rule = "or else [" + constant + "] with the text of err"
 		unknown = fmt.Sprintf("%s{Tag: %s, %s: %s}, true", d.goName, constant, d.typ.fieldNames()[i], text)
+		if d.typ.boxed() {
+			unknown = fmt.Sprintf("%s(%s), true", d.maker(i), text)
+		}
 	}
 	f.comment(fmt.Sprintf("%s returns err as the caller of a function will see it: the %s that err is or wraps, %s.", name, d.goName, rule) +
 		" err is not nil.")
@@ -47,8 +50,7 @@ func (f *file) errorType(d *def) {
 
 // variantText writes the body of a variant's Error.
 func (f *file) variantText(d *def) {
-	names := d.typ.fieldNames()
-	if !slices.ContainsFunc(d.typ.cases, func(c part) bool { return isText(c.typ) }) {
+	if !slices.ContainsFunc(d.typ.cases, func(c part) bool { return isText(c.typ) || isError(c.typ) }) {
 		f.p("return v.Tag.String()")
 		return
 	}
@@ -58,17 +60,26 @@ func (f *file) variantText(d *def) {
 		switch {
 		case c.typ == nil:
 		case c.typ.w.Kind == wit.KindString:
-			f.p("case %s:\nreturn v.Tag.String() + \": \" + v.%s", constant, names[i])
+			f.p("case %s:\nreturn v.Tag.String() + \": \" + %s", constant, d.typ.caseExpr("v", i))
+		case isError(c.typ):
+			f.p("case %s:\nreturn v.Tag.String() + \": \" + %s.Error()", constant, d.typ.caseExpr("v", i))
 		case isText(c.typ):
-			f.p("case %s:\nif v.%s.OK {\nreturn v.Tag.String() + \": \" + v.%s.Value\n}", constant, names[i], names[i])
+			text := d.typ.caseExpr("v", i)
+			f.p("case %s:\nif %s.OK {\nreturn v.Tag.String() + \": \" + %s.Value\n}", constant, text, text)
 		}
 	}
 	f.p("}\nreturn v.Tag.String()")
 }
 
+// isError reports whether the Go form of t has a method Error.
+func isError(t *typ) bool { return t != nil && t.nominal() && t.def.isError }
+
 func isText(t *typ) bool {
 	return t != nil && (t.w.Kind == wit.KindString || t.w.Kind == wit.KindOption && t.elem.w.Kind == wit.KindString)
 }
+
+// forOthers are the names of cases for errors that are none of the others.
+var forOthers = []string{"other", "internal-error", "unexpected"}
 
 // textCase returns the case of a variant that has room for the text of an
 // error that is none of the others: one that is named for it, or else the
@@ -78,7 +89,7 @@ func (t *typ) textCase() int {
 		return -1
 	}
 	for i, c := range t.cases {
-		if (c.name == "other" || c.name == "internal-error") && isText(c.typ) {
+		if slices.Contains(forOthers, c.name) && isText(c.typ) {
 			return i
 		}
 	}

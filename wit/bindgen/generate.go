@@ -40,6 +40,7 @@ var Targets = []Target{
 	{Dir: "wasmcloud/messaging", Glue: true, Stubs: []string{"consumer", "handler"}},
 	{Dir: "wasmcloud/secrets", Glue: true},
 	{Dir: "wasmcloud/bus", Glue: true},
+	{Dir: "wasmcloud/postgres", Glue: true, Stubs: []string{"query", "prepared"}},
 	{Dir: "wrpc/keyvalue", Stubs: []string{"store", "atomics", "batch", "watcher"}},
 	// For tests of generated code: examples/types has every value type, shapes
 	// has what that lacks.

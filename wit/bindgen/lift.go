@@ -249,7 +249,7 @@ func (w *glueWriter) fieldsBody(out *file, t *typ, goType string, part func(p *t
 
 func (w *glueWriter) variantBody(out *file, t *typ, goType, disc string, part func(p *typ, i, from int) string) {
 	out.p("v := %s{Tag: %sTag(%s)}", goType, goType, disc)
-	names, payloads := t.fieldNames(), false
+	payloads := false
 	for _, c := range t.cases {
 		payloads = payloads || c.typ != nil
 	}
@@ -257,7 +257,7 @@ func (w *glueWriter) variantBody(out *file, t *typ, goType, disc string, part fu
 		out.p("switch v.Tag {")
 		for i, c := range t.cases {
 			if c.typ != nil {
-				out.p("case %s:\nv.%s = %s", w.q.name(t.def.iface.pkg, t.def.constant(i)), names[i], part(c.typ, -1, 1))
+				out.p("case %s:\n%s", w.q.name(t.def.iface.pkg, t.def.constant(i)), t.setCase(w.q, "v", i, part(c.typ, -1, 1)))
 			}
 		}
 		out.p("}")

@@ -226,7 +226,7 @@ func (t *typ) fieldExpr(v string, i int) string {
 
 func (b *storeBody) variant(t *typ) {
 	b.disc(t, index(t, "v.Tag"))
-	names, payloads := t.fieldNames(), false
+	payloads := false
 	for _, c := range t.cases {
 		payloads = payloads || c.typ != nil
 	}
@@ -237,7 +237,7 @@ func (b *storeBody) variant(t *typ) {
 	for i, c := range t.cases {
 		if c.typ != nil {
 			b.out.p("case %s:", b.w.q.name(t.def.iface.pkg, t.def.constant(i)))
-			b.inner().store(c.typ, t.w.Payload(), "v."+names[i])
+			b.inner().store(c.typ, t.w.Payload(), t.caseExpr("v", i))
 		}
 	}
 	b.out.p("}")

@@ -118,6 +118,41 @@ func (t *typ) nominal() bool {
 	return false
 }
 
+// mostFields is how many fields the Go form of a variant may have.
+const mostFields = 24
+
+// boxed reports whether a variant has its payload in an interface: so many fields,
+// of which one counts, would make every value large.
+func (t *typ) boxed() bool {
+	n := 0
+	for _, c := range t.cases {
+		if c.typ != nil {
+			n++
+		}
+	}
+	return t.w.Kind == wit.KindVariant && n > mostFields
+}
+
+// caseExpr writes the Go expression of the payload of case i of the variant v.
+func (t *typ) caseExpr(v string, i int) string {
+	if t.boxed() {
+		return v + "." + t.fieldNames()[i] + "()"
+	}
+	return v + "." + t.fieldNames()[i]
+}
+
+// setCase writes a statement that gives the variant v, whose tag is set, the payload
+// of case i.
+func (t *typ) setCase(q qualifier, v string, i int, payload string) string {
+	if t.boxed() {
+		return v + " = " + q.name(t.def.iface.pkg, t.def.maker(i)) + "(" + payload + ")"
+	}
+	return v + "." + t.fieldNames()[i] + " = " + payload
+}
+
+// maker is the name of the function that makes case i of a boxed variant.
+func (d *def) maker(i int) string { return "New" + d.goName + d.typ.fieldNames()[i] }
+
 // owns reports whether the type contains an owned handle.
 func (t *typ) owns() bool {
 	if t == nil || !t.w.Props.Has(wit.HasHandle) {

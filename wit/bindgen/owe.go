@@ -83,7 +83,7 @@ func (w *glueWriter) oweVariant(out *file, t *typ) {
 	for i, c := range t.cases {
 		if c.typ.owns() {
 			out.p("case %s:", w.q.name(t.def.iface.pkg, t.def.constant(i)))
-			w.owe(out, c.typ, "v."+t.fieldNames()[i])
+			w.owe(out, c.typ, t.caseExpr("v", i))
 		}
 	}
 	out.p("}")
