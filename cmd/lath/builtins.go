@@ -28,6 +28,7 @@ func builtins() []provider.Builtin {
 		{Name: "blobstore-fs", Start: startBlobstoreFS},
 		{Name: "blobstore-nats", Start: startBlobstoreNATS},
 		{Name: "blobstore-s3", Start: startBlobstoreS3},
+		{Name: "sqldb-postgres", Start: startPostgres},
 		{Name: "messaging-memory", Start: startMessagingMemory},
 		{Name: "messaging-nats", Start: startMessagingNATS},
 		{Name: "messaging-jetstream", Start: startMessagingJetStream},

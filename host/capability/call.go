@@ -12,6 +12,7 @@ import (
 	"github.com/lathhost/lath/wit/wasi/blobstore"
 	"github.com/lathhost/lath/wit/wasi/keyvalue"
 	"github.com/lathhost/lath/wit/wasmcloud/messaging"
+	"github.com/lathhost/lath/wit/wasmcloud/postgres"
 	"github.com/lathhost/lath/wit/wire"
 )
 
@@ -19,7 +20,8 @@ import (
 // adapts.
 func Names() []string {
 	return []string{keyvalue.StoreInterface.Name, keyvalue.AtomicsInterface.Name, keyvalue.BatchInterface.Name, messaging.ConsumerInterface.Name,
-		blobstore.BlobstoreInterface.Name, blobstore.ContainerInterface.Name, blobstore.TypesInterface.Name}
+		blobstore.BlobstoreInterface.Name, blobstore.ContainerInterface.Name, blobstore.TypesInterface.Name,
+		postgres.QueryInterface.Name, postgres.PreparedInterface.Name}
 }
 
 // Adapt makes the interface of that name for one component, whose calls follow
@@ -32,7 +34,10 @@ func Adapt(name string, imp *link.Import) *component.HostInterface {
 	if h := adaptBlobstore(name, imp); h != nil {
 		return h
 	}
-	return adaptMessaging(name, imp)
+	if h := adaptMessaging(name, imp); h != nil {
+		return h
+	}
+	return adaptPostgres(name, imp)
 }
 
 // call is one call of a provider: impl is the contract of one in this process,

@@ -11,12 +11,14 @@ import (
 
 	"github.com/lathhost/lath/lattice"
 	messagingbind "github.com/lathhost/lath/lattice/bind/wasmcloud/messaging"
+	postgresbind "github.com/lathhost/lath/lattice/bind/wasmcloud/postgres"
 	keyvaluebind "github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
 	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/lattice/wrpcblob"
 	"github.com/lathhost/lath/wit"
 	"github.com/lathhost/lath/wit/wasmcloud/messaging"
+	"github.com/lathhost/lath/wit/wasmcloud/postgres"
 	"github.com/lathhost/lath/wit/wrpc/blobstore"
 	"github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
@@ -49,6 +51,8 @@ type Capabilities struct {
 	// MessagingConsumer sends messages. Components are called by a Caller.
 	MessagingConsumer messaging.Consumer
 	Blobstore         blobstore.Store
+	PostgresQuery     postgres.Query
+	PostgresPrepared  postgres.Prepared
 	// Relink, if set, is told the provider's own settings and all links that end at
 	// it, with theirs: when it has started, after each change, and now and then while
 	// a link does not work. The result says, link by link, why it does not work; nil:
@@ -108,6 +112,8 @@ func (c *Capabilities) Interfaces() []*wit.Interface {
 	add(c.MessagingConsumer != nil, messaging.ConsumerInterface)
 	add(c.Blobstore != nil, blobstore.Interface)
 	add(c.Blobstore != nil, blobstore.Interface010)
+	add(c.PostgresQuery != nil, postgres.QueryInterface)
+	add(c.PostgresPrepared != nil, postgres.PreparedInterface)
 	return list
 }
 
@@ -129,6 +135,12 @@ func (c *Capabilities) Exports() ([]wrpc.Export, error) {
 	}
 	if c.Blobstore != nil {
 		errs = append(errs, wrpcblob.Serve(reg, c.Blobstore))
+	}
+	if c.PostgresQuery != nil {
+		errs = append(errs, postgresbind.ServeQuery(reg, c.PostgresQuery))
+	}
+	if c.PostgresPrepared != nil {
+		errs = append(errs, postgresbind.ServePrepared(reg, c.PostgresPrepared))
 	}
 	return reg.Exports(), errors.Join(errs...)
 }

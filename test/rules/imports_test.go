@@ -46,6 +46,7 @@ var owners = []struct {
 	{"github.com/opencontainers", []string{"host/oci"}, "use host/oci"},
 	{"github.com/nats-io", []string{"lattice", "providers/keyvalue/nats", "providers/messaging/nats", "providers/blobstore/nats", "providers/cron", "test"}, "use lattice, and lattice/wrpc for calls"},
 	{"github.com/redis/go-redis", []string{"providers/keyvalue/redis"}, "use providers/keyvalue/redis"},
+	{"github.com/jackc/pgx", []string{"providers/postgres"}, "use providers/postgres"},
 	{"github.com/minio/minio-go", []string{"providers/blobstore/s3"}, "use providers/blobstore/s3"},
 	{"github.com/johannesboyne/gofakes3", []string{"test"}, "it is the object store of tests"},
 	{"go.etcd.io/bbolt", []string{"providers/keyvalue/bolt"}, "use providers/keyvalue/bolt"},
