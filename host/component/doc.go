@@ -20,6 +20,9 @@
 // ([Instance.Call]) or, where it knows the contract, by generated callers
 // ([Instance.Outcall]).
 //
+// A store's guests may have resources of another store's: then an instance there is
+// theirs for as long as they have handles of it. See [Pin].
+//
 // Below it: binary decodes, validate checks, link flattens, core rewrites core
 // modules, engine (the only importer of wazero) compiles and runs them, memory
 // owns linear memory, abi moves values.

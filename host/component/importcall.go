@@ -131,7 +131,7 @@ func (c *ImportCall) forward(target *Instance, e *Export) error {
 	}
 	comp.thread = thread{}
 	fr := target.push()
-	err = transferCall(c.inst.guest(c.fn.guest), target, e.lift, target.guest(e.lift.guest), b.params, b.results, &c.fn.sig, c.stack, fr)
+	err = transferCall(c.inst.guest(c.fn.guest), target, e.lift, target.guest(e.lift.guest), b.params, b.results, c.stack, fr)
 	target.pop()
 	if err == nil {
 		comp.leave(nil)

@@ -22,7 +22,7 @@ func callLifted(c *canonFunc, i *Instance, stack []uint64) error {
 		caller.call, callee.task = &subtask{}, &task{}
 	}
 	fr := i.push()
-	err := transferCall(i.guest(c.guest), i, c.lift, i.guest(c.lift.guest), c.params, c.results, &c.sig, stack, fr)
+	err := transferCall(i.guest(c.guest), i, c.lift, i.guest(c.lift.guest), c.params, c.results, stack, fr)
 	i.pop()
 	if err != nil {
 		if lift, ok := errors.AsType[*liftError](err); ok {
@@ -41,8 +41,8 @@ func callLifted(c *canonFunc, i *Instance, stack []uint64) error {
 // transferCall moves the parameters of a lowered call from src, calls the
 // lifted function of dst, and moves the result back. g is the lifted side, and
 // dst's instance has been entered.
-func transferCall(src *abi.Guest, dst *Instance, l *liftedFunc, g *abi.Guest, params, results *abi.Transfer, sig *signature, stack []uint64, fr *frame) error {
-	callee := &dst.comps[l.inst]
+func transferCall(src *abi.Guest, dst *Instance, l *liftedFunc, g *abi.Guest, params, results *abi.Transfer, stack []uint64, fr *frame) error {
+	callee, sig := &dst.comps[l.inst], &l.sig
 	if sig.flatParams {
 		if err := params.Flat(src, g, stack[:sig.nparams], fr.in[:]); err != nil {
 			return &liftError{err}

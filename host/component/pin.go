@@ -234,7 +234,7 @@ func (x *crossing) call(p *Pin, c *ImportCall, e *Export, m *match) error {
 		callee.task = &task{}
 	}
 	fr := p.target.push()
-	err = transferCall(&x.src, p.target, e.lift, &x.dst, b.params, b.results, &c.fn.sig, c.stack, fr)
+	err = transferCall(&x.src, p.target, e.lift, &x.dst, b.params, b.results, c.stack, fr)
 	p.target.pop()
 	src.Fault, dst.Fault = x.src.Fault, x.dst.Fault
 	x.lent.release(&x.comp.handles)

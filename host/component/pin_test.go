@@ -3,6 +3,7 @@ package component_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -429,4 +430,48 @@ func TestDropByGuest(t *testing.T) {
 	require.ErrorContains(t, err, "cells: example:types/resources.pass: handle: unknown handle index 99", "the fault is the one's who has no such handle")
 	require.NoError(t, i.Close())
 	require.Zero(t, h.out)
+}
+
+// TestResourcesAreNotHandedOn has a component export resources that it imports.
+func TestResourcesAreNotHandedOn(t *testing.T) {
+	t.Parallel()
+	owner := newHolder(t, typesPath, component.LinkConfig{}, component.LinkConfig{})
+	h := newHolder(t, "testdata/hands-on.wasm", component.LinkConfig{Import: owner.callee}, component.LinkConfig{})
+	i := h.take(t)
+	_, err := h.play(t.Context(), i, value(actNew, 1))
+	require.ErrorIs(t, err, &trap.Error{Code: trap.Import})
+	require.ErrorContains(t, err, `component "cells" does not define resource "cell" itself, and hands on none`)
+	require.NoError(t, i.Close())
+	require.Zero(t, h.out)
+}
+
+// BenchmarkPinned is a call of another component's resource.
+func BenchmarkPinned(b *testing.B) {
+	const atOnce = 1000
+	for _, c := range []struct {
+		name  string
+		first []step
+		each  []step
+	}{
+		{"method", []step{value(actNew, 1)}, []step{cell(actGet, 1)}},
+		{"two-handles", []step{value(actMake, 2)}, []step{cell(actAbsorb, 1, 2)}},
+		{"new-and-drop", []step{value(actNew, 1)}, []step{value(actNew, 1), cell(actDrop, 2)}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			h := newHolder(b, typesPath, component.LinkConfig{}, component.LinkConfig{})
+			i := h.take(b)
+			b.Cleanup(func() { require.NoError(b, i.Close()) })
+			_, err := h.play(b.Context(), i, c.first...)
+			require.NoError(b, err)
+			steps := slices.Repeat(c.each, atOnce)
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				if n%atOnce == 0 {
+					if _, err := h.play(b.Context(), i, steps...); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
 }
