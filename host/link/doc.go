@@ -8,6 +8,10 @@
 // under its own limits and the caller's remaining deadline, sees who calls by
 // which link, and its failure reaches the caller as the same [CallError].
 //
+// An interface with resources has no bytes that could travel: a link of it leads to
+// components of the same host alone, and all calls of one caller come to one
+// instance, which is the caller's until it has no more handles of it.
+//
 // It must not know how a target is run, nor the control interface.
 //
 // Source: wasmCloud v1 protocol, "Link resolution"; Lath wire, "Invocations".

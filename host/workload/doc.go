@@ -7,6 +7,13 @@
 // what is left of the caller's time, whether it comes from NATS or from a
 // component of the same host.
 //
+// A caller on this host that has handles of the component's resources keeps an
+// instance: it counts as a call that runs, until the last handle is dropped or the
+// caller ends. Destructors of what a caller leaves behind have a second together. A
+// caller that keeps its own state from call to call keeps its handles too, and the
+// instance with them. A workload that stops waits for handles as it waits for calls,
+// and then takes the instances away: handles of them are refused from then on.
+//
 // # Overload
 //
 // A component runs so many calls at a time. Others wait in line, in the order of
