@@ -16,8 +16,8 @@
 //   - ping-pong answers the messages that a broker hands it.
 //   - prefix is a key-value provider that is a component: it keeps its values in
 //     another one, under keys of its own.
-//   - provider-keyvalue is no guest but a capability provider in Go, which a host
-//     runs as a process.
+//   - provider-keyvalue and provider-http are no guests but capability providers in
+//     Go, which a host runs as processes.
 //   - stores chooses, call by call, among the key-value stores that are linked to
 //     it; stores-v1 does so by the first version of wasmcloud:bus.
 //   - types exports every value type, a resource, and functions that fail in

@@ -261,6 +261,16 @@ func (s *Server) Cluster() string {
 	return s.ns.ClusterName()
 }
 
+// Messages is how many messages the server has taken in from clients, and how many it
+// has handed to them, since it started.
+func (s *Server) Messages() (in, out int64, err error) {
+	v, err := s.ns.Varz(nil)
+	if err != nil {
+		return 0, 0, fmt.Errorf("statistics of the NATS server: %w", err)
+	}
+	return v.InMsgs, v.OutMsgs, nil
+}
+
 // Done is closed when Shutdown has ended the server.
 func (s *Server) Done() <-chan struct{} { return s.done }
 

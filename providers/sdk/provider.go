@@ -36,6 +36,9 @@ const (
 type Provider struct {
 	// Contracts are what the provider carries out; see [Export].
 	Contracts []Contract
+	// Imports are the interfaces that the provider calls, along links that start at it;
+	// see [Session.Target] and [Session.HTTP]. A link for another one is refused.
+	Imports []*wit.Interface
 	// Init is called once, before links are told and calls are served. An error
 	// ends the provider.
 	Init func(ctx context.Context, s *Session) error
@@ -210,7 +213,12 @@ func (s *Session) serve(ctx context.Context, conn *lattice.Conn, server *wrpc.Se
 		errs = append(errs, c.serve(reg))
 		w.Exports = append(w.Exports, wit.Extern{Name: c.iface.Name, Interface: c.iface})
 	}
-	slices.SortFunc(w.Exports, func(a, b wit.Extern) int { return strings.Compare(a.Name, b.Name) })
+	for _, i := range s.provider.Imports {
+		w.Imports = append(w.Imports, wit.Extern{Name: i.Name, Interface: i})
+	}
+	for _, list := range [][]wit.Extern{w.Imports, w.Exports} {
+		slices.SortFunc(list, func(a, b wit.Extern) int { return strings.Compare(a.Name, b.Name) })
+	}
 	text, err := wit.Print(w)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, nil, err

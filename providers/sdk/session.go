@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"sync"
 
 	"go.uber.org/zap"
@@ -12,6 +13,7 @@ import (
 	"github.com/lathhost/lath/lattice/bind"
 	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/wrpc"
+	"github.com/lathhost/lath/lattice/wrpchttp"
 )
 
 // Session is a provider that runs. It is safe for concurrent use.
@@ -81,17 +83,46 @@ func (s *Session) Links() []Link {
 // Target returns what calls the other end of a link that starts at the provider,
 // for generated clients. The trace of a call that is being served goes along.
 func (s *Session) Target(l Link) (bind.Invoker, error) {
-	if l.SourceID != s.data.ProviderID {
-		return nil, fmt.Errorf("call %s: %w: the link does not start here", l.Target, lattice.ErrInvalid)
+	if err := s.starts(l); err != nil {
+		return nil, err
 	}
-	meta := wrpc.Meta{SourceID: s.data.ProviderID, TargetID: l.Target, LinkName: l.Name}
-	return s.client.Bind(lattice.RPCPrefix(s.data.Lattice, l.Target), func(ctx context.Context) wrpc.Meta {
-		m := meta
-		if in, ok := wrpc.MetaFromContext(ctx); ok {
-			m.TraceParent, m.TraceState, m.Path = in.TraceParent, in.TraceState, in.Path
+	return s.client.Bind(lattice.RPCPrefix(s.data.Lattice, l.Target), func(ctx context.Context) wrpc.Meta { return s.meta(ctx, l) }), nil
+}
+
+// HTTP returns what sends HTTP requests to the other end of a link that starts at the
+// provider, a component that exports wasi:http/incoming-handler. It streams both ways;
+// its errors are those of [wrpchttp.Transport]. The trace that a request's headers
+// name goes along.
+func (s *Session) HTTP(l Link) (http.RoundTripper, error) {
+	if err := s.starts(l); err != nil {
+		return nil, err
+	}
+	return &wrpchttp.Transport{Client: s.client, Prefix: lattice.RPCPrefix(s.data.Lattice, l.Target), Meta: func(r *http.Request) wrpc.Meta {
+		m := s.meta(r.Context(), l)
+		if parent := r.Header.Get("Traceparent"); wrpc.TraceID(parent) != "" {
+			m.TraceParent, m.TraceState = parent, ""
+			if state := r.Header.Get("Tracestate"); len(state) <= wrpc.MaxTraceState {
+				m.TraceState = state
+			}
 		}
 		return m
-	}), nil
+	}}, nil
+}
+
+func (s *Session) starts(l Link) error {
+	if l.SourceID != s.data.ProviderID {
+		return fmt.Errorf("call %s: %w: the link does not start here", l.Target, lattice.ErrInvalid)
+	}
+	return nil
+}
+
+// meta is what the target of a link is told of a call.
+func (s *Session) meta(ctx context.Context, l Link) wrpc.Meta {
+	m := wrpc.Meta{SourceID: s.data.ProviderID, TargetID: l.Target, LinkName: l.Name}
+	if in, ok := wrpc.MetaFromContext(ctx); ok {
+		m.TraceParent, m.TraceState, m.Path = in.TraceParent, in.TraceState, in.Path
+	}
+	return m
 }
 
 // handler is a session as its host talks to it.

@@ -37,6 +37,7 @@ const (
 // the near end has copies of both, so that the same import goes either way.
 type bed struct {
 	url    string // of the NATS server
+	nats   *natsserver.Server
 	rt     *component.Runtime
 	caller *nats.Conn
 	callee *nats.Conn
@@ -92,7 +93,7 @@ func (b *bed) startNATS(ctx context.Context) error {
 		return err
 	}
 	b.later(func() error { return s.Shutdown(context.Background()) })
-	b.url = s.URL()
+	b.url, b.nats = s.URL(), s
 	for _, to := range []**nats.Conn{&b.caller, &b.callee} {
 		if *to, err = lattice.Connect(ctx, lattice.ConnConfig{URL: s.URL(), Name: "bench"}); err != nil {
 			return err

@@ -44,7 +44,7 @@ func (s *sandbox) failover(ctx context.Context) error {
 	if !slices.ContainsFunc(names[:2], func(n string) bool { return s.wants(failoverGroup, n) }) && !s.wants(updateGroup, names[2]) {
 		return nil
 	}
-	program, err := buildLath(ctx, s.b)
+	programs, err := buildPrograms(ctx, s.b, "cmd/lath")
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (s *sandbox) failover(ctx context.Context) error {
 	var g errgroup.Group
 	for i := range count {
 		g.Go(func() error {
-			d, err := newDuel(ctx, s.b, program, fmt.Sprintf("failover%d", i))
+			d, err := newDuel(ctx, s.b, programs[0], fmt.Sprintf("failover%d", i))
 			if err != nil {
 				return errors.Join(err, d.close())
 			}
@@ -91,16 +91,22 @@ func (s *sandbox) failover(ctx context.Context) error {
 	return nil
 }
 
-// buildLath builds the command, which is measured as its users run it.
-func buildLath(ctx context.Context, b *bed) (program string, err error) {
+// buildPrograms builds programs of this module, which are measured as their users run
+// them, and returns where they are.
+func buildPrograms(ctx context.Context, b *bed, folders ...string) (programs []string, err error) {
 	dir, err := os.MkdirTemp("", "lath-bench-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	b.later(func() error { return os.RemoveAll(dir) })
-	program = filepath.Join(dir, "lath")
-	_, err = output(ctx, "", []string{"CGO_ENABLED=0"}, "go", "build", "-o", program, "github.com/lathhost/lath/cmd/lath")
-	return program, err
+	for _, folder := range folders {
+		program := filepath.Join(dir, filepath.Base(folder))
+		if _, err := output(ctx, "", []string{"CGO_ENABLED=0"}, "go", "build", "-o", program, "github.com/lathhost/lath/"+folder); err != nil {
+			return nil, err
+		}
+		programs = append(programs, program)
+	}
+	return programs, nil
 }
 
 // duel is a lattice of two host processes that run the same component, and its

@@ -22,6 +22,7 @@ import (
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/providers/httpserver"
+	"github.com/lathhost/lath/providers/keyvalue"
 	"github.com/lathhost/lath/test/harness"
 )
 
@@ -31,20 +32,22 @@ const webLattice = "bench-web"
 // webHost is a process with HTTP servers in it: a handler of net/http's, and two
 // hosts with a component each, of which the first has the built-in server.
 type webHost struct {
-	url     string
-	dir     string
-	runtime *component.Runtime
-	images  *oci.Client
-	control *ctl.Client
-	ref     string
-	servers chan *httpserver.Server
-	closers []func() error
+	url string
+	dir string
+	// programs are those of a server and a store that are processes of their own, if
+	// there are any.
+	programs []string
+	runtime  *component.Runtime
+	images   *oci.Client
+	control  *ctl.Client
+	servers  chan *httpserver.Server
+	closers  []func() error
 }
 
 // webChild serves until its input ends. For each line of it, it tells the bytes that
 // the process holds.
 func webChild(ctx context.Context, args []string, in io.Reader, out io.Writer) (err error) {
-	w := &webHost{url: args[0], servers: make(chan *httpserver.Server, 1)}
+	w := &webHost{url: args[0], programs: args[1:], servers: make(chan *httpserver.Server, 1)}
 	defer func() {
 		for len(w.closers) > 0 {
 			last := len(w.closers) - 1
@@ -80,7 +83,7 @@ func (w *webHost) start(ctx context.Context) (*webSite, error) {
 	if err := w.open(ctx); err != nil {
 		return nil, err
 	}
-	near, err := w.host(ctx, []provider.Builtin{harness.HTTPServer(func(_ string, s *httpserver.Server) { w.servers <- s })})
+	near, err := w.host(ctx, []provider.Builtin{harness.HTTPServer(func(_ string, s *httpserver.Server) { w.servers <- s }), memoryStore()})
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +92,7 @@ func (w *webHost) start(ctx context.Context) (*webSite, error) {
 		return nil, err
 	}
 	for id, on := range map[string]string{"near": near, "far": far} {
-		if _, err := w.control.ScaleComponent(ctx, on, ctl.ScaleComponent{ComponentID: id, ComponentRef: w.ref, MaxInstances: 64}); err != nil {
+		if err := w.component(ctx, on, id, "http-hello"); err != nil {
 			return nil, err
 		}
 	}
@@ -100,8 +103,83 @@ func (w *webHost) start(ctx context.Context) (*webSite, error) {
 	if site.Near, err = w.link(ctx, server, "near", "127.0.0.1:0"); err != nil {
 		return nil, err
 	}
-	site.Far, err = w.link(ctx, server, "far", "127.0.0.2:0")
+	if site.Far, err = w.link(ctx, server, "far", "127.0.0.2:0"); err != nil || len(w.programs) == 0 {
+		return site, err
+	}
+	if site.External, err = w.external(ctx, near); err != nil {
+		return nil, err
+	}
+	if site.Counter, err = w.counter(ctx, near, server, "counter", provider.Scheme+"keyvalue-memory", "127.0.0.3:0"); err != nil {
+		return nil, err
+	}
+	ref, err := oci.FileReference(w.programs[1])
+	if err != nil {
+		return nil, err
+	}
+	site.ExternalCounter, err = w.counter(ctx, near, server, "external-counter", ref, "127.0.0.4:0")
 	return site, err
+}
+
+// memoryStore is the built-in store in memory.
+func memoryStore() provider.Builtin {
+	return provider.Builtin{Name: "keyvalue-memory", Start: func(context.Context, provider.Config) (*provider.Capabilities, error) {
+		m := keyvalue.NewMemory(keyvalue.MemoryConfig{})
+		return &provider.Capabilities{KeyvalueStore: m, KeyvalueAtomics: m, KeyvalueBatch: m}, nil
+	}}
+}
+
+// component starts an example.
+func (w *webHost) component(ctx context.Context, on, id, example string) error {
+	wasm, err := examples.Component(example)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(w.dir, example+".wasm")
+	if err := os.WriteFile(path, wasm, 0o600); err != nil {
+		return err
+	}
+	ref, err := oci.FileReference(path)
+	if err != nil {
+		return err
+	}
+	_, err = w.control.ScaleComponent(ctx, on, ctl.ScaleComponent{ComponentID: id, ComponentRef: ref, MaxInstances: 64})
+	return err
+}
+
+// counter starts a component that counts its requests in a store, and links it.
+func (w *webHost) counter(ctx context.Context, on string, server *httpserver.Server, id, store, address string) (string, error) {
+	if err := w.component(ctx, on, id, "http-counter"); err != nil {
+		return "", err
+	}
+	if err := w.control.StartProvider(ctx, on, ctl.StartProvider{ProviderID: id + "-store", ProviderRef: store}); err != nil {
+		return "", err
+	}
+	err := w.control.PutLink(ctx, lattice.Link{SourceID: id, Target: id + "-store", WITNamespace: "wasi", WITPackage: "keyvalue", Interfaces: []string{"store", "atomics"}})
+	if err != nil {
+		return "", err
+	}
+	return w.link(ctx, server, id, address)
+}
+
+// external starts a server that is a process of its own, for the component that is
+// served in process, too.
+func (w *webHost) external(ctx context.Context, on string) (string, error) {
+	ref, err := oci.FileReference(w.programs[0])
+	if err != nil {
+		return "", err
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	address := l.Addr().String() // which nobody else takes meanwhile, it is hoped
+	if err := l.Close(); err != nil {
+		return "", err
+	}
+	if err := w.control.StartProvider(ctx, on, ctl.StartProvider{ProviderID: "external-web", ProviderRef: ref}); err != nil {
+		return "", err
+	}
+	return w.linkFrom(ctx, "external-web", "near", address, func() string { return address })
 }
 
 // plain serves what the component does, by Go alone.
@@ -146,17 +224,7 @@ func (w *webHost) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if w.control, err = ctl.NewClient(ctl.ClientConfig{Conn: conn, Lattice: webLattice}); err != nil {
-		return err
-	}
-	wasm, err := examples.Component("http-hello")
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(w.dir, "http-hello.wasm")
-	if err = os.WriteFile(path, wasm, 0o600); err == nil {
-		w.ref, err = oci.FileReference(path)
-	}
+	w.control, err = ctl.NewClient(ctl.ClientConfig{Conn: conn, Lattice: webLattice})
 	return err
 }
 
@@ -178,7 +246,7 @@ func (w *webHost) host(ctx context.Context, builtins []provider.Builtin) (string
 	if err != nil {
 		return "", err
 	}
-	h, err := host.New(host.Config{Lattice: webLattice, Identity: id, Conn: conn, Runtime: w.runtime, Images: w.images, Builtins: builtins, Log: zap.NewNop()})
+	h, err := host.New(host.Config{Lattice: webLattice, Identity: id, Conn: conn, Runtime: w.runtime, Images: w.images, ProgramDir: w.dir, Builtins: builtins, Log: zap.NewNop()})
 	if err != nil {
 		return "", err
 	}
@@ -197,11 +265,21 @@ func (w *webHost) host(ctx context.Context, builtins []provider.Builtin) (string
 
 // link has the server answer at an address by a component, and waits until it does.
 func (w *webHost) link(ctx context.Context, server *httpserver.Server, target, address string) (string, error) {
-	name := "to-" + target
+	return w.linkFrom(ctx, "web", target, address, func() string {
+		if at := server.Address(address); at != nil {
+			return at.String()
+		}
+		return ""
+	})
+}
+
+// linkFrom links a server to a component, and waits until it answers where it is.
+func (w *webHost) linkFrom(ctx context.Context, source, target, address string, where func() string) (string, error) {
+	name := source + "-to-" + target
 	if err := w.control.PutConfig(ctx, name, map[string]string{"address": address}); err != nil {
 		return "", err
 	}
-	err := w.control.PutLink(ctx, lattice.Link{SourceID: "web", Target: target, Name: name, WITNamespace: "wasi", WITPackage: "http",
+	err := w.control.PutLink(ctx, lattice.Link{SourceID: source, Target: target, Name: name, WITNamespace: "wasi", WITPackage: "http",
 		Interfaces: []string{"incoming-handler"}, SourceConfig: []string{name}})
 	if err != nil {
 		return "", err
@@ -209,11 +287,11 @@ func (w *webHost) link(ctx context.Context, server *httpserver.Server, target, a
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		if at := server.Address(address); at != nil {
-			if resp, err := http.Get("http://" + at.String()); err == nil { //nolint:noctx // it answers at once
+		if at := where(); at != "" {
+			if resp, err := http.Get("http://" + at); err == nil { //nolint:noctx // it answers at once
 				_ = resp.Body.Close()
 				if resp.StatusCode == http.StatusOK {
-					return at.String(), nil
+					return at, nil
 				}
 			}
 		}

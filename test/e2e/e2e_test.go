@@ -44,7 +44,7 @@ func runTests(m *testing.M) (code int, err error) {
 	if runtime.GOOS == "windows" {
 		suffix = ".exe"
 	}
-	for _, program := range []string{"cmd/lath", "examples/provider-keyvalue"} {
+	for _, program := range []string{"cmd/lath", "examples/provider-keyvalue", "examples/provider-http"} {
 		build := exec.Command("go", "build", "-o", filepath.Join(binDir, path.Base(program)+suffix), "github.com/lathhost/lath/"+program)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
@@ -83,6 +83,7 @@ func setup(env *testscript.Env, examples string) error {
 	env.Setenv("LATH_STATE_DIR", states[0])
 	env.Setenv("STATE2", states[1])
 	env.Setenv("PROVIDER", filepath.Join(binDir, "provider-keyvalue"))
+	env.Setenv("HTTPPROVIDER", filepath.Join(binDir, "provider-http"))
 	env.Setenv("STATE3", states[2])
 	env.Setenv("LATH_CACHE_DIR", filepath.Join(env.WorkDir, "cache"))
 	env.Setenv("REGISTRY", strings.TrimPrefix(reg.URL, "http://"))
