@@ -7,7 +7,8 @@
 //   - counter keeps counts in a key-value store.
 //   - divide traps in its arithmetic, and tells the lines of its sources.
 //   - fetch is a program: it prints what an HTTP server answers.
-//   - gallery keeps objects in a blob store, and copies them as they come.
+//   - gallery keeps objects in a blob store, and copies them as they come; it
+//     answers HTTP, too.
 //   - greeter greets by the count that counter keeps, and logs what it does.
 //   - http-counter answers HTTP requests with how often each path was asked for,
 //     which it keeps in a key-value store.

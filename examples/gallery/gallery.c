@@ -1,6 +1,6 @@
 // gallery keeps objects in wasi:blobstore. What it copies never is in its memory:
 // one stream is spliced to another.
-#include "guest.h"
+#include "gallery.h"
 
 // result<own<...>, string> and result<_, string>.
 typedef struct {
@@ -16,13 +16,6 @@ typedef struct {
   uint32_t stream;
 } body_result;
 
-// An error of a stream.
-typedef struct {
-  uint8_t tag;
-  uint32_t error;
-} stream_error;
-enum { last_operation_failed, closed };
-
 typedef struct {
   uint8_t is_err;
   union {
@@ -30,11 +23,6 @@ typedef struct {
     stream_error err;
   };
 } read_result;
-
-typedef struct {
-  uint8_t is_err;
-  stream_error err;
-} write_result;
 
 typedef struct {
   uint8_t is_err;
@@ -82,20 +70,12 @@ IMPORT("wasi:blobstore/types@0.2.0-draft", "[method]outgoing-value.outgoing-valu
 void value_body(uint32_t self, body_result *out);
 IMPORT("wasi:blobstore/types@0.2.0-draft", "[static]outgoing-value.finish")
 void value_finish(uint32_t value, handle_result *out);
-IMPORT("wasi:blobstore/types@0.2.0-draft", "[resource-drop]outgoing-value")
-void value_drop(uint32_t value);
 IMPORT("wasi:blobstore/types@0.2.0-draft", "[static]incoming-value.incoming-value-consume-async")
 void consume(uint32_t value, handle_result *out);
 IMPORT("wasi:io/streams@0.2.0", "[method]input-stream.blocking-read")
 void stream_read(uint32_t stream, uint64_t len, read_result *out);
-IMPORT("wasi:io/streams@0.2.0", "[method]output-stream.blocking-write-and-flush")
-void stream_write(uint32_t stream, const uint8_t *ptr, uint32_t len, write_result *out);
 IMPORT("wasi:io/streams@0.2.0", "[method]output-stream.blocking-splice")
 void stream_splice(uint32_t stream, uint32_t from, uint64_t len, splice_result *out);
-IMPORT("wasi:io/streams@0.2.0", "[resource-drop]input-stream")
-void input_drop(uint32_t stream);
-IMPORT("wasi:io/streams@0.2.0", "[resource-drop]output-stream")
-void output_drop(uint32_t stream);
 
 // TEXT is a string parameter as an export gets it; GIVEN is the string.
 #define TEXT(name) const uint8_t *name##_ptr, uint32_t name##_len
@@ -115,8 +95,7 @@ static bool opened(bytes name, bool make, uint32_t *container, bytes *err) {
   return !got.is_err;
 }
 
-// reading returns a stream of an object, or false and the error.
-static bool reading(bytes container, bytes object, uint64_t first, uint64_t last, uint32_t *in, bytes *err) {
+bool reading(bytes container, bytes object, uint64_t first, uint64_t last, uint32_t *in, bytes *err) {
   uint32_t box;
   if (!opened(container, false, &box, err)) return false;
   handle_result got;
@@ -130,8 +109,7 @@ static bool reading(bytes container, bytes object, uint64_t first, uint64_t last
   return !got.is_err;
 }
 
-// writing returns a value and the stream that fills it, or false and the error.
-static bool writing(bytes container, bytes object, uint32_t *value, uint32_t *out, bytes *err) {
+bool writing(bytes container, bytes object, uint32_t *value, uint32_t *out, bytes *err) {
   uint32_t box;
   if (!opened(container, true, &box, err)) return false;
   *value = new_value();
@@ -148,8 +126,7 @@ static bool writing(bytes container, bytes object, uint32_t *value, uint32_t *ou
   return false;
 }
 
-// finished ends a value, and returns false and the error where it was not stored.
-static bool finished(uint32_t value, uint32_t out, bytes *err) {
+bool finished(uint32_t value, uint32_t out, bytes *err) {
   output_drop(out);
   handle_result end;
   value_finish(value, &end);
@@ -157,7 +134,17 @@ static bool finished(uint32_t value, uint32_t out, bytes *err) {
   return !end.is_err;
 }
 
-static bool write_all(uint32_t out, bytes text) {
+bool pump(uint32_t in, uint32_t out, uint64_t *n) {
+  for (*n = 0;;) {
+    splice_result moved;
+    stream_splice(out, in, 1 << 16, &moved);
+    // A stream that failed tells it once; the end is that the source closed.
+    if (moved.is_err) return moved.err.tag == closed;
+    *n += moved.ok;
+  }
+}
+
+bool write_all(uint32_t out, bytes text) {
   while (text.len > 0) {
     uint32_t n = text.len < 4096 ? text.len : 4096;
     write_result wrote;
@@ -224,19 +211,8 @@ count_result *copy(TEXT(container), TEXT(object), TEXT(to_container), TEXT(to_ob
     input_drop(in);
     return result;
   }
-  uint64_t n = 0;
-  bool whole = false;
-  for (;;) {
-    splice_result moved;
-    stream_splice(out, in, 1 << 16, &moved);
-    if (!moved.is_err) {
-      n += moved.ok;
-      continue;
-    }
-    // A stream that failed tells it once; the end of a copy is that its source closed.
-    whole = moved.err.tag == closed;
-    break;
-  }
+  uint64_t n;
+  bool whole = pump(in, out, &n);
   input_drop(in);
   bytes err;
   if (!whole) {

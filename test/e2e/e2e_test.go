@@ -62,7 +62,7 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata/script",
 		Setup: func(env *testscript.Env) error { return setup(env, examples) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "eventually": eventually, "freeport": freeport,
+			"code": code, "eventually": eventually, "freeport": freeport, "http": request,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -75,6 +75,7 @@ func setup(env *testscript.Env, examples string) error {
 	reg, closed := httptest.NewServer(artifacts), httptest.NewServer(forAnn(artifacts))
 	env.Defer(reg.Close)
 	env.Defer(closed.Close)
+	startS3(env)
 	home := filepath.Join(env.WorkDir, "home")
 	states := []string{filepath.Join(env.WorkDir, "state"), filepath.Join(env.WorkDir, "state2"), filepath.Join(env.WorkDir, "state3")}
 	env.Setenv("PATH", binDir+string(os.PathListSeparator)+env.Getenv("PATH"))

@@ -30,7 +30,7 @@ type guest struct {
 var guests = []guest{
 	{"cat", "cat", []string{"cat.c", files}, "guest", "utf8", false},
 	{"fetch", "fetch", []string{"fetch.c", files}, "guest", "utf8", false},
-	{"gallery", "gallery", []string{"gallery.c"}, "guest", "utf8", false},
+	{"gallery", "gallery", []string{"gallery.c", "web.c"}, "guest", "utf8", false},
 	{"http-counter", "http-counter", []string{"http-counter.c"}, "guest", "utf8", false},
 	{"http-hello", "http-hello", []string{"http-hello.c"}, "guest", "utf8", false},
 	{"notes", "notes", []string{"notes.c", files}, "guest", "utf8", false},
