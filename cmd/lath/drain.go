@@ -85,7 +85,7 @@ func (c *cli) drain(ctx context.Context, s *session, arg string, wait time.Durat
 		return fmt.Errorf("host %s is not drained: %s: start that on another host first (lath start … --host), or give --force",
 			h.FriendlyName, list("nowhere else runs", only))
 	}
-	err = c.await(ctx, s, wait+leaveMargin, "draining "+h.FriendlyName, func(ctx context.Context, client *ctl.Client) error {
+	err = c.await(ctx, s, wait+leaveMargin, "draining "+h.FriendlyName, tellsHost(h.ID), func(ctx context.Context, client *ctl.Client) error {
 		return client.StopHost(ctx, h.ID, wait)
 	})
 	if err != nil {

@@ -110,7 +110,7 @@ func (c *cli) change(cmd *cobra.Command, f *changeFlags, id string,
 	out := changed{ID: id}
 	for _, p := range places {
 		var message string
-		err := c.await(ctx, s, f.wait, id+" on "+p.HostName, func(ctx context.Context, client *ctl.Client) error {
+		err := c.await(ctx, s, f.wait, id+" on "+p.HostName, tellsComponent(p.HostID, id), func(ctx context.Context, client *ctl.Client) error {
 			d, inv, err := s.componentOn(ctx, id, p)
 			if err == nil {
 				message, err = send(ctx, client, d, inv)

@@ -204,7 +204,7 @@ func (c *cli) startComponent(cmd *cobra.Command, f *componentFlags, args []strin
 		return err
 	}
 	out := started{ID: req.ComponentID, Ref: req.ComponentRef, Max: req.MaxInstances}
-	err = c.start(cmd, &f.startFlags, &out, func(ctx context.Context, client *ctl.Client) error {
+	err = c.start(cmd, &f.startFlags, &out, tellsComponent, func(ctx context.Context, client *ctl.Client) error {
 		out.Warning, err = client.ScaleComponent(ctx, out.HostID, req)
 		return err
 	})
@@ -269,7 +269,7 @@ func (c *cli) startProvider(cmd *cobra.Command, f *startFlags, args []string) er
 	if err := lattice.ValidID(out.ID); err != nil {
 		return usagef("%w: lath start provider ID REFERENCE", err)
 	}
-	err := c.start(cmd, f, &out, func(ctx context.Context, client *ctl.Client) error {
+	err := c.start(cmd, f, &out, tellsProvider, func(ctx context.Context, client *ctl.Client) error {
 		return client.StartProvider(ctx, out.HostID, ctl.StartProvider{ProviderRef: out.Ref, ProviderID: out.ID, Config: f.configs, Annotations: f.annotations})
 	})
 	if err != nil {
@@ -289,7 +289,7 @@ func onHost(name string) string {
 }
 
 // start sends a command to a host and waits for its outcome.
-func (c *cli) start(cmd *cobra.Command, f *startFlags, out *started, send func(context.Context, *ctl.Client) error) error {
+func (c *cli) start(cmd *cobra.Command, f *startFlags, out *started, tells func(host, id string) telling, send func(context.Context, *ctl.Client) error) error {
 	s, err := f.lattice.open(cmd)
 	if err != nil {
 		return err
@@ -299,7 +299,7 @@ func (c *cli) start(cmd *cobra.Command, f *startFlags, out *started, send func(c
 	if out.HostID, out.HostName, err = s.choose(ctx, f.host, f.constraints); err != nil {
 		return err
 	}
-	if err := c.await(ctx, s, f.wait, "starting "+out.ID+" on "+out.HostName, send); err != nil {
+	if err := c.await(ctx, s, f.wait, "starting "+out.ID+" on "+out.HostName, tells(out.HostID, out.ID), send); err != nil {
 		return err
 	}
 	if out.Warning == "" {

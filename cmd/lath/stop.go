@@ -134,14 +134,14 @@ func runningOn(inv lattice.Inventory, kind string) []place {
 }
 
 func (c *cli) stopComponent(ctx context.Context, s *session, wait time.Duration, p place) error {
-	return c.await(ctx, s, wait, "stopping "+p.ID, func(ctx context.Context, client *ctl.Client) error {
+	return c.await(ctx, s, wait, "stopping "+p.ID, tellsComponent(p.HostID, p.ID), func(ctx context.Context, client *ctl.Client) error {
 		_, err := client.ScaleComponent(ctx, p.HostID, ctl.ScaleComponent{ComponentRef: p.Ref, ComponentID: p.ID})
 		return err
 	})
 }
 
 func (c *cli) stopProvider(ctx context.Context, s *session, wait time.Duration, p place) error {
-	return c.await(ctx, s, wait, "stopping "+p.ID, func(ctx context.Context, client *ctl.Client) error {
+	return c.await(ctx, s, wait, "stopping "+p.ID, tellsProvider(p.HostID, p.ID), func(ctx context.Context, client *ctl.Client) error {
 		return client.StopProvider(ctx, p.HostID, p.ID)
 	})
 }
@@ -163,7 +163,7 @@ func (c *cli) stopHostCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			err = c.await(cmd.Context(), s, f.wait, "stopping "+h.FriendlyName, func(ctx context.Context, client *ctl.Client) error {
+			err = c.await(cmd.Context(), s, f.wait, "stopping "+h.FriendlyName, tellsHost(h.ID), func(ctx context.Context, client *ctl.Client) error {
 				return client.StopHost(ctx, h.ID, f.wait)
 			})
 			if err != nil {

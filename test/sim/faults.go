@@ -35,9 +35,10 @@ func leave(ctx context.Context, w *world, a [5]int) (string, error) {
 		func(_ context.Context, n *node) error { return n.leave() })(ctx, w, a)
 }
 
-// restart starts a host, where most of the NATS servers are there.
+// restart starts a host, where any NATS server that it may come by can serve it: one
+// that does not reach the others keeps its clients waiting.
 func restart(ctx context.Context, w *world, a [5]int) (string, error) {
-	return onHost(func(n *node) bool { return !n.up && w.servers.faulty() < 2 }, func(ctx context.Context, n *node) error { return n.start(ctx) })(ctx, w, a)
+	return onHost(func(n *node) bool { return !n.up && w.servers.whole() }, func(ctx context.Context, n *node) error { return n.start(ctx) })(ctx, w, a)
 }
 
 func pause(ctx context.Context, w *world, a [5]int) (string, error) {

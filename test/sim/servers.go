@@ -105,6 +105,11 @@ func (s *servers) faulty() int {
 	return len(slices.DeleteFunc(slices.Clone(s.is), func(c condition) bool { return c == fine }))
 }
 
+// whole says that most servers run, and that those which do reach each other.
+func (s *servers) whole() bool {
+	return s.faulty() < 2 && !slices.Contains(s.is, cut) && !slices.Contains(s.is, held)
+}
+
 func (s *servers) start(ctx context.Context, i int) (err error) {
 	if s.running[i], err = natsserver.Start(ctx, s.configs[i]); err != nil {
 		return err
