@@ -202,8 +202,13 @@ func (d *duel) close() error {
 }
 
 func (d *duel) start(ctx context.Context, p *process) error {
-	p.cmd = exec.CommandContext(ctx, d.program, "host", "--nats-url", d.url, "--lattice", d.name, "--state-dir", p.state,
-		"--cache-dir", filepath.Join(d.dir, "cache"), "--allow-file-load", "--restore", "--log-level", "error")
+	return startHost(ctx, d.program, d.url, d.name, d.dir, p)
+}
+
+// startHost starts a host process, which finds what it ran before.
+func startHost(ctx context.Context, program, url, name, dir string, p *process) error {
+	p.cmd = exec.CommandContext(ctx, program, "host", "--nats-url", url, "--lattice", name, "--state-dir", p.state,
+		"--cache-dir", filepath.Join(dir, "cache"), "--allow-file-load", "--restore", "--log-level", "error")
 	p.cmd.Env = append(os.Environ(), "LATH_HOST_SEED="+p.seed)
 	// What it says of the connections that it finds broken afterwards is no news.
 	return p.cmd.Start()
@@ -242,6 +247,14 @@ func (d *duel) runs(p *process) bool {
 }
 
 func (d *duel) await(ctx context.Context, what string, check func() bool) error {
+	if err := await(ctx, what, check); err != nil {
+		return fmt.Errorf("lattice %s: %w", d.name, err)
+	}
+	return nil
+}
+
+// await waits for what a host process is to do.
+func await(ctx context.Context, what string, check func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, failoverWait)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -249,7 +262,7 @@ func (d *duel) await(ctx context.Context, what string, check func() bool) error 
 	for !check() {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("a host of %s does not do what was waited for: it %s: %w", d.name, what, ctx.Err())
+			return fmt.Errorf("a host does not do what was waited for: it %s: %w", what, ctx.Err())
 		case <-tick.C:
 		}
 	}
