@@ -62,7 +62,7 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata/script",
 		Setup: func(env *testscript.Env) error { return setup(env, examples) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "eventually": eventually, "freeport": freeport, "http": request,
+			"code": code, "eventually": eventually, "freeport": freeport, "http": request, "transfer": transfer,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
