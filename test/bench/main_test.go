@@ -49,7 +49,7 @@ func TestEveryRowAnswersRight(t *testing.T) {
 	require.NoError(t, err)
 	var r report
 	require.NoError(t, json.Unmarshal(b, &r))
-	require.Len(t, r.Bars, len(hostile)+2*5+11+len(deadlines)+1+3+2+1+7+3+4+4+1)
+	require.Len(t, r.Bars, len(hostile)+2*5+11+len(deadlines)+1+3+2+1+7+3+4+4+1+len(blobRows))
 	for _, b := range r.Bars {
 		if b.Unit == unitCalls {
 			require.Zero(t, b.Value, b.Name)

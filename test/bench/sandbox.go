@@ -106,7 +106,7 @@ func (b *bed) sandbox(ctx context.Context, o options) ([]bar, *crowd, error) {
 	}
 	b.later(client.Close)
 	s := sandbox{b: b, client: client, match: o.rows, rounds: o.rounds, failovers: o.failovers, slice: neighbourSlices * o.slice, templates: map[string]*component.Template{}}
-	for _, part := range []func(context.Context) error{s.stops, s.throughput, s.crowd, s.cold, s.density, s.thousand, s.fleet, s.failover, s.messages, s.web, s.overruns, s.neighbours} {
+	for _, part := range []func(context.Context) error{s.stops, s.throughput, s.crowd, s.cold, s.density, s.thousand, s.fleet, s.failover, s.messages, s.web, s.blobs, s.overruns, s.neighbours} {
 		if err := part(ctx); err != nil {
 			return nil, nil, err
 		}
