@@ -21,6 +21,8 @@
 //     Go, which a host runs as processes.
 //   - stores chooses, call by call, among the key-value stores that are linked to
 //     it; stores-v1 does so by the first version of wasmcloud:bus.
+//   - todo keeps things to do in a table of a PostgreSQL database; sql-relay hands
+//     every call of wasmcloud:postgres on.
 //   - types exports every value type, a resource, and functions that fail in
 //     every way. types-utf16 and types-latin1 are the same with other string
 //     encodings; relay, relay-utf16 and relay-latin1 import what types exports
@@ -36,7 +38,7 @@ import (
 	"path"
 )
 
-//go:embed cat chain counter divide fetch gallery greeter http-counter http-hello notes ping-pong prefix stores types
+//go:embed cat chain counter divide fetch gallery greeter http-counter http-hello notes ping-pong prefix stores todo types
 var files embed.FS
 
 // Component returns a built component by its name: "counter", "types-utf16".

@@ -42,6 +42,8 @@ var guests = []guest{
 	{"prefix", "prefix", []string{"prefix.c"}, "guest", "utf8", false},
 	{"stores", "stores", []string{"stores.c", "choose.c"}, "guest", "utf8", false},
 	{"stores-v1", "stores", []string{"stores.c", "choose-v1.c"}, "guest-v1", "utf8", false},
+	{"todo", "todo", []string{"todo.c"}, "guest", "utf8", false},
+	{"sql-relay", "todo", []string{"sql-relay.c"}, "relay", "utf8", false},
 	{"types", "types", typesSources, "guest", "utf8", false},
 	{"types-utf16", "types", typesSources, "guest", "utf16", false},
 	{"types-latin1", "types", typesSources, "guest", "compact-utf16", false},
