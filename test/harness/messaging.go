@@ -9,6 +9,7 @@ import (
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
+	invoke "github.com/lathhost/lath/lattice/bind"
 	bind "github.com/lathhost/lath/lattice/bind/wasmcloud/messaging"
 	"github.com/lathhost/lath/lattice/ctl"
 	wire "github.com/lathhost/lath/lattice/provider"
@@ -93,6 +94,9 @@ func (l *Lattice) LinkHandler(broker, target string, settings map[string]string)
 func (l *Lattice) Sender(broker string) contract.Consumer {
 	return bind.NewConsumerClient(invoker{l, broker})
 }
+
+// Invoker calls a component or a provider as a component on another host does.
+func (l *Lattice) Invoker(id string) invoke.Invoker { return invoker{l, id} }
 
 // invoker calls one target.
 type invoker struct {
