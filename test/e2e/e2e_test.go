@@ -21,10 +21,15 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+
+	"github.com/lathhost/lath/providers/postgres/postgrestest"
 )
 
 // binDir holds the binary, built once.
 var binDir string
+
+// database is a PostgreSQL server, for scripts that need one.
+var database postgrestest.Server
 
 func TestMain(m *testing.M) {
 	code, err := runTests(m)
@@ -51,6 +56,7 @@ func runTests(m *testing.M) (code int, err error) {
 			return 1, fmt.Errorf("build %s: %w\n%s", program, err, out)
 		}
 	}
+	defer database.Stop()
 	return m.Run(), nil
 }
 
@@ -63,7 +69,9 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error { return setup(env, examples) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "eventually": eventually, "freeport": freeport, "http": request, "transfer": transfer,
+			"newdatabase": newDatabase,
 		},
+		Condition:           condition,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
@@ -118,6 +126,32 @@ func forAnn(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// condition is what scripts may ask for: postgres, a server.
+func condition(name string) (bool, error) {
+	if name != "postgres" {
+		return false, fmt.Errorf("no condition %q", name)
+	}
+	err := database.Ensure()
+	if errors.Is(err, postgrestest.ErrMissing) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// newDatabase makes an empty database, and sets the variables by which it is found. Its
+// password is in the file database.password.
+func newDatabase(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: newdatabase")
+	}
+	settings, err := database.Database()
+	ts.Check(err)
+	for name, value := range settings.Config {
+		ts.Setenv(name, value)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("database.password"), settings.Secrets["POSTGRES_PASSWORD"].Bytes(), 0o600))
 }
 
 // code runs a command and wants its exit code.

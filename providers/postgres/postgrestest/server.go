@@ -55,18 +55,28 @@ type Server struct {
 func (s *Server) Settings(t testing.TB) wire.Settings {
 	t.Helper()
 	s.Need(t)
+	settings, err := s.Database()
+	if err != nil {
+		t.Fatalf("make a database: %v", err)
+	}
+	return settings
+}
+
+// Database makes a database and returns the settings of connections to it.
+func (s *Server) Database() (wire.Settings, error) {
+	if err := s.Ensure(); err != nil {
+		return wire.Settings{}, err
+	}
 	name := fmt.Sprintf("test%d", s.made.Add(1))
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
 	conn, err := s.connect(ctx)
 	if err != nil {
-		t.Fatalf("connect to the server: %v", err)
+		return wire.Settings{}, err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name).ReadAll(); err != nil {
-		t.Fatalf("make a database: %v", err)
-	}
-	return s.settings(name)
+	_, err = conn.Exec(ctx, "CREATE DATABASE "+name).ReadAll()
+	return s.settings(name), err
 }
 
 func (s *Server) settings(database string) wire.Settings {
@@ -86,16 +96,23 @@ func (s *Server) Port() int { return s.port }
 // Need starts the server, or skips the test where its programs are missing.
 func (s *Server) Need(t testing.TB) {
 	t.Helper()
-	s.once.Do(func() { s.err = s.create() })
-	if errors.Is(s.err, errMissing) {
-		t.Skipf("SKIPPED: no PostgreSQL server: %v; install postgresql", s.err)
+	err := s.Ensure()
+	if errors.Is(err, ErrMissing) {
+		t.Skipf("SKIPPED: no PostgreSQL server: %v; install postgresql", err)
 	}
-	if s.err != nil {
-		t.Fatalf("start a PostgreSQL server: %v", s.err)
+	if err != nil {
+		t.Fatalf("start a PostgreSQL server: %v", err)
 	}
 }
 
-var errMissing = errors.New("its programs are not there")
+// Ensure starts the server unless it runs.
+func (s *Server) Ensure() error {
+	s.once.Do(func() { s.err = s.create() })
+	return s.err
+}
+
+// ErrMissing: PostgreSQL is not installed.
+var ErrMissing = errors.New("its programs are not there")
 
 // find looks for the server's programs where Debian has them, besides in PATH.
 func find() (dir string, err error) {
@@ -117,7 +134,7 @@ func find() (dir string, err error) {
 			return dir, nil
 		}
 	}
-	return "", errMissing
+	return "", ErrMissing
 }
 
 // create makes a server's files and starts it on a free port.
@@ -134,13 +151,15 @@ func (s *Server) create() (err error) {
 	if err := give(s.dir); err != nil {
 		return err
 	}
-	initdb := exec.Command(filepath.Join(s.bin, "initdb"), "--pgdata", filepath.Join(s.dir, "data"), "--no-sync", "--encoding", "UTF8", "--locale", "C",
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	initdb := exec.CommandContext(ctx, filepath.Join(s.bin, "initdb"), "--pgdata", filepath.Join(s.dir, "data"), "--no-sync", "--encoding", "UTF8", "--locale", "C",
 		"--username", User, "--auth", "scram-sha-256", "--pwfile", filepath.Join(s.dir, "password"))
 	unprivileged(initdb)
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -153,7 +172,7 @@ func (s *Server) create() (err error) {
 
 // Start starts a server that was killed, with the same files on the same port.
 func (s *Server) Start() error {
-	s.cmd = exec.Command(filepath.Join(s.bin, "postgres"), "-D", filepath.Join(s.dir, "data"), "-p", strconv.Itoa(s.port),
+	s.cmd = exec.CommandContext(context.Background(), filepath.Join(s.bin, "postgres"), "-D", filepath.Join(s.dir, "data"), "-p", strconv.Itoa(s.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=300",
 		"-c", "ssl=on", "-c", "ssl_cert_file="+filepath.Join(s.dir, "cert.pem"), "-c", "ssl_key_file="+filepath.Join(s.dir, "key.pem"))
 	unprivileged(s.cmd)
@@ -161,7 +180,7 @@ func (s *Server) Start() error {
 	if err != nil {
 		return err
 	}
-	defer log.Close() //nolint:errcheck // it is the child's
+	defer log.Close()
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
 		return err
