@@ -1,5 +1,5 @@
-// Package examples is guests to learn from and to test with: their sources in
-// C, their WIT, and the components built from them (make guests).
+// Package examples is guests to learn from and to test with: their sources,
+// most of them in C, their WIT, and the components built from them (make guests).
 //
 //   - cat is a program: it copies files, its standard input, or both.
 //   - chain calls the next component of a chain, which may be itself, and at the
@@ -10,6 +10,9 @@
 //   - gallery keeps objects in a blob store, and copies them as they come; it
 //     answers HTTP, too.
 //   - greeter greets by the count that counter keeps, and logs what it does.
+//   - greetings-js, in JavaScript, greets people by how often it has greeted them,
+//     which it keeps in a key-value store.
+//   - hello-go, in Go, answers HTTP requests with a greeting.
 //   - http-counter answers HTTP requests with how often each path was asked for,
 //     which it keeps in a key-value store.
 //   - http-hello answers HTTP requests: it greets, echoes, and tells events.
@@ -19,6 +22,8 @@
 //     another one, under keys of its own.
 //   - provider-keyvalue and provider-http are no guests but capability providers in
 //     Go, which a host runs as processes.
+//   - shop is an app of three components: till, which has resources of baskets,
+//     which asks prices. shop.wasm is all three composed into one.
 //   - stores chooses, call by call, among the key-value stores that are linked to
 //     it; stores-v1 does so by the first version of wasmcloud:bus.
 //   - todo keeps things to do in a table of a PostgreSQL database; sql-relay hands
@@ -38,7 +43,7 @@ import (
 	"path"
 )
 
-//go:embed cat chain counter divide fetch gallery greeter http-counter http-hello notes ping-pong prefix stores todo types
+//go:embed cat chain counter divide fetch gallery greeter greetings-js hello-go http-counter http-hello notes ping-pong prefix shop stores todo types
 var files embed.FS
 
 // Component returns a built component by its name: "counter", "types-utf16".

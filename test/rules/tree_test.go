@@ -46,7 +46,7 @@ func load(root fs.FS) (tree, error) {
 		base := d.Name()
 		hidden := base != "." && (strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_"))
 		if d.IsDir() {
-			if hidden || base == "testdata" {
+			if hidden || base == "testdata" || guestModule(name) {
 				return fs.SkipDir
 			}
 			return nil
@@ -59,6 +59,13 @@ func load(root fs.FS) (tree, error) {
 		return err
 	})
 	return t, err
+}
+
+// guestModule says whether a folder is a guest in Go, examples/NAME/guest: a module
+// of its own, for other toolchains and machines of 32 bits.
+func guestModule(dir string) bool {
+	is, _ := path.Match("examples/*/guest", dir)
+	return is
 }
 
 func loadFile(root fs.FS, name string) (file, error) {

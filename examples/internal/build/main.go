@@ -4,8 +4,9 @@
 //
 // It needs Go and clang 19 with lld for wasm32, nothing else: "component new"
 // is the wasm-tools that the module go.bytecodealliance.org carries as a
-// WebAssembly program, run on wazero. The components are committed, so only
-// those who change a guest run this (make guests).
+// WebAssembly program, run on wazero. The guests in other languages, and those that
+// are composed, need tools of their own: see others. The components are committed,
+// so only those who change a guest run this (make guests).
 package main
 
 import (
@@ -40,6 +41,9 @@ var guests = []guest{
 	{"ping-pong", "ping-pong", []string{"ping-pong.c"}, "guest", "utf8", false},
 	{"chain", "chain", []string{"chain.c"}, "guest", "utf8", false},
 	{"prefix", "prefix", []string{"prefix.c"}, "guest", "utf8", false},
+	{"prices", "shop", []string{"prices.c"}, "price-list", "utf8", false},
+	{"baskets", "shop", []string{"baskets.c"}, "basket-maker", "utf8", false},
+	{"till", "shop", []string{"till.c"}, "cashier", "utf8", false},
 	{"stores", "stores", []string{"stores.c", "choose.c"}, "guest", "utf8", false},
 	{"stores-v1", "stores", []string{"stores.c", "choose-v1.c"}, "guest-v1", "utf8", false},
 	{"todo", "todo", []string{"todo.c"}, "guest", "utf8", false},
@@ -86,12 +90,13 @@ func run(ctx context.Context, root string, names []string) (err error) {
 		}
 		fmt.Printf("%-24s %7d bytes\n", filepath.Join(root, g.dir, g.name+".wasm"), size)
 	}
-	return nil
+	return buildOthers(ctx, root, names, tools)
 }
 
 func checkNames(names []string) error {
 	for _, name := range names {
-		if !slices.ContainsFunc(guests, func(g guest) bool { return g.name == name }) {
+		if !slices.ContainsFunc(guests, func(g guest) bool { return g.name == name }) &&
+			!slices.ContainsFunc(others, func(o other) bool { return o.name == name }) {
 			return fmt.Errorf("no guest named %q", name)
 		}
 	}
@@ -111,21 +116,26 @@ func (g guest) build(ctx context.Context, root string, tools *wasmTools) (size i
 	if err := compile(ctx, root, dir, g.sources, g.debug, filepath.Join(tmp, "core.wasm")); err != nil {
 		return 0, err
 	}
-	mounts := map[string]string{"/tmp": tmp, "/wit": filepath.Join(dir, "wit")}
+	return wrap(ctx, tools, tmp, filepath.Join(dir, "wit"), g.world, g.encoding, filepath.Join(dir, g.name+".wasm"))
+}
+
+// wrap makes a component of the core module core.wasm in the folder tmp, for a
+// world, and returns its size.
+func wrap(ctx context.Context, tools *wasmTools, tmp, wit, world, encoding, out string) (size int64, err error) {
+	mounts := map[string]string{"/tmp": tmp, "/wit": wit}
 	embed := []string{
-		"component", "embed", "/wit", "--world", g.world, "--encoding", g.encoding,
+		"component", "embed", "/wit", "--world", world, "--encoding", encoding,
 		"/tmp/core.wasm", "-o", "/tmp/embedded.wasm",
 	}
 	if err := tools.run(ctx, mounts, embed...); err != nil {
 		return 0, err
 	}
-	wrap := []string{"component", "new", "/tmp/embedded.wasm", "-o", "/tmp/component.wasm"}
-	if err := tools.run(ctx, mounts, wrap...); err != nil {
+	if err := tools.run(ctx, mounts, "component", "new", "/tmp/embedded.wasm", "-o", "/tmp/component.wasm"); err != nil {
 		return 0, err
 	}
 	data, err := os.ReadFile(filepath.Join(tmp, "component.wasm"))
 	if err != nil {
 		return 0, err
 	}
-	return int64(len(data)), os.WriteFile(filepath.Join(dir, g.name+".wasm"), data, 0o644)
+	return int64(len(data)), os.WriteFile(out, data, 0o644)
 }
