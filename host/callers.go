@@ -188,7 +188,7 @@ func (h *Host) callersLink(p *runningProvider, l wire.Link) provider.Link {
 	}
 	if slices.Contains(out.Interfaces, capability.HTTPHandler) {
 		out.HTTP = &capability.HTTP{
-			Lattice: h.cfg.Lattice, Source: l.SourceID, Name: l.Name, Target: l.Target, Client: h.client,
+			Source: l.SourceID, Name: l.Name, Target: l.Target, Caller: h.caller,
 			Local: h.httpComponent, MaxTime: h.cfg.MaxTime, Log: h.log.With(zap.String("provider", l.SourceID)),
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/lathhost/lath/host/provider"
 	wasihttp "github.com/lathhost/lath/host/wasi/http"
 	"github.com/lathhost/lath/host/wasi/serve"
-	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/lattice/wrpchttp"
 	contract "github.com/lathhost/lath/wit/wasi/http"
@@ -28,19 +27,21 @@ type HTTPComponent interface {
 	// ServeHTTP answers a request within most, if it is not 0. An error means that
 	// nothing was done.
 	ServeHTTP(w http.ResponseWriter, r *http.Request, most time.Duration) error
+	// Crowded reports whether a request would have to wait here while another host has
+	// room.
+	Crowded() bool
 }
 
 // HTTP sends the requests of one link to its target: directly, where that runs on
 // this host, and by wRPC elsewhere. It implements [provider.Answerer]. All fields
 // are required.
 type HTTP struct {
-	Lattice string
 	// Source, Name and Target are those of the link.
 	Source, Name, Target string
 	// Local finds a component of this host, or nil.
 	Local func(id string) HTTPComponent
-	// Client carries requests to other hosts.
-	Client *wrpc.Client
+	// Caller carries requests to other hosts.
+	Caller *wrpc.Caller
 	// MaxTime bounds a request, bodies included.
 	MaxTime time.Duration
 	Log     *zap.Logger
@@ -56,20 +57,30 @@ func (h *HTTP) Answer(w http.ResponseWriter, r *http.Request, most time.Duration
 	r = r.WithContext(wrpc.ContextWithMeta(r.Context(), h.meta(r)))
 	local := h.Local(h.Target)
 	if local == nil {
-		h.remote(w, r, most)
+		h.remote(w, r, most, h.Caller.Open)
+		return
+	}
+	if local.Crowded() && h.remote(w, r, most, h.Caller.OpenElsewhere) {
 		return
 	}
 	err := local.ServeHTTP(w, r, most)
 	if err == nil {
 		return
 	}
-	// One that was stopping did nothing: what has taken its place answers.
-	if next := h.Local(h.Target); next != local && errors.Is(err, wrpc.ErrBusy) {
-		if next == nil {
-			h.remote(w, r, most)
+	// One that was stopping did nothing: what has taken its place answers. For one
+	// that has no room, another host may.
+	if errors.Is(err, wrpc.ErrBusy) {
+		next := h.Local(h.Target)
+		switch {
+		case next == nil:
+			h.remote(w, r, most, h.Caller.Open)
+			return
+		case next != local:
+			err = next.ServeHTTP(w, r, most)
+		case h.remote(w, r, most, h.Caller.OpenElsewhere):
 			return
 		}
-		if err = next.ServeHTTP(w, r, most); err == nil {
+		if err == nil {
 			return
 		}
 	}
@@ -91,28 +102,41 @@ func (h *HTTP) meta(r *http.Request) wrpc.Meta {
 	return m
 }
 
-// remote answers a request by a component elsewhere.
-func (h *HTTP) remote(w http.ResponseWriter, r *http.Request, most time.Duration) {
+// opener is Open or OpenElsewhere of a [wrpc.Caller].
+type opener func(ctx context.Context, id string, t wrpc.Target, m wrpc.Meta, params []byte, results ...wrpc.Path) (*wrpc.Call, error)
+
+// remote answers a request by a component elsewhere. A call that was refused, or met
+// nobody, was tried on other hosts by open; false: open has left it to this one.
+func (h *HTTP) remote(w http.ResponseWriter, r *http.Request, most time.Duration, open opener) bool {
 	ctx, cancel := context.WithTimeout(r.Context(), most)
 	defer cancel()
+	out := r.WithContext(ctx)
+	meta, _ := wrpc.MetaFromContext(ctx)
+	call, err := wrpchttp.Open(func(ctx context.Context, t wrpc.Target, m wrpc.Meta, params []byte, results ...wrpc.Path) (*wrpc.Call, error) {
+		return open(ctx, h.Target, t, m, params, results...)
+	}, out, meta)
+	if err == nil && call == nil {
+		return false
+	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(most + time.Second)) // a client that never reads
 	began := false
 	body := wasihttp.NewRequestBody(w, r)
 	defer func() { body.End(began) }()
-	out := r.WithContext(ctx)
 	out.Body = body
 	if r.Body == nil || r.Body == http.NoBody {
 		out.Body = nil
 	}
-	t := wrpchttp.Transport{Client: h.Client, Prefix: lattice.RPCPrefix(h.Lattice, h.Target)}
-	resp, err := t.RoundTrip(out)
+	var resp *http.Response
+	if err == nil {
+		resp, err = wrpchttp.Exchange(call, out)
+	}
 	if err != nil {
 		h.failed(r, err)
 		if r.Context().Err() != nil {
 			panic(http.ErrAbortHandler) // nobody is there
 		}
 		serve.Refuse(w, httpStatus(err))
-		return
+		return true
 	}
 	defer resp.Body.Close()
 	began = true
@@ -121,6 +145,7 @@ func (h *HTTP) remote(w http.ResponseWriter, r *http.Request, most time.Duration
 		panic(http.ErrAbortHandler)
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	return true
 }
 
 // forward sends a response as it comes.

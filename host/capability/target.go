@@ -16,6 +16,9 @@ type Component interface {
 	// Invoke calls an exported function with encoded parameters, within most, and
 	// returns its encoded results.
 	Invoke(ctx context.Context, iface, fn string, params []byte, most time.Duration) ([]byte, error)
+	// Crowded reports whether a call would have to wait here while another host has
+	// room.
+	Crowded() bool
 }
 
 // Target calls what one link of a provider of this host leads to: directly, where
@@ -45,16 +48,29 @@ func (t *Target) Invoke(ctx context.Context, instance, function string, params [
 		meta.TraceParent, meta.TraceState = in.TraceParent, in.TraceState
 	}
 	ctx = wrpc.ContextWithMeta(ctx, meta)
+	there := wrpc.Target{Instance: instance, Func: lattice.FunctionName(function), Results: t.results(instance, function)}
 	for local := t.Local(t.Target); local != nil; {
+		if local.Crowded() {
+			if results, ran, err := t.Caller.Elsewhere(ctx, t.Target, there, meta, params); ran {
+				return results, err
+			}
+		}
 		results, err := local.Invoke(ctx, instance, function, params, t.MaxTime)
-		// One that was stopping did nothing: what has taken its place answers.
-		next := t.Local(t.Target)
-		if next == local || !errors.Is(err, wrpc.ErrBusy) {
+		if !errors.Is(err, wrpc.ErrBusy) {
 			return results, err
+		}
+		// One that was stopping did nothing: what has taken its place answers. For one
+		// that has no room, another host may.
+		next := t.Local(t.Target)
+		if next == local {
+			if results, ran, err := t.Caller.Elsewhere(ctx, t.Target, there, meta, params); ran {
+				return results, err
+			}
+			return nil, err
 		}
 		local = next
 	}
-	results, _, err := t.Caller.Call(ctx, t.Target, wrpc.Target{Instance: instance, Func: lattice.FunctionName(function), Results: t.results(instance, function)}, meta, params)
+	results, _, err := t.Caller.Call(ctx, t.Target, there, meta, params)
 	return results, err
 }
 

@@ -70,10 +70,38 @@ func (f *function) Call(c *component.ImportCall) error {
 	// changed since, as they do when a target is updated, the new one answers.
 	if call, ok := errors.AsType[*CallError](err); ok && call.Code == wrpc.Busy {
 		if next := f.imp.RouteNamed(route.LinkName); next != route {
-			err = f.along(c, next)
+			return f.along(c, next)
+		}
+		if ran, err := f.elsewhere(c, route); ran {
+			return err
 		}
 	}
 	return err
+}
+
+// elsewhere makes a call of a component that has no room here on another host; ran is
+// false if it was not made.
+func (f *function) elsewhere(c *component.ImportCall, route *Route) (ran bool, err error) {
+	ctx, cancel, err := f.imp.Outgoing(c.Context(), route, f.fn.Name)
+	if err != nil {
+		return false, nil // as it is found to be here
+	}
+	defer cancel()
+	params, err := c.AppendParams(nil)
+	if err != nil {
+		return true, err
+	}
+	results, ran, err := f.imp.elsewhere(ctx, route, f.imp.iface.Name, f.wire, f.results, params)
+	switch {
+	case !ran:
+		return false, nil
+	case err != nil:
+		return true, f.imp.fail(route, f.fn.Name, err)
+	}
+	if err := c.SetResults(results); err != nil {
+		return true, f.imp.Malformed(route, f.fn.Name, err)
+	}
+	return true, nil
 }
 
 func (f *function) along(c *component.ImportCall, route *Route) error {
@@ -81,6 +109,11 @@ func (f *function) along(c *component.ImportCall, route *Route) error {
 		return f.imp.Refused(route, f.fn.Name, route.Err)
 	}
 	if route.Component != nil {
+		if route.Component.Crowded() {
+			if ran, err := f.elsewhere(c, route); ran {
+				return err
+			}
+		}
 		ctx, err := f.imp.identify(c.Context(), route, f.fn.Name)
 		if err != nil {
 			return err
@@ -111,14 +144,42 @@ func (f *function) along(c *component.ImportCall, route *Route) error {
 // tell a whole answer from one that a v1 callee broke off.
 func (i *Import) call(ctx context.Context, route *Route, iface, fn string, results []*wit.Type, params []byte) ([]byte, error) {
 	if route.Component != nil {
-		i.RecordLocal(ctx, route, fn)
-		return route.Component.Invoke(ctx, iface, fn, params, i.router.timeout)
+		return i.local(ctx, route, iface, fn, results, params)
 	}
 	wrpc.RecordHop(ctx, wrpc.Hop{Source: i.source, Target: route.Target, Interface: i.key, Func: fn, Route: wrpc.OverNATS})
 	meta, _ := wrpc.MetaFromContext(ctx)
 	target := wrpc.Target{Instance: iface, Func: fn, Results: results}
 	out, _, err := i.router.caller.Call(ctx, route.Target, target, meta, params)
 	return out, err
+}
+
+// local is call for a component of this host, which goes to another host where this
+// one has no room.
+func (i *Import) local(ctx context.Context, route *Route, iface, fn string, results []*wit.Type, params []byte) ([]byte, error) {
+	if route.Component.Crowded() {
+		if out, ran, err := i.elsewhere(ctx, route, iface, fn, results, params); ran {
+			return out, err
+		}
+	}
+	i.RecordLocal(ctx, route, fn)
+	out, err := route.Component.Invoke(ctx, iface, fn, params, i.router.timeout)
+	if errors.Is(err, wrpc.ErrBusy) {
+		if out, ran, err := i.elsewhere(ctx, route, iface, fn, results, params); ran {
+			return out, err
+		}
+	}
+	return out, err
+}
+
+// elsewhere makes a call of a component of this host on another one; ran is false if
+// none took it.
+func (i *Import) elsewhere(ctx context.Context, route *Route, iface, fn string, results []*wit.Type, params []byte) (out []byte, ran bool, err error) {
+	meta, _ := wrpc.MetaFromContext(ctx)
+	target := wrpc.Target{Instance: iface, Func: fn, Results: results}
+	if out, ran, err = i.router.caller.Elsewhere(ctx, route.Target, target, meta, params); ran {
+		wrpc.RecordHop(ctx, wrpc.Hop{Source: i.source, Target: route.Target, Interface: i.key, Func: fn, Route: wrpc.OverNATS})
+	}
+	return out, ran, err
 }
 
 // Outgoing is the context of a call that follows the import: who calls, by

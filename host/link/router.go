@@ -29,6 +29,9 @@ type Component interface {
 	// route to the component. It is used by one caller and, until a call of it has
 	// left that handles, for one call.
 	Pinned(route *Route) Pinned
+	// Crowded reports whether a call would have to wait here while another host has
+	// room, so that it should be tried there first. It is asked for every call.
+	Crowded() bool
 	World() *wit.World
 }
 

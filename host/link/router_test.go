@@ -54,6 +54,7 @@ type target struct{ w *wit.World }
 
 func (c target) World() *wit.World            { return c.w }
 func (target) Pinned(*link.Route) link.Pinned { return nil }
+func (target) Crowded() bool                  { return false }
 func (target) Forward(context.Context, *component.ImportCall, string, time.Duration) error {
 	return errors.New("not called here")
 }

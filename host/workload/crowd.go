@@ -167,6 +167,10 @@ func (w *Workload) endSteering() {
 	s.done.Wait()
 }
 
+// Crowded implements link.Component: a call would have to wait here, and others did
+// while another host had room.
+func (w *Workload) Crowded() bool { return w.admit.full() && w.isAside() }
+
 // isAside reports whether callers should count on another host.
 func (w *Workload) isAside() bool {
 	s := &w.steering

@@ -129,6 +129,12 @@ func (l *limiter) settle() {
 	}
 }
 
+// full reports whether a call would have to wait.
+func (l *limiter) full() bool {
+	s := l.state.Load()
+	return s&crowded != 0 || s/one >= l.limit.Load()
+}
+
 func (l *limiter) running() int64 { return l.state.Load() / one }
 
 // abandon takes a waiting call out of the line, or gives back the room that it

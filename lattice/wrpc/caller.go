@@ -113,6 +113,35 @@ func (c *Caller) Open(ctx context.Context, id string, t Target, m Meta, params [
 	return nil, err
 }
 
+// Elsewhere is Call for an id that runs on the caller's own host too, which has no
+// room now: the call goes to the other host that has most. ran is false if that did
+// nothing, or there is none: the call is still the caller's to make.
+func (c *Caller) Elsewhere(ctx context.Context, id string, t Target, m Meta, params []byte) (results []byte, ran bool, err error) {
+	if c.hosts == nil {
+		return nil, false, nil
+	}
+	results, _, err = c.others(ctx, id, t, m, params, &Error{Code: NotConnected}, 1)
+	return results, notRun(err) == nil, err
+}
+
+// OpenElsewhere is [Caller.Elsewhere] as [Caller.Open] is Call; nil, nil: the call is
+// still the caller's to make.
+func (c *Caller) OpenElsewhere(ctx context.Context, id string, t Target, m Meta, params []byte, results ...Path) (*Call, error) {
+	if c.hosts == nil {
+		return nil, nil
+	}
+	hosts := c.hosts.Candidates(id)
+	if len(hosts) == 0 {
+		return nil, nil
+	}
+	t.Prefix = lattice.DirectPrefix(c.lattice, hosts[0], id)
+	call, err := c.open(ctx, t, m, params, results)
+	if notRun(err) != nil {
+		return nil, nil
+	}
+	return call, err
+}
+
 // open starts a call and waits until it is accepted.
 func (c *Caller) open(ctx context.Context, t Target, m Meta, params []byte, results []Path) (*Call, error) {
 	call, err := c.client.Invoke(ctx, t, m, params, results...)
@@ -142,6 +171,11 @@ func notRun(err error) *Error {
 // elsewhere tries a call that ended as last says on other hosts, and returns how
 // it ended: where nobody runs it, what the first one said who was there.
 func (c *Caller) elsewhere(ctx context.Context, id string, t Target, m Meta, params []byte, last *Error) ([]byte, Info, error) {
+	return c.others(ctx, id, t, m, params, last, maxElsewhere)
+}
+
+// others is elsewhere on so many hosts at most.
+func (c *Caller) others(ctx context.Context, id string, t Target, m Meta, params []byte, last *Error, most int) ([]byte, Info, error) {
 	info := Info{Lath: last.Remote}
 	asked := last.Host
 	attempts := 0
@@ -149,7 +183,7 @@ func (c *Caller) elsewhere(ctx context.Context, id string, t Target, m Meta, par
 		if host == asked {
 			continue
 		}
-		if attempts++; attempts > maxElsewhere || ctx.Err() != nil {
+		if attempts++; attempts > most || ctx.Err() != nil {
 			break
 		}
 		t.Prefix = lattice.DirectPrefix(c.lattice, host, id)

@@ -1,6 +1,7 @@
 package wrpchttp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,12 +14,22 @@ import (
 	contract "github.com/lathhost/lath/wit/wrpc/http"
 )
 
+// Opener starts calls of one component: at a prefix, see [At], or as a [wrpc.Caller]
+// does.
+type Opener func(ctx context.Context, t wrpc.Target, m wrpc.Meta, params []byte, results ...wrpc.Path) (*wrpc.Call, error)
+
+// At starts calls at a prefix: "{lattice}.{id}", or a direct one that names a host.
+func At(client *wrpc.Client, prefix string) Opener {
+	return func(ctx context.Context, t wrpc.Target, m wrpc.Meta, params []byte, results ...wrpc.Path) (*wrpc.Call, error) {
+		t.Prefix = prefix
+		return client.Invoke(ctx, t, m, params, results...)
+	}
+}
+
 // Transport sends requests to one component by wRPC. It is an
 // [http.RoundTripper], safe for concurrent use.
 type Transport struct {
-	Client *wrpc.Client
-	// Prefix is "{lattice}.{id}", or a direct prefix that names a host.
-	Prefix string
+	Open Opener
 	// Meta says what travels beside a request. Default: what the request's
 	// context carries.
 	Meta func(r *http.Request) wrpc.Meta
@@ -36,13 +47,36 @@ var _ http.RoundTripper = (*Transport)(nil)
 // An error code of the component's, as wasi:http has them; or an [*wrpc.Error],
 // or one that wraps [ErrMalformed].
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	call, err := t.invoke(r)
+	var meta wrpc.Meta
+	if t.Meta != nil {
+		meta = t.Meta(r)
+	} else {
+		meta, _ = wrpc.MetaFromContext(r.Context())
+	}
+	call, err := Open(t.Open, r, meta)
 	if err != nil {
 		if r.Body != nil {
 			err = errors.Join(err, r.Body.Close())
 		}
 		return nil, err
 	}
+	return Exchange(call, r)
+}
+
+// Open starts the call of a request, whose body it leaves alone: where the call was
+// not made, the request is whole. The call is for [Exchange]; nil, nil where open has
+// returned that.
+func Open(open Opener, r *http.Request, meta wrpc.Meta) (*wrpc.Call, error) {
+	h, err := requestHead(r)
+	if err != nil {
+		return nil, err
+	}
+	return open(r.Context(), wrpc.Target{Instance: Instance, Func: Func}, meta, appendRequest(nil, h), bodyPath, trailersPath)
+}
+
+// Exchange sends the rest of a request by the call that [Open] has started for it, and
+// returns the response, as [Transport.RoundTrip] does.
+func Exchange(call *wrpc.Call, r *http.Request) (*http.Response, error) {
 	x := &exchange{call: call, body: r.Body}
 	x.sending.Go(func() { x.send(r) })
 	resp, err := x.receive(r)
@@ -51,21 +85,6 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return resp, nil
-}
-
-func (t *Transport) invoke(r *http.Request) (*wrpc.Call, error) {
-	h, err := requestHead(r)
-	if err != nil {
-		return nil, err
-	}
-	var meta wrpc.Meta
-	if t.Meta != nil {
-		meta = t.Meta(r)
-	} else {
-		meta, _ = wrpc.MetaFromContext(r.Context())
-	}
-	target := wrpc.Target{Prefix: t.Prefix, Instance: Instance, Func: Func}
-	return t.Client.Invoke(r.Context(), target, meta, appendRequest(nil, h), bodyPath, trailersPath)
 }
 
 // requestHead takes of a request what is sent of it. Requests of clients and of

@@ -123,7 +123,7 @@ func TestV1IsCalled(t *testing.T) {
 	p := newPair(t, nil)
 	const subject = "default.other.wrpc.0.0.1.wrpc:http/incoming-handler@0.1.0.handle"
 	peer := newV1(t, p.url, subject)
-	p.transport.Prefix = "default.other"
+	p.callAt("default.other")
 	type result struct {
 		resp *http.Response
 		err  error

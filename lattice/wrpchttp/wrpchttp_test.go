@@ -27,6 +27,7 @@ const prefix = "default.site"
 
 // pair is a client and a server on one NATS server.
 type pair struct {
+	wrpc      *wrpc.Client
 	url       string
 	transport *wrpchttp.Transport
 	client    *http.Client
@@ -49,7 +50,8 @@ func newPair(t *testing.T, h http.HandlerFunc) *pair {
 	c, err := wrpc.NewClient(nc, wrpc.ClientConfig{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
-	p.transport = &wrpchttp.Transport{Client: c, Prefix: prefix}
+	p.wrpc = c
+	p.transport = &wrpchttp.Transport{Open: wrpchttp.At(c, prefix)}
 	p.client = &http.Client{Transport: p.transport, Timeout: 20 * time.Second}
 	return p
 }
@@ -216,3 +218,6 @@ func TestABodyMayBeClosedWhileItIsRead(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "enough", string(b))
 }
+
+// callAt has the client call another component.
+func (p *pair) callAt(prefix string) { p.transport.Open = wrpchttp.At(p.wrpc, prefix) }

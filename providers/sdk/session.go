@@ -97,7 +97,7 @@ func (s *Session) HTTP(l Link) (http.RoundTripper, error) {
 	if err := s.starts(l); err != nil {
 		return nil, err
 	}
-	return &wrpchttp.Transport{Client: s.client, Prefix: lattice.RPCPrefix(s.data.Lattice, l.Target), Meta: func(r *http.Request) wrpc.Meta {
+	return &wrpchttp.Transport{Open: wrpchttp.At(s.client, lattice.RPCPrefix(s.data.Lattice, l.Target)), Meta: func(r *http.Request) wrpc.Meta {
 		m := s.meta(r.Context(), l)
 		if parent := r.Header.Get("Traceparent"); wrpc.TraceID(parent) != "" {
 			m.TraceParent, m.TraceState = parent, ""
