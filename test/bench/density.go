@@ -120,12 +120,13 @@ func idleChild(ctx context.Context, args []string, _ io.Reader, out io.Writer) (
 	return tell(out, told)
 }
 
-// waitIdle waits until a pool is full, and what is in it is reset.
+// waitIdle waits until a pool is full, and what is in it is reset. On a machine that is
+// busy the pool makes others for those that are in a call, and may keep these.
 func waitIdle(ctx context.Context, t *component.Template, count int) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	for tick := time.NewTicker(10 * time.Millisecond); ; {
-		if p := t.Pool(); p.Idle >= count && p.Resets >= p.Hits {
+		if p := t.Pool(); p.Idle >= count && p.Resets+p.Discarded >= p.Hits {
 			tick.Stop()
 			return nil
 		}
