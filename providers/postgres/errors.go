@@ -53,10 +53,12 @@ func (s *session) queryError(ctx context.Context, err error, given bool) error {
 	}
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	switch {
-	case ctx.Err() != nil && (!ok || e.Code == codeCanceled):
+	case ctx.Err() != nil && ok && e.Code == codeCanceled:
 		return unexpected("the call was given up, and the statement cancelled: %v", context.Cause(ctx))
+	case ctx.Err() != nil && !ok:
+		return unexpected("the call was given up, and the statement may have been carried out: %v", context.Cause(ctx))
 	case !ok:
-		return unexpected("the connection broke: %v", err)
+		return unexpected("the connection broke, and the statement may have been carried out: %v", err)
 	}
 	return serverError(e, given)
 }

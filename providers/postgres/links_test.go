@@ -317,6 +317,23 @@ func TestServerThatComesBack(t *testing.T) {
 	require.Equal(t, "2", mustQuery(ctx, t, p, "SELECT count(*) FROM t"))
 }
 
+// TestEncoding: texts are UTF-8, whatever a database keeps.
+func TestEncoding(t *testing.T) {
+	t.Parallel()
+	settings := theServer.Settings(t)
+	ctx := testContext(t)
+	name := settings.Config["POSTGRES_DATABASE"] + "_latin1"
+	_, err := newProvider(t, settings).Query(ctx, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING LATIN1", nil)
+	require.NoError(t, err)
+	p := newProvider(t, with(settings, map[string]string{"postgres_database": name}))
+	rows, err := p.Query(ctx, "SELECT $1::text, octet_length($1), tstzrange('2024-02-01', '2024-03-01', '[]')::text", []pg.PgValue{pg.NewPgValueText("ünï")})
+	require.NoError(t, err)
+	require.Equal(t, "ünï", rows[0][0].Value.Text())
+	require.EqualValues(t, 3, rows[0][1].Value.Int4())
+	_, err = p.Query(ctx, "SELECT $1::text", []pg.PgValue{pg.NewPgValueText("Ж")})
+	require.ErrorContains(t, err, "22P05")
+}
+
 // TestEnvironment: what PG variables say is not for providers.
 func TestEnvironment(t *testing.T) { //nolint:paralleltest // of the environment
 	settings := theServer.Settings(t)

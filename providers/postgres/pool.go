@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"sync"
 	"time"
 
@@ -50,7 +52,8 @@ func newPool(c *config, readFile func(string) ([]byte, error)) (*pool, error) {
 	conn := cfg.ConnConfig
 	conn.Host, conn.Port, conn.User, conn.Password, conn.Database = c.host, uint16(c.port), c.user, string(c.password.Bytes()), c.database //nolint:gosec // checked
 	conn.TLSConfig, conn.Fallbacks, conn.ValidateConnect, conn.SSLNegotiation, conn.RequireAuth = tlsConfig, nil, nil, "", ""
-	conn.RuntimeParams = map[string]string{"application_name": "lath"}
+	// Texts are UTF-8, whatever the database keeps, and a day in one is written one way.
+	conn.RuntimeParams = map[string]string{"application_name": "lath", "client_encoding": "UTF8", "datestyle": "ISO"}
 	conn.ConnectTimeout = DefaultConnectTimeout
 	conn.MaxProtocolMessageBodyLen = int(c.limits.MaxResultBytes) + messageRoom
 	conn.OnNotification = func(*pgconn.PgConn, *pgconn.Notification) {} // nobody reads them, so nobody keeps them
@@ -59,7 +62,7 @@ func newPool(c *config, readFile func(string) ([]byte, error)) (*pool, error) {
 	}
 	cfg.MaxConns, cfg.MinConns = int32(c.poolSize), 0 //nolint:gosec // checked
 	cfg.MaxConnIdleTime, cfg.PingTimeout = 5*time.Minute, cancelTime
-	p := &pool{at: fmt.Sprintf("%s:%d/%s", c.host, c.port, c.database), limits: &c.limits, decimals: -1, types: map[uint32]bool{}}
+	p := &pool{at: net.JoinHostPort(c.host, strconv.FormatInt(c.port, 10)) + "/" + c.database, limits: &c.limits, decimals: -1, types: map[uint32]bool{}}
 	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		pc := conn.PgConn()
 		pc.CustomData()[sessionKey] = newSession(p, pc)

@@ -144,7 +144,7 @@ func (p *Provider) on(ctx context.Context, f func(*backend) error) error {
 // Query implements contract.Query.
 func (p *Provider) Query(ctx context.Context, query string, params []contract.PgValue) (rows []contract.ResultRow, err error) {
 	err = p.on(ctx, func(b *backend) error {
-		out, err := b.run(ctx, query, params)
+		out, err := b.run(ctx, query, params, true)
 		rows = out.rows
 		return err
 	})
@@ -167,12 +167,12 @@ func (p *Provider) QueryBatch(ctx context.Context, query string) error {
 }
 
 // run carries out one statement on a free connection.
-func (b *backend) run(ctx context.Context, sql string, params []contract.PgValue) (out outcome, err error) {
+func (b *backend) run(ctx context.Context, sql string, params []contract.PgValue, keep bool) (out outcome, err error) {
 	if err := b.check(sql); err != nil {
 		return outcome{}, err
 	}
 	err = b.pool.with(ctx, func(s *session) error {
-		out, err = s.run(ctx, sql, params)
+		out, err = s.run(ctx, sql, params, keep)
 		return err
 	})
 	return out, err
@@ -205,7 +205,7 @@ func (p *Provider) Exec(ctx context.Context, stmtToken contract.PreparedStatemen
 		if !ok {
 			return contract.PreparedStatementExecError{Tag: contract.PreparedStatementExecErrorUnknownPreparedQuery}
 		}
-		out, err := b.run(ctx, sql, params)
+		out, err := b.run(ctx, sql, params, false)
 		affected = out.affected
 		return err
 	})

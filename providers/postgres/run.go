@@ -18,13 +18,13 @@ type outcome struct {
 	affected uint64
 }
 
-// run carries out one statement.
-func (s *session) run(ctx context.Context, sql string, params []contract.PgValue) (outcome, error) {
-	out, err := s.try(ctx, sql, params)
+// run carries out one statement, and keeps its rows if they are asked for.
+func (s *session) run(ctx context.Context, sql string, params []contract.PgValue, keep bool) (outcome, error) {
+	out, err := s.try(ctx, sql, params, keep)
 	if stale(err) && !s.conn.IsClosed() {
 		if e, ok := s.statements[sql]; ok {
 			_ = s.conn.Deallocate(ctx, s.forget(e)) // if it is not there, all the better
-			out, err = s.try(ctx, sql, params)
+			out, err = s.try(ctx, sql, params, keep)
 		}
 	}
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *session) run(ctx context.Context, sql string, params []contract.PgValue
 	return out, nil
 }
 
-func (s *session) try(ctx context.Context, sql string, params []contract.PgValue) (outcome, error) {
+func (s *session) try(ctx context.Context, sql string, params []contract.PgValue, keep bool) (outcome, error) {
 	st, err := s.statement(ctx, sql)
 	if err != nil {
 		return outcome{}, err
@@ -46,15 +46,18 @@ func (s *session) try(ctx context.Context, sql string, params []contract.PgValue
 	if err != nil {
 		return outcome{}, invalidParams(err)
 	}
-	columns, formats, err := s.columns(ctx, st.Fields)
-	if err != nil {
-		return outcome{}, err
+	var columns []decoder
+	var formats []int16
+	if keep {
+		if columns, formats, err = s.columns(ctx, st.Fields); err != nil {
+			return outcome{}, err
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	e := execution{ctx: ctx, session: s, columns: columns, decimals: decimals, room: s.limits.MaxResultBytes, pipeline: s.conn.StartPipeline(ctx)}
+	e := execution{session: s, keep: keep, columns: columns, decimals: decimals, room: s.limits.MaxResultBytes, pipeline: s.conn.StartPipeline(ctx)}
 	e.pipeline.SendQueryPrepared(st.Name, encoded.values, encoded.formats, formats)
-	if len(st.Fields) == 0 {
+	if len(columns) == 0 {
 		out, err := e.committed()
 		if err != nil {
 			cancel() // of rows that nobody expected, no more
@@ -93,7 +96,7 @@ func (s *session) columns(ctx context.Context, fields []pgconn.FieldDescription)
 
 // execution is a statement that is being carried out.
 type execution struct {
-	ctx      context.Context //nolint:containedctx // of one call
+	keep     bool
 	session  *session
 	pipeline *pgconn.Pipeline
 	columns  []decoder
@@ -101,7 +104,7 @@ type execution struct {
 	room     int64 // for what is still to be returned
 }
 
-// committed carries out a statement that returns no rows, in one exchange.
+// committed carries out a statement whose rows nobody waits for, in one exchange.
 func (e *execution) committed() (outcome, error) {
 	if err := e.pipeline.Sync(); err != nil {
 		return outcome{}, err
@@ -159,6 +162,9 @@ func (e *execution) read() (outcome, error) {
 	}
 	out := outcome{rows: []contract.ResultRow{}}
 	for r.NextRow() {
+		if !e.keep {
+			continue
+		}
 		if int64(len(out.rows)) >= e.session.limits.MaxRows {
 			return outcome{}, unexpected("the result is over the limit of max_rows, which is %d: add LIMIT to the query", e.session.limits.MaxRows)
 		}

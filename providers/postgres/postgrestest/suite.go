@@ -270,6 +270,13 @@ func preparedStatements(t *testing.T, s *subject) {
 	require.NoError(t, err)
 	require.EqualValues(t, 2, n)
 
+	// Rows are counted, and those that have no form are none the less rows.
+	many, err := s.Prepared.Prepare(s.ctx, "SELECT ARRAY[1, NULL], repeat('x', 1000) FROM generate_series(1, $1::int)")
+	require.NoError(t, err)
+	n, err = s.Prepared.Exec(s.ctx, many, []pg.PgValue{pg.NewPgValueInt4(30_000)})
+	require.NoError(t, err)
+	require.EqualValues(t, 30_000, n)
+
 	_, err = s.Prepared.Exec(s.ctx, token, nil)
 	var failed pg.PreparedStatementExecError
 	require.ErrorAs(t, err, &failed)
@@ -357,6 +364,11 @@ func givenUp(t *testing.T, s *subject) {
 		require.Eventually(t, func() bool { return s.number(active) == 1 }, patience, 10*time.Millisecond)
 		cancel()
 		require.Error(t, <-ended, name)
+		require.Eventually(t, func() bool { return s.number(active) == 0 }, patience, 10*time.Millisecond)
+		// And one whose time is over.
+		ctx, cancel = context.WithTimeout(s.ctx, 300*time.Millisecond)
+		require.Error(t, call(ctx), name)
+		cancel()
 		require.Eventually(t, func() bool { return s.number(active) == 0 }, patience, 10*time.Millisecond)
 		require.Zero(t, s.number("SELECT count(*) FROM t"))
 	}
