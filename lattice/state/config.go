@@ -175,8 +175,8 @@ func (s *Store) DeleteConfig(ctx context.Context, name string) error {
 	ctx, cancel := s.request(ctx)
 	defer cancel()
 	_, rev := s.configs.get(name)
-	if err := s.configBucket.Purge(ctx, name); err != nil {
-		return fmt.Errorf("delete config %s: %w", name, s.explain(ctx, err))
+	if err := s.purgeConfig(ctx, name); err != nil {
+		return fmt.Errorf("delete config %s: %w", name, err)
 	}
 	s.configs.forget(name, rev)
 	return nil

@@ -110,6 +110,9 @@ func (s *Store) change(ctx context.Context, id string, f func(*Spec) (*Spec, err
 			return nil
 		}
 		written, err := s.save(ctx, id, next, rev)
+		if errors.Is(err, lattice.ErrFull) && spec != nil && len(next.Links) < len(spec.Links) && s.makeRoom(ctx) {
+			written, err = s.save(ctx, id, next, rev)
+		}
 		if err == nil {
 			s.specs.apply(id, next, written)
 			return nil

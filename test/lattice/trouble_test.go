@@ -77,14 +77,37 @@ func TestStorageFullIsTold(t *testing.T) {
 	got, err := l.Control.Config(t.Context(), "c0")
 	require.NoError(t, err, "what is stored is still read")
 	require.Equal(t, big, got)
-	// Deleting takes room too, so that an operator empties the stream itself.
+	// Deleting makes room, though it takes some first.
+	require.NoError(t, l.Control.DeleteConfig(t.Context(), "c0"))
+	_, err = l.Control.Config(t.Context(), "c0")
+	require.ErrorIs(t, err, lattice.ErrNotFound)
+	require.NoError(t, l.Control.PutConfig(t.Context(), "small", map[string]string{"k": "v"}))
+}
+
+// A link is deleted where JetStream has no room for what is left of its source's
+// links: the records of commands that have ended go first.
+func TestLinkIsDeletedFromAFullStore(t *testing.T) {
+	t.Parallel()
+	l := harness.NewWith(t, "jetstream { max_file_store: 100KB }")
+	h := l.Host(nil)
+	var links []lattice.Link
+	for i := range 40 {
+		links = append(links, lattice.Link{SourceID: "a", Target: fmt.Sprint("b", i), Name: fmt.Sprint("n", i), WITNamespace: "x", WITPackage: "y", Interfaces: []string{"z"}})
+		require.NoError(t, l.Control.PutLink(t.Context(), links[i]))
+	}
 	js, err := jetstream.New(l.Conn)
 	require.NoError(t, err)
-	bucket := lattice.ConfigBucket(harness.Name)
-	stream, err := js.Stream(t.Context(), lattice.BucketStream(bucket))
+	kv, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "of-others"})
 	require.NoError(t, err)
-	require.NoError(t, stream.Purge(t.Context(), jetstream.WithPurgeSubject(lattice.BucketSubject("", bucket, "c0"))))
-	require.NoError(t, l.Control.PutConfig(t.Context(), "small", map[string]string{"k": "v"}))
+	for size := 8 << 10; size > 0; size /= 2 { // as much as it holds
+		for i := 0; err == nil; i++ {
+			_, err = kv.Put(t.Context(), fmt.Sprintf("%d-%d", size, i), make([]byte, size))
+		}
+		err = nil
+	}
+	require.ErrorContains(t, l.Control.PutLink(t.Context(), lattice.Link{SourceID: "c", Target: "d", WITNamespace: "x", WITPackage: "y", Interfaces: []string{"z"}}), "storage full")
+	require.NoError(t, l.Control.DeleteLink(t.Context(), links[0].Key()))
+	l.Eventually("it is gone", func() bool { return len(h.Host.Links()) == len(links)-1 })
 }
 
 // An event and an answer that are larger than NATS carries are told by an event
