@@ -24,6 +24,8 @@ type Auth struct {
 	Seed string
 	// CAFiles hold certificates of authorities, PEM, which alone are trusted then.
 	CAFiles []string
+	// CAs are such certificates themselves, PEM, trusted beside those of CAFiles.
+	CAs string
 	// CertFile and KeyFile are what to show a server that asks for a certificate
 	// (mutual TLS). They are read anew at each connection.
 	CertFile, KeyFile string
@@ -34,7 +36,7 @@ type Auth struct {
 
 // IsZero says whether nothing is set.
 func (a Auth) IsZero() bool {
-	return a.CredsFile == "" && a.JWT == "" && a.Seed == "" && len(a.CAFiles) == 0 && a.CertFile == "" && a.KeyFile == "" && !a.TLSFirst
+	return a.CredsFile == "" && a.JWT == "" && a.Seed == "" && len(a.CAFiles) == 0 && a.CAs == "" && a.CertFile == "" && a.KeyFile == "" && !a.TLSFirst
 }
 
 // Validate reports everything that is wrong with a, and reads its files. An error
@@ -133,21 +135,38 @@ func checkCreds(path string) error {
 	return nil
 }
 
+// authorities are those that alone are trusted.
+func (a Auth) authorities() (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	for _, path := range a.CAFiles {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("NATS certificate authority: %w: %w", ErrInvalid, err)
+		}
+		if !pool.AppendCertsFromPEM(b) {
+			return nil, fmt.Errorf("NATS certificate authority %s: %w: no certificate in it (want PEM)", path, ErrInvalid)
+		}
+	}
+	if a.CAs != "" && !pool.AppendCertsFromPEM([]byte(a.CAs)) {
+		return nil, fmt.Errorf("NATS certificate authority: %w: no certificate in what is given (want PEM)", ErrInvalid)
+	}
+	return pool, nil
+}
+
 // transport is how the connection is secured.
 func (a Auth) transport() ([]nats.Option, error) {
 	var opts []nats.Option
-	if len(a.CAFiles) > 0 {
-		pool := x509.NewCertPool()
-		for _, path := range a.CAFiles {
-			b, err := os.ReadFile(path)
-			if err != nil {
-				return nil, fmt.Errorf("NATS certificate authority: %w: %w", ErrInvalid, err)
-			}
-			if !pool.AppendCertsFromPEM(b) {
-				return nil, fmt.Errorf("NATS certificate authority %s: %w: no certificate in it (want PEM)", path, ErrInvalid)
-			}
+	if len(a.CAFiles) > 0 || a.CAs != "" {
+		if _, err := a.authorities(); err != nil {
+			return nil, err
 		}
-		opts = append(opts, nats.RootCAs(a.CAFiles...))
+		opts = append(opts, func(o *nats.Options) error {
+			if o.TLSConfig == nil {
+				o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+			}
+			o.Secure, o.RootCAsCB = true, a.authorities
+			return nil
+		})
 	}
 	if (a.CertFile == "") != (a.KeyFile == "") {
 		return nil, fmt.Errorf("NATS certificate: %w: a certificate goes with its key", ErrInvalid)

@@ -124,6 +124,11 @@ func TestConnectByTLS(t *testing.T) {
 		Certificates: []tls.Certificate{ca.pair(t, "server")}, MinVersion: tls.VersionTLS12,
 	}})
 	require.NoError(t, tryConnect(t, first, lattice.Auth{CAFiles: []string{ca.file}, TLSFirst: true}))
+	pem, err := os.ReadFile(ca.file)
+	require.NoError(t, err)
+	require.NoError(t, tryConnect(t, first, lattice.Auth{CAs: string(pem), TLSFirst: true}))
+	require.NoError(t, tryConnect(t, first, lattice.Auth{CAFiles: []string{stranger.file}, CAs: string(pem), TLSFirst: true}))
+	require.ErrorIs(t, tryConnect(t, first, lattice.Auth{CAFiles: []string{stranger.file}, TLSFirst: true}), lattice.ErrDenied)
 }
 
 func TestBadAuth(t *testing.T) {
@@ -143,6 +148,7 @@ func TestBadAuth(t *testing.T) {
 		"no such file":                 {CredsFile: empty + "-not"},
 		"as nsc generate creds writes": {CredsFile: empty},
 		"no certificate in it":         {CAFiles: []string{empty}},
+		"in what is given":             {CAs: "x"},
 		"goes with its key":            {CertFile: empty},
 		"failed to find any PEM":       {CertFile: empty, KeyFile: empty},
 	} {

@@ -23,20 +23,19 @@ func startBlobstoreMemory(_ context.Context, cfg provider.Config) (*provider.Cap
 	return &provider.Capabilities{Blobstore: blobstore.NewMemory(settings)}, nil
 }
 
-// startBlobstoreFS keeps objects in files of this host.
+// startBlobstoreFS keeps objects in files of this host, in a folder for each root.
 func startBlobstoreFS(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-	settings, err := fs.ParseConfig(cfg.Settings)
-	if err != nil {
-		return nil, err
-	}
 	if cfg.Dir == "" {
 		return nil, errors.New("this host has no place for files of providers")
 	}
-	s, err := fs.Open(filepath.Join(cfg.Dir, "blobs"), settings)
-	if err != nil {
-		return nil, err
-	}
-	return &provider.Capabilities{Blobstore: s, Close: s.Close}, nil
+	folders := fs.NewFolders(filepath.Join(cfg.Dir, "blobs"))
+	return linkedBlobstore(cfg, func(s wire.Settings) (blobstore.Opener, error) {
+		settings, err := fs.ParseConfig(s)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) (blobstore.Backend, error) { return folders.Open(ctx, settings) }, nil
+	})
 }
 
 // linkedBlobstore serves each link by a backend of its own.

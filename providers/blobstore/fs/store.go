@@ -32,7 +32,7 @@ type Config struct {
 
 // ParseConfig reads a provider's configuration: v1's root, and the names of
 // [blobstore.Limits] and [blobstore.Capacity]. v1's root is any folder of the
-// host; here it is one in the provider's own.
+// host, by default one for each component; here it is one in the provider's own.
 func ParseConfig(from provider.Settings) (Config, error) {
 	var cfg Config
 	s := cfg.Limits.Settings()

@@ -2,6 +2,7 @@ package fs_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -96,6 +97,40 @@ func TestLinks(t *testing.T) {
 	b, err := os.ReadFile(secret)
 	require.NoError(t, err)
 	require.Equal(t, "secret", string(b), "the link was replaced, not followed")
+}
+
+// TestFolders: stores that would see each other's files are not open at the same time.
+func TestFolders(t *testing.T) {
+	t.Parallel()
+	folders, ctx := fs.NewFolders(t.TempDir()), t.Context()
+	a, err := folders.Open(ctx, fs.Config{Root: "a"})
+	require.NoError(t, err)
+	b, err := folders.Open(ctx, fs.Config{Root: "ab"})
+	require.NoError(t, err)
+	require.NoError(t, a.CreateContainer(ctx, "box"))
+	is, err := b.ContainerExists(ctx, "box")
+	require.NoError(t, err)
+	require.False(t, is)
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	for _, root := range []string{"", "a", "a/b", "./a", "ab/c/d"} {
+		_, err := folders.Open(over, fs.Config{Root: root})
+		require.ErrorIs(t, err, context.Canceled, root)
+	}
+	opened := make(chan error, 1)
+	go func() {
+		s, err := folders.Open(ctx, fs.Config{Root: "a/b"})
+		opened <- err
+		if err == nil {
+			opened <- s.Close()
+		}
+	}()
+	require.NoError(t, a.Close(), "for which it waits")
+	require.NoError(t, <-opened)
+	require.NoError(t, <-opened)
+	_, err = folders.Open(ctx, fs.Config{Root: "ab"})
+	require.ErrorContains(t, err, "roots of their own")
+	require.NoError(t, b.Close())
 }
 
 func TestParseConfig(t *testing.T) {

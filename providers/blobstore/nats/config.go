@@ -39,6 +39,9 @@ type Config struct {
 	// URL is of a server to connect to instead, and Auth how.
 	URL  string
 	Auth lattice.Auth
+	// CAFile names a file with certificates of authorities, for who may read it: see
+	// [Config.Authorities].
+	CAFile string
 	// JSDomain is the JetStream domain of the containers.
 	JSDomain string
 	// Prefix comes before the names of containers; default: none, as v1 has it.
@@ -63,19 +66,19 @@ type Config struct {
 var bucketName = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 
 // ParseConfig reads a provider's configuration: v1's cluster_uri, js_domain,
-// client_jwt, client_seed, max_write_wait, max_age, storage_type, num_replicas and
+// client_jwt, client_seed, tls_ca, tls_ca_file, max_write_wait, max_age, storage_type, num_replicas and
 // compression, and prefix, max_bytes, max_containers and the limits of
 // [blobstore.Limits].
 //
 // Times are in seconds. v1's max_write_wait bounds the writing of a whole object;
-// here it is that of one piece, so that objects may be of any size. Its tls_ca and
-// tls_ca_file are none of the settings: authorities are the host's.
+// here it is that of one piece, so that objects may be of any size.
 func ParseConfig(from provider.Settings) (Config, error) {
 	var cfg Config
 	var age, wait int64
 	s := cfg.Settings()
 	s["cluster_uri"], s["js_domain"], s["prefix"] = settings.Text(&cfg.URL), settings.Text(&cfg.JSDomain), settings.Text(&cfg.Prefix)
 	s["client_jwt"], s["client_seed"] = settings.Text(&cfg.Auth.JWT), settings.Text(&cfg.Auth.Seed)
+	s["tls_ca"], s["tls_ca_file"] = settings.Text(&cfg.Auth.CAs), settings.Text(&cfg.CAFile)
 	s["max_write_wait"], s["max_age"] = settings.Within(&wait, 1, maxSeconds), settings.Within(&age, 0, maxSeconds)
 	s["num_replicas"], s["compression"] = settings.Within(&cfg.Replicas, 1, maxReplicas), settings.Flag(&cfg.Compression)
 	s["max_bytes"], s["max_containers"] = settings.Positive(&cfg.MaxBytes), settings.Positive(&cfg.MaxContainers)
@@ -95,6 +98,20 @@ func ParseConfig(from provider.Settings) (Config, error) {
 	}
 	cfg.MaxAge, cfg.MaxWriteWait = time.Duration(age)*time.Second, time.Duration(wait)*time.Second
 	return cfg, cfg.check()
+}
+
+// Authorities reads CAFile by read, which knows files by what the host's operator calls
+// them. Certificates that the settings have themselves count before it, as in v1.
+func (c *Config) Authorities(read func(name string) ([]byte, error)) error {
+	if c.CAFile == "" || c.Auth.CAs != "" {
+		return nil
+	}
+	pem, err := read(c.CAFile)
+	if err != nil {
+		return fmt.Errorf("blob store configuration: tls_ca_file: %w", err)
+	}
+	c.Auth.CAs = string(pem)
+	return c.Auth.Validate()
 }
 
 func (c *Config) check() error {

@@ -195,7 +195,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	n := copy(p, r.rest)
 	r.rest = r.rest[n:]
 	if r.digest != nil {
-		r.digest.Write(p[:n]) //nolint:revive // a hash takes all
+		r.digest.Write(p[:n])
 	}
 	return n, nil
 }

@@ -360,13 +360,46 @@ func TestParseConfig(t *testing.T) {
 		"want letters":        {"prefix": "a b"},
 		"want file or memory": {"storage_type": "tape"},
 		"from 1 to 5":         {"num_replicas": "7"},
-		"no setting":          {"tls_ca": "x"},
+		"no setting":          {"tls": "x"},
+		"no certificate":      {"tls_ca": "x"},
 		"seed of its user":    {"client_jwt": "x"},
 		"NATS takes 2048":     {"max_name_bytes": "4096"},
 	} {
 		_, err := nats.ParseConfig(provider.Settings{Config: values})
 		require.ErrorContains(t, err, text)
 	}
+}
+
+func TestAuthorities(t *testing.T) {
+	t.Parallel()
+	read := func(name string) ([]byte, error) {
+		if name != "ca" {
+			return nil, errors.New("no file of that name is granted")
+		}
+		return []byte("no PEM"), nil
+	}
+	none, file, other := nats.Config{}, nats.Config{CAFile: "ca"}, nats.Config{CAFile: "/etc/passwd"}
+	require.NoError(t, none.Authorities(nil))
+	require.ErrorContains(t, file.Authorities(read), "no certificate")
+	require.ErrorContains(t, other.Authorities(read), "tls_ca_file: no file of that name")
+}
+
+// FuzzRecord: whatever another program stores is an object, one that is deleted, or an
+// error.
+func FuzzRecord(f *testing.F) {
+	f.Add([]byte(`{"name":"o","bucket":"b","nuid":"abc","size":5,"mtime":"0001-01-01T00:00:00Z","chunks":1,"digest":"SHA-256=x"}`))
+	f.Add([]byte(`{"nuid":">","size":5}`))
+	f.Add([]byte(`{"deleted":true}`))
+	f.Add([]byte(`{"nuid":"a","options":{"link":{"bucket":"x"}}}`))
+	f.Fuzz(func(t *testing.T, record []byte) {
+		nuid, size, deleted, err := nats.ParseRecord(record)
+		if err == nil && !deleted {
+			require.NotContains(t, nuid, ".")
+			require.NotContains(t, nuid, ">")
+			require.NotContains(t, nuid, "*")
+			require.GreaterOrEqual(t, int64(size), int64(0))
+		}
+	})
 }
 
 // FuzzNames: every object and container is one name, and no two are the same.

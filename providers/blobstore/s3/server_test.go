@@ -47,7 +47,7 @@ func (s *server) start(t testing.TB) {
 	require.NoError(t, err)
 	s.addr = l.Addr().String()
 	s.http = &http.Server{Handler: s} //nolint:gosec // its client is the test
-	go s.http.Serve(l)                //nolint:errcheck // it ends by stop
+	go s.http.Serve(l)                // it ends by stop
 }
 
 // stop ends the server and all its connections.
