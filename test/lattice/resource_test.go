@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lathhost/lath/host"
@@ -158,7 +160,7 @@ func TestResourcesApart(t *testing.T) {
 func TestResourcesThroughUpdates(t *testing.T) {
 	t.Parallel()
 	l := harness.New(t)
-	n := l.Host(func(c *host.Config) { c.Drain = 100 * time.Millisecond })
+	n := l.Host(func(c *host.Config) { c.Drain = 2 * time.Second })
 	require.NoError(t, n.Start("cells", "types", 1))
 	require.NoError(t, n.Scale(ctl.ScaleComponent{ComponentID: "hold", ComponentRef: l.Image("holder"), MaxInstances: 1,
 		Annotations: map[string]string{lattice.AnnotationReuse: "sticky"}}))
@@ -187,4 +189,65 @@ func TestResourcesThroughUpdates(t *testing.T) {
 	require.Equal(t, 1, running(t, n, "cells"))
 	require.NoError(t, n.Scale(ctl.ScaleComponent{ComponentID: "hold", MaxInstances: 0, ComponentRef: l.Image("holder")}))
 	require.Zero(t, running(t, n, "cells"), "who stops drops what it has")
+}
+
+// TestResourcesUnderLoad updates a component again and again while many callers have
+// resources of it: each call finds all its handles on one version, and nothing is
+// left when all have ended.
+func TestResourcesUnderLoad(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	n := l.Host(nil)
+	require.NoError(t, n.Start("cells", "types", 4))
+	require.NoError(t, n.Start("hold", "holder", 8))
+	require.NoError(t, l.Link("hold", "cells", cellsInterface))
+	var callers sync.WaitGroup
+	updated := make(chan struct{})
+	for k := range 8 {
+		callers.Go(func() {
+			for round := 0; ; round++ {
+				select {
+				case <-updated:
+					return
+				default:
+				}
+				first := 100*k + round
+				steps := []string{fmt.Sprintf("new %d", first), "checked 5", "make 3", "absorb a=1 b=2", "total a=1 b=5", "merge a=2 b=3", "live"}
+				if round%4 == 3 { // some end badly, with handles
+					_, err := l.Call(t.Context(), nil, "hold", holding(append(steps, "trap")...))
+					assert.ErrorContains(t, err, "unreachable")
+					continue
+				}
+				got, err := l.Call(t.Context(), nil, "hold", holding(steps...))
+				if !assert.NoError(t, err) {
+					return
+				}
+				assert.Equal(t, fmt.Sprintf("[1, 2, 3, 4, 5, 0, %d, 3, 4]", first+5+2), got.WAVE)
+			}
+		})
+	}
+	for k := range 6 {
+		image := l.Image([]string{"types-utf16", "types"}[k%2])
+		require.NoError(t, n.Scale(ctl.ScaleComponent{ComponentID: "cells", ComponentRef: image, MaxInstances: 4, AllowUpdate: true}))
+	}
+	close(updated)
+	callers.Wait()
+	require.Zero(t, running(t, n, "cells"))
+	require.Zero(t, running(t, n, "hold"))
+}
+
+// TestResourcesAtTheHostsEnd stops a host whose component keeps resources of another
+// one from call to call: both end at once, in whatever order they are stopped.
+func TestResourcesAtTheHostsEnd(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	n := l.Host(nil)
+	require.NoError(t, n.Start("cells", "types", 1))
+	require.NoError(t, n.Scale(ctl.ScaleComponent{ComponentID: "hold", ComponentRef: l.Image("holder"), MaxInstances: 1,
+		Annotations: map[string]string{lattice.AnnotationReuse: "sticky"}}))
+	require.NoError(t, l.Link("hold", "cells", cellsInterface))
+	_, err := l.Call(t.Context(), nil, "hold", holding("make 10"))
+	require.NoError(t, err)
+	require.Equal(t, 1, running(t, n, "cells"))
+	n.Stop() // which fails where something had to be cut off
 }
