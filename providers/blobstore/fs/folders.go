@@ -3,7 +3,6 @@ package fs
 import (
 	"context"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +30,7 @@ const closing = 2 * time.Second
 
 // Open opens a store. Closing it lets another have its files.
 func (f *Folders) Open(ctx context.Context, cfg Config) (*FolderStore, error) {
-	root := filepath.Clean(cfg.Root) // "" is "."
+	root := filepath.Clean(cfg.Root)
 	wait := time.NewTimer(closing)
 	defer wait.Stop()
 	for {
@@ -59,10 +58,8 @@ func (f *Folders) Open(ctx context.Context, cfg Config) (*FolderStore, error) {
 func (f *Folders) take(root string) (closed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for other, closed := range f.roots {
-		if within(root, other) || within(other, root) {
-			return closed
-		}
+	if closed := f.roots[root]; closed != nil {
+		return closed
 	}
 	f.roots[root] = make(chan struct{})
 	return nil
@@ -73,11 +70,6 @@ func (f *Folders) leave(root string) {
 	defer f.mu.Unlock()
 	close(f.roots[root])
 	delete(f.roots, root)
-}
-
-// within reports whether a clean path is another one, or below it.
-func within(path, of string) bool {
-	return of == "." || path == of || strings.HasPrefix(path, of+string(filepath.Separator))
 }
 
 // FolderStore is a store that [Folders] opened.

@@ -25,8 +25,8 @@ import (
 type Config struct {
 	blobstore.Limits
 	blobstore.Capacity
-	// Root is the folder in the provider's own one that has the containers; empty:
-	// that itself.
+	// Root names the folder that has the containers, in the provider's own one; empty:
+	// one without a name. No folder has another one's files, whatever they are called.
 	Root string
 }
 
@@ -51,6 +51,8 @@ func ParseConfig(from provider.Settings) (Config, error) {
 const (
 	// workDir has what is being written or removed. A new store empties it.
 	workDir = ".work"
+	// rootsDir has the folders that have names.
+	rootsDir = ".roots"
 	// marker is in each container that the store made; its age is the container's.
 	marker = ".container"
 )
@@ -84,19 +86,24 @@ func Open(dir string, cfg Config) (*Store, error) {
 }
 
 // openRoot opens a folder in dir, out of which no link leads.
-func openRoot(dir, sub string) (*os.Root, error) {
+func openRoot(dir, name string) (*os.Root, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
-	if err != nil || sub == "" {
+	if err != nil || name == "" {
 		return root, err
 	}
 	defer root.Close() //nolint:errcheck // nothing was written through it
-	if err := root.MkdirAll(sub, 0o700); err != nil {
+	folder, err := fileName(filepath.ToSlash(filepath.Clean(name)))
+	if err != nil {
 		return nil, err
 	}
-	return root.OpenRoot(sub)
+	folder = path.Join(rootsDir, folder)
+	if err := root.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	return root.OpenRoot(folder)
 }
 
 func (s *Store) prepare() error {

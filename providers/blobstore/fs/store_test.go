@@ -113,13 +113,24 @@ func TestFolders(t *testing.T) {
 	require.False(t, is)
 	over, cancel := context.WithCancel(ctx)
 	cancel()
-	for _, root := range []string{"", "a", "a/b", "./a", "ab/c/d"} {
+	for _, root := range []string{"a", "./a", "ab/"} {
 		_, err := folders.Open(over, fs.Config{Root: root})
 		require.ErrorIs(t, err, context.Canceled, root)
 	}
+	for _, root := range []string{"", "a/b", ".roots", ".roots/a"} { // are others
+		s, err := folders.Open(ctx, fs.Config{Root: root})
+		require.NoError(t, err)
+		require.NoError(t, s.CreateContainer(ctx, "a"))
+		require.NoError(t, s.DeleteContainer(ctx, ".roots"))
+		require.NoError(t, s.DeleteContainer(ctx, "a"))
+		require.NoError(t, s.Close())
+	}
+	is, err = a.ContainerExists(ctx, "box")
+	require.NoError(t, err)
+	require.True(t, is)
 	opened := make(chan error, 1)
 	go func() {
-		s, err := folders.Open(ctx, fs.Config{Root: "a/b"})
+		s, err := folders.Open(ctx, fs.Config{Root: "a"})
 		opened <- err
 		if err == nil {
 			opened <- s.Close()
