@@ -37,8 +37,9 @@ type Beater struct {
 	connected <-chan nats.Status
 
 	start time.Time
-	told  int64 // Start of all beats
-	last  int64 // At of the last beat
+	told  int64  // Start of all beats
+	last  int64  // At of the last beat
+	turn  string // see narrow
 	soon  chan struct{}
 	stop  chan struct{}
 	done  sync.WaitGroup
@@ -128,6 +129,7 @@ func (b *Beater) beat(final bool) {
 	if b.fill(&m); final {
 		m.Components = nil
 	}
+	b.turn = m.narrow(b.turn)
 	b.last = at
 	data, err := Encode(m)
 	if err == nil {

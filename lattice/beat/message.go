@@ -13,8 +13,11 @@ import (
 
 // Limits of a beat.
 const (
-	// MaxLoads is how many components a beat tells of: the busiest.
+	// MaxLoads is how many components a beat tells of.
 	MaxLoads = 64
+	// busiest is how many of them are the busiest, where a beat cannot tell of all;
+	// the others follow in turn, from beat to beat.
+	busiest = MaxLoads / 2
 	// MaxSize is the size of an encoded beat in bytes.
 	MaxSize = 32 << 10
 
@@ -58,17 +61,37 @@ type Beat struct {
 	Inbox string `json:"inbox,omitempty"`
 	// Components are what it runs, providers included: at most [MaxLoads].
 	Components []Load `json:"components,omitempty"`
+	// Total is how many it runs, where Components does not tell of all.
+	Total int `json:"total,omitempty"`
+}
+
+// narrow leaves of more components than a beat may tell of the busiest, and of the
+// others those whose turn it is: the next after an id, in their order. It returns the
+// id after which the next turn begins. What b was given is left as it is.
+func (b *Beat) narrow(after string) (last string) {
+	if b.Total = 0; len(b.Components) <= MaxLoads {
+		return ""
+	}
+	all := slices.Clone(b.Components)
+	slices.SortFunc(all, func(x, y Load) int {
+		return cmp.Or(cmp.Compare(uint64(y.Running)+uint64(y.Waiting), uint64(x.Running)+uint64(x.Waiting)), cmp.Compare(x.ID, y.ID))
+	})
+	others := all[busiest:]
+	slices.SortFunc(others, func(x, y Load) int { return cmp.Compare(x.ID, y.ID) })
+	first, _ := slices.BinarySearchFunc(others, after, func(l Load, id string) int { return cmp.Or(cmp.Compare(l.ID, id), -1) })
+	told := slices.Clip(all[:busiest])
+	for i := range MaxLoads - busiest {
+		told = append(told, others[(first+i)%len(others)])
+	}
+	b.Components, b.Total = told, len(all)
+	return told[len(told)-1].ID
 }
 
 // Encode returns the beat on the wire. Of more components than it may tell of it
-// keeps the busiest; the beat itself is left as it is.
+// keeps some; the beat itself is left as it is.
 func Encode(b Beat) ([]byte, error) {
 	if len(b.Components) > MaxLoads {
-		b.Components = slices.Clone(b.Components)
-		slices.SortFunc(b.Components, func(x, y Load) int {
-			return cmp.Or(cmp.Compare(uint64(y.Running)+uint64(y.Waiting), uint64(x.Running)+uint64(x.Waiting)), cmp.Compare(x.ID, y.ID))
-		})
-		b.Components = b.Components[:MaxLoads]
+		b.narrow("")
 	}
 	if err := b.check(); err != nil {
 		return nil, err
@@ -100,6 +123,8 @@ func (b *Beat) check() error {
 		return fmt.Errorf("beat: %w: inbox %.40q", lattice.ErrInvalid, b.Inbox)
 	case len(b.Name) > maxName || strings.ContainsFunc(b.Name, unicode.IsControl):
 		return fmt.Errorf("beat: %w: name %.40q", lattice.ErrInvalid, b.Name)
+	case b.Total < 0:
+		return fmt.Errorf("beat: %w: total %d", lattice.ErrInvalid, b.Total)
 	case len(b.Components) > MaxLoads:
 		return fmt.Errorf("beat: %w: %d components, the limit is %d", lattice.ErrInvalid, len(b.Components), MaxLoads)
 	}

@@ -126,6 +126,7 @@ type peer struct {
 	inbox string
 	loads []Load
 	sent  []uint32 // calls that were aimed at each of loads since
+	age   []int    // how many beats ago each was told of; nil: all by the last
 }
 
 // Hear takes a beat of a host. It reports whether that changed which hosts
@@ -201,13 +202,43 @@ func (p *peer) take(b *Beat, now time.Time) (changed bool) {
 	changed = left != b.Final || p.state != state
 	p.state, p.left, p.name, p.inbox, p.rival = state, b.Final, b.Name, b.Inbox, line{}
 	p.line.at, p.line.heard, p.quiet = b.after(), now, now
-	p.loads = b.Components
+	if b.Total > len(b.Components) && !b.Final {
+		p.merge(b)
+		return changed
+	}
+	p.loads, p.age = b.Components, nil
 	if cap(p.sent) < len(p.loads) {
 		p.sent = make([]uint32, len(p.loads))
 	}
 	p.sent = p.sent[:len(p.loads)]
 	clear(p.sent)
 	return changed
+}
+
+// maxIDs bounds what is kept in mind of one host that does not tell of all with each
+// beat.
+const maxIDs = 1024
+
+// merge adds what a beat tells of to what those before it did, as far as that is to be
+// told again: it was not among the busiest, so no call of it is taken to run.
+func (p *peer) merge(b *Beat) {
+	turns := (min(b.Total, maxIDs)-busiest)/(MaxLoads-busiest) + 2
+	loads, sent, age := slices.Clip(b.Components), make([]uint32, len(b.Components)), make([]int, len(b.Components))
+	told := make(map[string]struct{}, len(loads))
+	for i := range loads {
+		told[loads[i].ID] = struct{}{}
+	}
+	for i := range p.loads {
+		since := 1
+		if p.age != nil {
+			since = p.age[i] + 1
+		}
+		if _, again := told[p.loads[i].ID]; again || since > turns || len(loads) == maxIDs {
+			continue
+		}
+		loads, sent, age = append(loads, Load{ID: p.loads[i].ID, Limit: p.loads[i].Limit}), append(sent, p.sent[i]), append(age, since)
+	}
+	p.loads, p.sent, p.age = loads, sent, age
 }
 
 // Check looks at the clock; call it every quarter of a second. It returns the

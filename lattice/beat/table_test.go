@@ -340,10 +340,72 @@ func TestWire(t *testing.T) {
 	back, err = Decode(data)
 	require.NoError(t, err)
 	require.Len(t, back.Components, MaxLoads)
-	require.Equal(t, uint32(9), back.Components[0].Running)
-	for _, l := range back.Components {
-		require.Greater(t, l.Running, uint32(2), "the idlest are left out")
+	require.Equal(t, 100, back.Total)
+	for _, l := range back.Components[:busiest] {
+		require.GreaterOrEqual(t, l.Running, uint32(6), "the busiest come first")
 	}
+}
+
+// A host that runs more than a beat can tell of tells of all in turn, and of the
+// busiest always; what it runs no more is forgotten.
+func TestManyComponents(t *testing.T) {
+	t.Parallel()
+	const many = 500
+	w, host := newWorld(t, ""), newHost(t)
+	loads := func(n int) (list []Load) {
+		for i := range n {
+			list = append(list, Load{ID: fmt.Sprintf("c%03d", i), Limit: 4})
+		}
+		return list
+	}
+	turn, at := "", int64(0)
+	beat := func(list []Load) {
+		b := Beat{Start: 1, At: at, Components: list}
+		turn = b.narrow(turn)
+		data, err := Encode(b)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(data), MaxSize)
+		b, err = Decode(data)
+		require.NoError(t, err)
+		w.table.Hear(host, b, w.now)
+		w.pass(Interval, true)
+		at += Interval.Milliseconds()
+	}
+	turns := (many-busiest)/(MaxLoads-busiest) + 1
+	for range turns {
+		beat(loads(many))
+	}
+	require.Len(t, w.table.Peers()[0].Loads, many)
+	for _, l := range loads(many) {
+		require.Equal(t, []string{host}, w.table.Candidates(l.ID), l.ID)
+	}
+	busy := loads(many)
+	busy[444].Running, busy[444].Waiting = 4, 1
+	beat(busy)
+	require.False(t, w.table.Relief("c444", true), "the busiest are told of at once")
+	for range 2 * turns {
+		beat(loads(many))
+	}
+	require.Len(t, w.table.Peers()[0].Loads, many)
+	require.True(t, w.table.Relief("c444", true), "and when they are not")
+
+	for range 2 * turns {
+		beat(loads(300))
+	}
+	require.Len(t, w.table.Peers()[0].Loads, 300)
+	beat(loads(10))
+	require.Len(t, w.table.Peers()[0].Loads, 10)
+
+	for range 5 * turns { // a host that is not to be believed
+		w.table.Hear(host, Beat{Start: 1, At: at, Total: 1 << 40, Components: []Load{{ID: fmt.Sprint("x", at)}}}, w.now)
+		w.pass(Interval, true)
+		at += Interval.Milliseconds()
+	}
+	require.LessOrEqual(t, len(w.table.Peers()[0].Loads), maxIDs)
+	for range 6 {
+		w.pass(Interval, true)
+	}
+	require.Contains(t, w.table.Suspects(w.now), fmt.Sprint("x", at-Interval.Milliseconds()))
 }
 
 func TestDecodeRefuses(t *testing.T) {

@@ -24,6 +24,14 @@ const (
 	OpOpen = time.Hour
 )
 
+// A host that stores more commands than opsAMinute keeps the outcomes of all for less
+// time, so that there are no more of them, but for opKeptLeast: who waits for an
+// outcome asks every second.
+const (
+	opsAMinute  = 5000
+	opKeptLeast = 30 * time.Second
+)
+
 // opAttempts bounds how often a new command is stored that is there and is not.
 const opAttempts = 8
 
@@ -39,6 +47,28 @@ type ops struct {
 	mu     sync.Mutex
 	swept  time.Time
 	closed bool
+	rate   opRate
+}
+
+// opRate counts commands by the minute.
+type opRate struct {
+	since        time.Time
+	before, here int // in the minute before, and in the one since then
+}
+
+// keep counts a command that ends, and returns for how long its outcome is kept.
+func (r *opRate) keep(now time.Time) time.Duration {
+	switch passed := now.Sub(r.since); {
+	case passed >= 2*time.Minute:
+		r.since, r.before, r.here = now, 0, 0
+	case passed >= time.Minute:
+		r.since, r.before, r.here = now, r.here, 0
+	}
+	r.here++
+	if most := max(r.before, r.here); most > opsAMinute {
+		return max(OpKept*opsAMinute/time.Duration(most), opKeptLeast)
+	}
+	return OpKept
 }
 
 // CreateOp stores a command that has just been accepted. If there is one of that
@@ -65,10 +95,12 @@ func (s *Store) CreateOp(ctx context.Context, op lattice.Op) (earlier lattice.Op
 // PutOp stores how far a command is. Only the host that accepted it may. Errors
 // are PutLink's.
 func (s *Store) PutOp(ctx context.Context, op lattice.Op) error {
-	kept := OpKept
 	if op.State == lattice.OpAccepted {
-		kept = OpOpen
+		return s.putOp(ctx, op, OpOpen)
 	}
+	s.ops.mu.Lock()
+	kept := s.ops.rate.keep(time.Now())
+	s.ops.mu.Unlock()
 	return s.putOp(ctx, op, kept)
 }
 
