@@ -84,6 +84,34 @@ func TestLinksAreApart(t *testing.T) {
 	require.ErrorContains(t, err, `no link`)
 }
 
+// TestLinkThatChanges: what is under way ends where it began, and what comes goes to
+// the other database.
+func TestLinkThatChanges(t *testing.T) {
+	t.Parallel()
+	one, other := theServer.Settings(t), theServer.Settings(t)
+	p := newProvider(t, wire.Settings{})
+	require.Equal(t, []error{nil}, p.Relink(wire.Settings{}, []wire.Link{link("a", "default", one)}))
+	ctx := by(t, "a", "default")
+	holder := newProvider(t, with(one, map[string]string{"postgres_pool_size": "1"})) // one session, which holds the lock
+	require.NoError(t, holder.QueryBatch(testContext(t), "SELECT pg_advisory_lock(1)"))
+	answer := make(chan string, 1)
+	go func() {
+		value, err := query(ctx, p, "SELECT current_database() FROM (SELECT pg_advisory_lock(1)) AS held")
+		if err != nil {
+			value = err.Error()
+		}
+		answer <- value
+	}()
+	watch := newProvider(t, one)
+	require.Eventually(t, func() bool {
+		return mustQuery(testContext(t), t, watch, "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") == "1"
+	}, patience, 10*time.Millisecond)
+	require.Equal(t, []error{nil}, p.Relink(wire.Settings{}, []wire.Link{link("a", "default", other)}))
+	require.Equal(t, other.Config["POSTGRES_DATABASE"], mustQuery(ctx, t, p, "current_database()"))
+	require.NoError(t, holder.QueryBatch(testContext(t), "SELECT pg_advisory_unlock_all()"))
+	require.Equal(t, one.Config["POSTGRES_DATABASE"], <-answer)
+}
+
 // TestSharedConnections: links with the same settings may ask for that, as v1's do; a
 // token is still of one link.
 func TestSharedConnections(t *testing.T) {

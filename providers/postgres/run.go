@@ -181,8 +181,8 @@ func (e *execution) read() (outcome, error) {
 	return out, err
 }
 
-// Room that a value takes besides its bytes.
-const valueRoom = 8
+// valueRoom is what a value counts besides its bytes, about as much as it takes here.
+const valueRoom = 32
 
 func (e *execution) row(r *pgconn.ResultReader) (contract.ResultRow, error) {
 	fields, values := r.FieldDescriptions(), r.Values()

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -46,6 +47,7 @@ type Server struct {
 	bin, dir string
 	port     int
 	cmd      *exec.Cmd
+	ended    chan struct{} // closed when cmd is
 	ca       []byte
 	made     atomic.Int64
 }
@@ -182,7 +184,7 @@ func (s *Server) Start() error {
 	}
 	defer log.Close()
 	s.cmd.Stdout, s.cmd.Stderr = log, log
-	if err := s.cmd.Start(); err != nil {
+	if err := s.run(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
@@ -200,6 +202,24 @@ func (s *Server) Start() error {
 	}
 }
 
+// run starts the server's process, and waits for its end on a thread that stays until
+// then: the system takes the death of the thread for that of the parent.
+func (s *Server) run() error {
+	cmd, begun, ended := s.cmd, make(chan error, 1), make(chan struct{})
+	s.ended = ended
+	go func() {
+		defer close(ended)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		begun <- err
+		if err == nil {
+			_ = cmd.Wait() // it ends when it is told to
+		}
+	}()
+	return <-begun
+}
+
 // Kill ends the server and its connections at once.
 func (s *Server) Kill() {
 	if s.cmd == nil {
@@ -207,7 +227,7 @@ func (s *Server) Kill() {
 	}
 	// Its children see that it is gone, but not at once; told to quit, it ends them.
 	quit(s.cmd.Process)
-	_ = s.cmd.Wait()
+	<-s.ended
 	s.cmd = nil
 }
 
