@@ -16,6 +16,7 @@
 //   - http-counter answers HTTP requests with how often each path was asked for,
 //     which it keeps in a key-value store.
 //   - http-hello answers HTTP requests: it greets, echoes, and tells events.
+//   - mirror keeps copies of what it hears is set in a key-value store.
 //   - notes keeps texts in a directory that the operator of its host grants.
 //   - ping-pong answers the messages that a broker hands it.
 //   - prefix is a key-value provider that is a component: it keeps its values in
@@ -43,7 +44,7 @@ import (
 	"path"
 )
 
-//go:embed cat chain counter divide fetch gallery greeter greetings-js hello-go http-counter http-hello notes ping-pong prefix shop stores todo types
+//go:embed cat chain counter divide fetch gallery greeter greetings-js hello-go http-counter http-hello mirror notes ping-pong prefix shop stores todo types
 var files embed.FS
 
 // Component returns a built component by its name: "counter", "types-utf16".

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lathhost/lath/host/capability"
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/host/provider"
@@ -34,6 +35,7 @@ type running struct {
 type deployed struct {
 	*workload.Workload
 	imports  []*link.Import
+	store    *link.Import // of these, that of wasi:keyvalue/store; nil: there is none
 	contract *ctl.ContractServer
 	output   *output
 	traps    *traps
@@ -275,6 +277,9 @@ func (h *Host) launch(ctx context.Context, cfg workload.Config, d *deployed) (*w
 	}
 	if why := cfg.Template.Unpoolable(); len(why) > 0 {
 		cfg.Log.Info("every call gets a new instance: what one leaves behind cannot be taken back", zap.Strings("because", why))
+	}
+	if d.store != nil {
+		cfg.Bucket = capability.Buckets(d.store)
 	}
 	w, err := workload.Start(ctx, cfg)
 	if err != nil {

@@ -46,6 +46,9 @@ func (h *Host) link(ctx context.Context, c *component.Component, cfg component.L
 		}
 		imp := h.router.Import(id, x.Interface)
 		d.imports = append(d.imports, imp)
+		if capability.IsStore(x.Name) {
+			d.store = imp
+		}
 		if adapter := capability.Adapt(x.Name, imp); adapter != nil {
 			hosts = append(hosts, *adapter)
 			continue

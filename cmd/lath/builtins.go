@@ -7,12 +7,16 @@ import (
 	"os"
 	"path/filepath"
 
+	"go.uber.org/zap"
+
 	"github.com/lathhost/lath/host/provider"
+	bind "github.com/lathhost/lath/lattice/bind/wrpc/keyvalue"
 	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/providers/keyvalue"
 	"github.com/lathhost/lath/providers/keyvalue/bolt"
 	"github.com/lathhost/lath/providers/keyvalue/nats"
 	"github.com/lathhost/lath/providers/keyvalue/redis"
+	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
 
@@ -44,8 +48,32 @@ type keyvalueStore interface {
 	contract.Batch
 }
 
-func keyvalueCapabilities(s keyvalueStore, end func() error) *provider.Capabilities {
-	return &provider.Capabilities{KeyvalueStore: s, KeyvalueAtomics: s, KeyvalueBatch: s, Close: end}
+// keyvalueCapabilities are those of a store, whose changes links watch as watch opens
+// it; end, if not nil, closes it.
+func keyvalueCapabilities(cfg provider.Config, s keyvalueStore, watch keyvalue.WatchOpener, end func() error) *provider.Capabilities {
+	w := keyvalue.NewWatching(cmp.Or(cfg.Log, zap.NewNop()), watch)
+	return &provider.Capabilities{KeyvalueStore: s, KeyvalueAtomics: s, KeyvalueBatch: s, Caller: watchCaller{w}, Close: func() error {
+		w.Close()
+		if end == nil {
+			return nil
+		}
+		return end()
+	}}
+}
+
+// watchCaller tells what watches a store of its changes, as a host drives it.
+type watchCaller struct{ *keyvalue.Watching }
+
+// Imports implements provider.Caller.
+func (watchCaller) Imports() []*wit.Interface { return []*wit.Interface{contract.WatcherInterface} }
+
+// SetLinks implements provider.Caller.
+func (c watchCaller) SetLinks(own wire.Settings, links []provider.Link) []error {
+	list := make([]keyvalue.WatchLink, len(links))
+	for i, l := range links {
+		list[i] = keyvalue.WatchLink{Name: l.Name, Target: l.Target, Settings: l.Settings, Handler: bind.NewWatcherClient(l.Invoker)}
+	}
+	return c.Watching.SetLinks(own, list)
 }
 
 // startKeyvalueMemory keeps values in memory: they end with the provider.
@@ -54,7 +82,8 @@ func startKeyvalueMemory(_ context.Context, cfg provider.Config) (*provider.Capa
 	if err != nil {
 		return nil, err
 	}
-	return keyvalueCapabilities(keyvalue.NewMemory(settings), nil), nil
+	m := keyvalue.NewMemory(settings)
+	return keyvalueCapabilities(cfg, m, keyvalue.WatchStore(m), nil), nil
 }
 
 // startKeyvalueFile keeps values in a file of this host.
@@ -73,16 +102,16 @@ func startKeyvalueFile(_ context.Context, cfg provider.Config) (*provider.Capabi
 	if err != nil {
 		return nil, err
 	}
-	return keyvalueCapabilities(s, s.Close), nil
+	return keyvalueCapabilities(cfg, s, keyvalue.WatchStore(s), s.Close), nil
 }
 
 // linkedKeyvalue serves each link by a backend of its own.
-func linkedKeyvalue(cfg provider.Config, parse func(wire.Settings) (keyvalue.Opener, error)) (*provider.Capabilities, error) {
+func linkedKeyvalue(cfg provider.Config, parse keyvalue.Parser) (*provider.Capabilities, error) {
 	s, err := keyvalue.NewLinked(cfg.Settings, parse)
 	if err != nil {
 		return nil, err
 	}
-	caps := keyvalueCapabilities(s, s.Close)
+	caps := keyvalueCapabilities(cfg, s, parse.WatchOpener(), s.Close)
 	caps.Relink = s.Relink
 	return caps, nil
 }

@@ -56,6 +56,18 @@ func (s store) Open(ctx context.Context, identifier string) (keyvalue.Bucket, er
 	return &bucket{imp: s.imp, link: s.imp.Chosen(ctx), name: identifier}, nil
 }
 
+// Buckets returns what opens buckets for changes that a provider tells: of the store
+// that the component has linked to the provider, or else of its default one. imp is
+// its import of wasi:keyvalue/store.
+func Buckets(imp *link.Import) func(provider, name string) keyvalue.Bucket {
+	return func(provider, name string) keyvalue.Bucket {
+		return &bucket{imp: imp, link: imp.NameOf(provider), name: name}
+	}
+}
+
+// IsStore says whether an interface is the one that [Buckets] opens buckets of.
+func IsStore(name string) bool { return wit.Track(name) == wit.Track(keyvalue.StoreInterface.Name) }
+
 // bucket is a bucket that a guest has opened.
 type bucket struct {
 	imp        *link.Import

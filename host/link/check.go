@@ -27,6 +27,7 @@ var twins = map[string]string{
 // resource-free interface that travels.
 var adapted = map[string]string{
 	"wasi:http/incoming-handler": "wrpc:http/incoming-handler@0.1.0",
+	"wasi:keyvalue/watcher":      "wrpc:keyvalue/watcher@0.2.0-draft",
 }
 
 // Check holds a link against what its ends are, wherever they run: see [Bound]. Either world may be nil, where

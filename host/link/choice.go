@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync/atomic"
 
 	"github.com/lathhost/lath/lattice"
@@ -128,6 +129,21 @@ func (i *Import) RouteNamed(name string) *Route {
 		return route
 	}
 	return &Route{LinkName: name, Err: i.noLink(name)}
+}
+
+// NameOf returns the name of a link that leads to a target: the default one, if that
+// does or none does, else the first by name.
+func (i *Import) NameOf(target string) string {
+	routes := i.routes.Load()
+	if routes.main.Target == target {
+		return lattice.DefaultLinkName
+	}
+	for _, name := range slices.Sorted(maps.Keys(routes.others)) {
+		if routes.others[name].Target == target {
+			return name
+		}
+	}
+	return lattice.DefaultLinkName
 }
 
 // Linked says whether there is a link of that name.

@@ -44,8 +44,9 @@ type twin struct {
 	iface  *wit.Interface
 	fn     *wit.Func
 	by     *component.Export // the function of wasi:keyvalue
-	open   *component.Export
+	open   *component.Export // nil: the bucket is the host's
 	bucket *wit.Resource
+	watch  watchFunc // nil: it is none of the watcher's
 }
 
 // twinKey names a function of a twin, in any compatible version.
@@ -55,6 +56,13 @@ type twinKey struct{ track, fn string }
 // functions are not all there as they should be is left out.
 func (w *Workload) adaptKeyvalue() {
 	w.world = w.cfg.Component.World()
+	w.twins = map[twinKey]*twin{}
+	w.adaptStore()
+	w.adaptWatcher()
+}
+
+// adaptStore finds what stores export.
+func (w *Workload) adaptStore() {
 	t := w.cfg.Template
 	open := t.Export(keyvalue.StoreInterface.Name, "open")
 	if open == nil || open.Type.Result == nil || open.Type.Result.Kind != wit.KindResult {
@@ -64,11 +72,8 @@ func (w *Workload) adaptKeyvalue() {
 	if bucket == nil || bucket.Kind != wit.KindOwn {
 		return
 	}
-	w.twins = map[twinKey]*twin{}
-	world := *w.world
-	world.Exports = slices.Clone(world.Exports)
 	for _, x := range keyvalueTwins {
-		if exports(world.Exports, x.served.Name) || !exports(world.Exports, x.export.Name) {
+		if exports(w.world.Exports, x.served.Name) || !exports(w.world.Exports, x.export.Name) {
 			continue // it has its own, or has none
 		}
 		list := make([]*twin, 0, len(x.served.Funcs))
@@ -81,13 +86,20 @@ func (w *Workload) adaptKeyvalue() {
 			}
 			list = append(list, &twin{iface: x.served, fn: fn, by: by, open: open, bucket: bucket.Resource})
 		}
-		for _, f := range list {
-			w.twins[twinKey{wit.Track(x.served.Name), f.fn.Name}] = f
-		}
-		if list != nil {
-			world.Exports = append(world.Exports, wit.Extern{Name: x.served.Name, Interface: x.served})
-		}
+		w.serveTwins(x.served, list)
 	}
+}
+
+// serveTwins has the functions of an interface be found, if there are any.
+func (w *Workload) serveTwins(served *wit.Interface, list []*twin) {
+	if len(list) == 0 {
+		return
+	}
+	for _, f := range list {
+		w.twins[twinKey{wit.Track(served.Name), f.fn.Name}] = f
+	}
+	world := *w.world
+	world.Exports = append(slices.Clone(world.Exports), wit.Extern{Name: served.Name, Interface: served})
 	slices.SortFunc(world.Exports, func(a, b wit.Extern) int { return strings.Compare(a.Name, b.Name) })
 	w.world = &world
 }
@@ -119,7 +131,7 @@ func twinOf(fn, by, open *wit.Func, bucket *wit.Resource) bool {
 // adapted says whether an exported interface is served as its twin.
 func (w *Workload) adapted(iface string) bool {
 	for _, f := range w.twins {
-		if f.by.Interface == iface || f.open.Interface == iface {
+		if f.by.Interface == iface || f.open != nil && f.open.Interface == iface {
 			return true
 		}
 	}
@@ -137,6 +149,9 @@ func (c callee) call(ctx context.Context, i *component.Instance, params []byte) 
 // call carries out a function of the twin. The encodings of what follows the bucket,
 // and of all results, are the same on both sides.
 func (f *twin) call(ctx context.Context, i *component.Instance, params []byte) ([]byte, error) {
+	if f.watch != nil {
+		return nil, f.watch(ctx, i, params)
+	}
 	r := wire.NewReader(params)
 	r.StringBytes()
 	if err := r.Err(); err != nil {

@@ -16,10 +16,11 @@ import (
 	"github.com/lathhost/lath/lattice/beat"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/wit"
+	"github.com/lathhost/lath/wit/wasi/keyvalue"
 )
 
 // Config says what to run. All fields are required but Pool, Meter, Trapped,
-// Annotations, MaxTime, MaxWait, Limits and Others.
+// Annotations, MaxTime, MaxWait, Limits, Others and Bucket.
 type Config struct {
 	ID    string
 	Image string
@@ -53,6 +54,10 @@ type Config struct {
 	// or comes back, and must not wait. Nil: it never does.
 	Others   Others
 	Announce func()
+
+	// Bucket opens a bucket of the store that the component imports and a provider is
+	// the target of, for changes that the provider tells; nil: it imports none.
+	Bucket func(provider, name string) keyvalue.Bucket
 
 	Lattice string
 	Host    string

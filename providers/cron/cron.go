@@ -13,6 +13,7 @@ import (
 
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/provider"
+	"github.com/lathhost/lath/providers/internal/follow"
 	"github.com/lathhost/lath/providers/messaging"
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
@@ -54,7 +55,7 @@ func New(cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cron: %w", err)
 	}
-	p.links = messaging.NewLinks(p.follow)
+	p.links = follow.NewLinks(p.follow)
 	return p, nil
 }
 
@@ -108,7 +109,7 @@ type schedule struct {
 	stop, cut      context.CancelFunc
 }
 
-func (p *Provider) follow(l messaging.Link, settings provider.Settings) (messaging.Following, error) {
+func (p *Provider) follow(l messaging.Link, settings provider.Settings) (follow.Following, error) {
 	cfg, err := readConfig(settings, l.Name, p.cfg.Lattice)
 	if err != nil {
 		return nil, err
@@ -125,10 +126,10 @@ func (p *Provider) follow(l messaging.Link, settings provider.Settings) (messagi
 	return s, nil
 }
 
-// Stop implements messaging.Following.
+// Stop implements follow.Following.
 func (s *schedule) Stop() { s.stop() }
 
-// End implements messaging.Following.
+// End implements follow.Following.
 func (s *schedule) End(ctx context.Context) error {
 	defer s.cut()
 	defer context.AfterFunc(ctx, s.cut)()

@@ -15,6 +15,7 @@ type Backend interface {
 	contract.Store
 	contract.Atomics
 	contract.Batch
+	Watchable
 	Close() error
 }
 
@@ -27,11 +28,33 @@ type Linked struct {
 	table *linked.Table[Backend]
 }
 
-var _ Backend = (*Linked)(nil)
+var (
+	_ contract.Store   = (*Linked)(nil)
+	_ contract.Atomics = (*Linked)(nil)
+	_ contract.Batch   = (*Linked)(nil)
+)
 
-// NewLinked makes a store without links. parse checks settings, whose names are in
-// lower case, without I/O; its errors have no value of a secret.
-func NewLinked(own provider.Settings, parse func(provider.Settings) (Opener, error)) (*Linked, error) {
+// Parser checks settings, whose names are in lower case, and returns what opens a
+// backend by them. It does no I/O; its errors have no value of a secret.
+type Parser func(provider.Settings) (Opener, error)
+
+// WatchOpener is for links that watch: each has a backend by its own settings.
+func (parse Parser) WatchOpener() WatchOpener {
+	return func(ctx context.Context, _, joined provider.Settings) (Watchable, func() error, error) {
+		open, err := parse(joined)
+		if err != nil {
+			return nil, nil, err
+		}
+		b, err := open(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		return b, b.Close, nil
+	}
+}
+
+// NewLinked makes a store without links.
+func NewLinked(own provider.Settings, parse Parser) (*Linked, error) {
 	t, err := linked.New("wrpc:keyvalue", func(s provider.Settings) (linked.Opener[Backend], error) {
 		open, err := parse(s)
 		return func(ctx context.Context) (linked.Backend[Backend], error) {

@@ -33,12 +33,14 @@ type Memory struct {
 	held    ledger
 	seed    maphash.Seed
 	stripes [stripeCount]stripe
+	changes Changes // told under the lock of the key's stripe
 }
 
 var (
 	_ contract.Store   = (*Memory)(nil)
 	_ contract.Atomics = (*Memory)(nil)
 	_ contract.Batch   = (*Memory)(nil)
+	_ Watchable        = (*Memory)(nil)
 )
 
 // batch is embedded without being seen.
@@ -117,10 +119,16 @@ func (m *Memory) Delete(ctx context.Context, bucket, key string) error {
 	}
 	return m.change(s, func() error {
 		if e := s.find(bucket, key); e != nil {
+			m.changes.Tell(bucket, Change{Key: e.key, Deleted: true})
 			m.drop(s, e)
 		}
 		return nil
 	})
+}
+
+// Watch implements [Watchable]. Keys whose time is over are not told.
+func (m *Memory) Watch(ctx context.Context, bucket string, w Watch) error {
+	return m.changes.Watch(ctx, bucket, w)
 }
 
 // drop takes an entry away. It needs the stripe's lock.
@@ -210,6 +218,7 @@ func (m *Memory) put(s *stripe, bucket, key string, e *entry, value []byte) erro
 		}
 		e.value = value
 		m.live(s, e)
+		m.changes.Tell(bucket, Change{Key: e.key, Value: value})
 		return nil
 	}
 	b := s.buckets[bucket]
@@ -229,5 +238,6 @@ func (m *Memory) put(s *stripe, bucket, key string, e *entry, value []byte) erro
 	e = &entry{bucket: b, key: strings.Clone(key), value: value, age: s.age}
 	b.add(e)
 	m.live(s, e)
+	m.changes.Tell(bucket, Change{Key: e.key, Value: value})
 	return nil
 }

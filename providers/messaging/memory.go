@@ -17,6 +17,7 @@ import (
 
 	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/wrpc"
+	"github.com/lathhost/lath/providers/internal/follow"
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
 
@@ -43,7 +44,7 @@ type memorySub struct {
 	queue   chan memoryMessage
 	gone    chan struct{} // closed when nothing more is taken in
 	worker  *Worker
-	losses  *Losses
+	losses  *follow.Losses
 	feeding sync.WaitGroup
 	broker  *Memory
 }
@@ -64,7 +65,7 @@ func NewMemory(cfg MemoryConfig) (*Memory, error) {
 	if _, err := m.read(&m.limits, cfg.Settings); err != nil {
 		return nil, err
 	}
-	m.links = NewLinks(m.follow)
+	m.links = follow.NewLinks(m.follow)
 	return m, nil
 }
 
@@ -90,14 +91,14 @@ func (m *Memory) Close() error {
 	return nil
 }
 
-func (m *Memory) follow(l Link, settings provider.Settings) (Following, error) {
+func (m *Memory) follow(l Link, settings provider.Settings) (follow.Following, error) {
 	var limits Limits
 	h, err := m.read(&limits, settings)
 	if err != nil {
 		return nil, err
 	}
 	s := &memorySub{link: l.ID(), of: h.Subscriptions, queue: make(chan memoryMessage, h.MaxPending), gone: make(chan struct{}), broker: m,
-		worker: NewWorker(h, l.Handler), losses: NewLosses(m.log.With(zap.String("link", l.Name), zap.String("target", l.Target)))}
+		worker: NewWorker(h, l.Handler), losses: follow.NewLosses(m.log.With(zap.String("link", l.Name), zap.String("target", l.Target)))}
 	s.feeding.Go(s.feed)
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -33,7 +33,7 @@ var Targets = []Target{
 	{Dir: "wasi/filesystem", Glue: true},
 	{Dir: "wasi/sockets", Glue: true},
 	{Dir: "wasi/http", Glue: true, Callers: []string{"incoming-handler"}},
-	{Dir: "wasi/keyvalue", Glue: true},
+	{Dir: "wasi/keyvalue", Glue: true, Callers: []string{"watcher"}},
 	{Dir: "wasi/config", Glue: true},
 	{Dir: "wasi/logging", Glue: true},
 	{Dir: "wasi/blobstore", Glue: true},

@@ -34,6 +34,7 @@ var guests = []guest{
 	{"gallery", "gallery", []string{"gallery.c", "web.c"}, "guest", "utf8", false},
 	{"http-counter", "http-counter", []string{"http-counter.c"}, "guest", "utf8", false},
 	{"http-hello", "http-hello", []string{"http-hello.c"}, "guest", "utf8", false},
+	{"mirror", "mirror", []string{"mirror.c"}, "guest", "utf8", false},
 	{"notes", "notes", []string{"notes.c", files}, "guest", "utf8", false},
 	{"counter", "counter", []string{"counter.c"}, "guest", "utf8", false},
 	{"divide", "divide", []string{"divide.c"}, "guest", "utf8", true},

@@ -27,6 +27,8 @@ type Store struct {
 	cfg Config
 	db  *bbolt.DB
 
+	changes keyvalue.Changes // told in turn, when they are in the file
+
 	turn   sync.Mutex // held while writing
 	mu     sync.Mutex // guards what waits
 	waits  []*change
@@ -40,6 +42,8 @@ var (
 	_ contract.Store   = (*Store)(nil)
 	_ contract.Atomics = (*Store)(nil)
 	_ contract.Batch   = (*Store)(nil)
+
+	_ keyvalue.Watchable = (*Store)(nil)
 )
 
 // Open opens a file, or makes it. One that another process holds, or that is
@@ -109,16 +113,17 @@ type change struct {
 	do   func(tx *bbolt.Tx, now uint64) error
 	done bool
 	err  error
+	made func() // tells of what was written
 }
 
 // write changes the file. do must change nothing when it fails, since others
 // share its transaction. Whoever gets the turn writes what all that wait have
 // brought, so that they share one wait for the disk.
-func (s *Store) write(ctx context.Context, do func(tx *bbolt.Tx, now uint64) error) error {
+func (s *Store) write(ctx context.Context, do func(tx *bbolt.Tx, now uint64) error, made func()) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("keyvalue: %w", err)
 	}
-	c := &change{do: do}
+	c := &change{do: do, made: made}
 	s.mu.Lock()
 	s.waits = append(s.waits, c)
 	s.mu.Unlock()
@@ -136,6 +141,8 @@ func (s *Store) write(ctx context.Context, do func(tx *bbolt.Tx, now uint64) err
 		c.done = true
 		if err != nil {
 			c.err = fmt.Errorf("key-value file: %w", err)
+		} else if c.err == nil {
+			c.made()
 		}
 	}
 	return c.err
@@ -202,7 +209,18 @@ func (s *Store) Set(ctx context.Context, bucket, key string, value []byte) error
 	if err := errors.Join(s.cfg.CheckNames(bucket, key), s.cfg.CheckValue(len(value))); err != nil {
 		return err
 	}
-	return s.write(ctx, func(tx *bbolt.Tx, now uint64) error { return s.set(tx, now, bucket, key, value) })
+	return s.write(ctx, func(tx *bbolt.Tx, now uint64) error { return s.set(tx, now, bucket, key, value) },
+		func() { s.tellSet(bucket, key, value) })
+}
+
+// tellSet tells of a value, which is the caller's.
+func (s *Store) tellSet(bucket, key string, value []byte) {
+	s.changes.Tell(bucket, keyvalue.Change{Key: key, Value: append([]byte{}, value...)})
+}
+
+// Watch implements keyvalue.Watchable. Keys whose time is over are not told.
+func (s *Store) Watch(ctx context.Context, bucket string, w keyvalue.Watch) error {
+	return s.changes.Watch(ctx, bucket, w)
 }
 
 func (s *Store) set(tx *bbolt.Tx, now uint64, bucket, key string, value []byte) error {
@@ -289,20 +307,31 @@ func (s *Store) Delete(ctx context.Context, bucket, key string) error {
 	if err := s.cfg.CheckNames(bucket, key); err != nil {
 		return err
 	}
-	return s.write(ctx, func(tx *bbolt.Tx, _ uint64) error { return drop(tx, bucket, key) })
+	was := false
+	return s.write(ctx, func(tx *bbolt.Tx, _ uint64) (err error) {
+		was, err = drop(tx, bucket, key)
+		return err
+	}, func() { s.tellDeleted(bucket, key, was) })
 }
 
-func drop(tx *bbolt.Tx, bucket, key string) error {
+func (s *Store) tellDeleted(bucket, key string, was bool) {
+	if was {
+		s.changes.Tell(bucket, keyvalue.Change{Key: key, Deleted: true})
+	}
+}
+
+// drop takes a key away, and says whether it was there.
+func drop(tx *bbolt.Tx, bucket, key string) (was bool, err error) {
 	e, err := find(tx, bucket, key)
 	if err != nil || e == nil {
-		return err
+		return false, err
 	}
-	return remove(tx, e)
+	return true, remove(tx, e)
 }
 
 // many makes the steps of a batch in one write. Those before one that is refused
-// stay.
-func (s *Store) many(ctx context.Context, n int, step func(tx *bbolt.Tx, now uint64, i int) error) error {
+// stay; made tells of each.
+func (s *Store) many(ctx context.Context, n int, step func(tx *bbolt.Tx, now uint64, i int) error, made func(i int)) error {
 	if err := s.cfg.CheckBatch(n); err != nil {
 		return err
 	}
@@ -319,6 +348,10 @@ func (s *Store) many(ctx context.Context, n int, step func(tx *bbolt.Tx, now uin
 			}
 		}
 		return nil
+	}, func() {
+		for k := range i {
+			made(k)
+		}
 	})
 	return errors.Join(err, refused)
 }
@@ -331,17 +364,20 @@ func (s *Store) SetMany(ctx context.Context, bucket string, keyValues []contract
 			return err
 		}
 		return s.set(tx, now, bucket, key, value)
-	})
+	}, func(i int) { s.tellSet(bucket, keyValues[i].F0, keyValues[i].F1) })
 }
 
 // DeleteMany implements the contract.
 func (s *Store) DeleteMany(ctx context.Context, bucket string, keys []string) error {
+	were := make([]bool, min(len(keys), int(s.cfg.MaxBatchKeys)))
 	return s.many(ctx, len(keys), func(tx *bbolt.Tx, _ uint64, i int) error {
 		if err := s.cfg.CheckNames(bucket, keys[i]); err != nil {
 			return err
 		}
-		return drop(tx, bucket, keys[i])
-	})
+		was, err := drop(tx, bucket, keys[i])
+		were[i] = was
+		return err
+	}, func(i int) { s.tellDeleted(bucket, keys[i], were[i]) })
 }
 
 // Exists implements the contract.
@@ -418,5 +454,5 @@ func (s *Store) Increment(ctx context.Context, bucket, key string, delta uint64)
 			return err
 		}
 		return s.put(tx, now, e, bucket, key, value)
-	})
+	}, func() { s.tellSet(bucket, key, strconv.AppendUint(nil, n, 10)) })
 }

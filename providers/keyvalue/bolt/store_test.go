@@ -44,6 +44,12 @@ func TestStore(t *testing.T) {
 		t.Parallel()
 		keyvaluetest.Run(t, backend(bolt.Config{}))
 	})
+	t.Run("watch", func(t *testing.T) {
+		t.Parallel()
+		keyvaluetest.RunWatch(t, func(t testing.TB) keyvaluetest.Watched {
+			return open(t, filepath.Join(t.TempDir(), "values"), bolt.Config{})
+		})
+	})
 	t.Run("limits", func(t *testing.T) {
 		t.Parallel()
 		keyvaluetest.RunLimits(t, limits, backend(small))

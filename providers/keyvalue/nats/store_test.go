@@ -55,6 +55,12 @@ func TestStore(t *testing.T) {
 			t.Parallel()
 			keyvaluetest.Run(t, on(url, nats.Config{}))
 		})
+		t.Run("watch", func(t *testing.T) {
+			t.Parallel()
+			keyvaluetest.RunWatch(t, func(t testing.TB) keyvaluetest.Watched {
+				return on(url, nats.Config{})(t).Store.(*nats.Store)
+			})
+		})
 		t.Run("limits", func(t *testing.T) {
 			t.Parallel()
 			keyvaluetest.RunLimits(t, keyvaluetest.Limits{ValueBytes: 100, KeyBytes: 20, BatchKeys: 50, BatchBytes: 400},

@@ -39,6 +39,13 @@ func TestRedis(t *testing.T) {
 		t.Parallel()
 		keyvaluetest.Run(t, backend(server, redis.Config{}))
 	})
+	t.Run("watch", func(t *testing.T) {
+		t.Parallel()
+		telling := redistest.Start(t, "--notify-keyspace-events", "K$gx")
+		keyvaluetest.RunWatch(t, func(t testing.TB) keyvaluetest.Watched {
+			return backend(telling, redis.Config{})(t).Store.(*redis.Store)
+		})
+	})
 	t.Run("limits", func(t *testing.T) {
 		t.Parallel()
 		keyvaluetest.RunLimits(t, keyvaluetest.Limits{ValueBytes: 100, KeyBytes: 20, BatchKeys: 50, BatchBytes: 400},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/provider"
+	"github.com/lathhost/lath/providers/internal/follow"
 	"github.com/lathhost/lath/providers/messaging"
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
@@ -35,7 +36,7 @@ func NewCore(cfg Config) (*Core, error) {
 	if b.sender, err = newSender(cfg, own); err != nil {
 		return nil, err
 	}
-	b.links = messaging.NewLinks(b.follow)
+	b.links = follow.NewLinks(b.follow)
 	return b, nil
 }
 
@@ -66,7 +67,7 @@ func (b *Core) Close() error {
 // coreLink is a link that is followed.
 type coreLink struct {
 	worker *messaging.Worker
-	losses *messaging.Losses
+	losses *follow.Losses
 	conn   *nats.Conn
 	leave  func()
 	subs   []*coreSub
@@ -82,7 +83,7 @@ type coreSub struct {
 // maxPendingBytes bounds what waits for one subscription.
 const maxPendingBytes = 64 << 20
 
-func (b *Core) follow(l messaging.Link, settings provider.Settings) (messaging.Following, error) {
+func (b *Core) follow(l messaging.Link, settings provider.Settings) (follow.Following, error) {
 	cfg, err := readCore(b.rules, settings)
 	if err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func (b *Core) follow(l messaging.Link, settings provider.Settings) (messaging.F
 		return nil, err
 	}
 	f := &coreLink{worker: messaging.NewWorker(cfg.Handling, l.Handler), conn: conn, leave: leave,
-		losses: messaging.NewLosses(b.cfg.Log.With(zap.String("link", l.Name), zap.String("target", l.Target)))}
+		losses: follow.NewLosses(b.cfg.Log.With(zap.String("link", l.Name), zap.String("target", l.Target)))}
 	for _, s := range cfg.Subscriptions {
 		if s.Queue == "" {
 			s.Queue = b.cfg.Lattice + "." + b.cfg.ID + "." + l.ID() // copies of the provider share
@@ -155,7 +156,7 @@ func (f *coreLink) take(sub *coreSub, m *nats.Msg) {
 	}})
 }
 
-// Stop implements messaging.Following.
+// Stop implements follow.Following.
 func (f *coreLink) Stop() {
 	for _, s := range f.subs {
 		if s.Drain() != nil { // no connection: what has come is given up
@@ -164,7 +165,7 @@ func (f *coreLink) Stop() {
 	}
 }
 
-// End implements messaging.Following.
+// End implements follow.Following.
 func (f *coreLink) End(ctx context.Context) error {
 	defer f.leave()
 	stop := context.AfterFunc(ctx, f.worker.Cut)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/provider"
+	"github.com/lathhost/lath/providers/internal/follow"
 	"github.com/lathhost/lath/providers/messaging"
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
@@ -62,7 +63,7 @@ func NewDurable(ctx context.Context, cfg Config) (*Durable, error) {
 		b.sender.close()
 		return nil, err
 	}
-	b.links = messaging.NewLinks(b.follow)
+	b.links = follow.NewLinks(b.follow)
 	return b, nil
 }
 
@@ -146,7 +147,7 @@ type durableLink struct {
 	durableConfig
 	broker   *Durable
 	worker   *messaging.Worker
-	losses   *messaging.Losses
+	losses   *follow.Losses
 	consumer jetstream.Consumer
 	js       jetstream.JetStream
 	leave    func()
@@ -157,7 +158,7 @@ type durableLink struct {
 	stop     context.CancelFunc
 }
 
-func (b *Durable) follow(l messaging.Link, settings provider.Settings) (messaging.Following, error) {
+func (b *Durable) follow(l messaging.Link, settings provider.Settings) (follow.Following, error) {
 	cfg, err := readDurable(b.rules, settings)
 	if err != nil {
 		return nil, err
@@ -169,7 +170,7 @@ func (b *Durable) follow(l messaging.Link, settings provider.Settings) (messagin
 	if err != nil {
 		return nil, err
 	}
-	f := &durableLink{durableConfig: cfg, broker: b, leave: leave, losses: messaging.NewLosses(b.cfg.Log.With(zap.String("link", l.Name), zap.String("target", l.Target)))}
+	f := &durableLink{durableConfig: cfg, broker: b, leave: leave, losses: follow.NewLosses(b.cfg.Log.With(zap.String("link", l.Name), zap.String("target", l.Target)))}
 	ctx, cancel := context.WithTimeout(context.Background(), connectWait)
 	defer cancel()
 	if f.consumer, err = f.open(ctx, conn, plain(b.cfg.ID+"-"+l.Name+"-"+l.Target)); err != nil {
@@ -379,10 +380,10 @@ func (f *durableLink) bury(m jetstream.Msg, md *jetstream.MsgMetadata, why error
 	return store(context.Background(), f.js, dead)
 }
 
-// Stop implements messaging.Following.
+// Stop implements follow.Following.
 func (f *durableLink) Stop() { f.stop() }
 
-// End implements messaging.Following.
+// End implements follow.Following.
 func (f *durableLink) End(ctx context.Context) error {
 	defer f.leave()
 	unblock := context.AfterFunc(ctx, f.worker.Cut)

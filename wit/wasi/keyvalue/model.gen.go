@@ -57,3 +57,13 @@ var BatchInterface = &wit.Interface{
 		{Name: "delete-many", Params: []wit.Param{{Name: "bucket", Type: wit.NewBorrow(BucketResource)}, {Name: "keys", Type: must.Type(wit.NewList(wit.String))}}, Result: must.Type(wit.NewResult(nil, typeError))},
 	},
 }
+
+// WatcherInterface is wasi:keyvalue/watcher@0.2.0-draft in the type model.
+var WatcherInterface = &wit.Interface{
+	Name: "wasi:keyvalue/watcher@0.2.0-draft",
+	Docs: "Hearing of changes. Components export it, and the host calls it.",
+	Funcs: []*wit.Func{
+		{Name: "on-set", Params: []wit.Param{{Name: "bucket", Type: wit.NewOwn(BucketResource)}, {Name: "key", Type: wit.String}, {Name: "value", Type: must.Type(wit.NewList(wit.U8))}}},
+		{Name: "on-delete", Params: []wit.Param{{Name: "bucket", Type: wit.NewOwn(BucketResource)}, {Name: "key", Type: wit.String}}},
+	},
+}

@@ -1,4 +1,4 @@
-package messaging
+package follow
 
 import (
 	"sync"
@@ -7,7 +7,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// Losses tells of messages that were not dealt with, at most once a second: there
+// Losses tells of work of a link that was not done, at most once a second: there
 // may be as many as there are messages. It is safe for concurrent use.
 type Losses struct {
 	log *zap.Logger
@@ -24,7 +24,8 @@ const lossPause = time.Second
 // NewLosses tells log, which names the link.
 func NewLosses(log *zap.Logger) *Losses { return &Losses{log: log} }
 
-// Note counts n lost messages, and tells why; 0: none was lost, as yet.
+// Note counts n losses, of what subject names, and tells why; 0: nothing was lost, as
+// yet.
 func (l *Losses) Note(subject, what string, n uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

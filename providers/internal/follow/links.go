@@ -1,4 +1,4 @@
-package messaging
+package follow
 
 import (
 	"context"
@@ -7,37 +7,35 @@ import (
 	"time"
 
 	"github.com/lathhost/lath/lattice/provider"
-	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
 
-// Link is one link to follow: it starts at the provider, and its target handles
-// messages.
-type Link struct {
+// Link is one link to follow: it starts at the provider, which calls its target.
+type Link[H any] struct {
 	// Name and Target name the link.
 	Name, Target string
 	// Settings are the link's.
 	provider.Settings
 	// Handler calls the target.
-	Handler contract.Handler
+	Handler H
 }
 
 // ID names the link for queue groups and logs.
-func (l Link) ID() string { return l.Name + "." + l.Target }
+func (l Link[H]) ID() string { return l.Name + "." + l.Target }
 
 // Following is a link that is followed.
 type Following interface {
-	// Stop takes in no more messages, from now on.
+	// Stop takes in nothing more, from now on.
 	Stop()
-	// End returns when the messages that were taken in have been handled; when ctx
-	// ends, what is left is cut off. Stop was called before it.
+	// End returns when what was taken in has been dealt with; when ctx ends, what is
+	// left is cut off. Stop was called before it.
 	End(ctx context.Context) error
 }
 
 // Links keeps what is followed in step with the links that there are. It is safe
 // for concurrent use.
-type Links struct {
+type Links[H any] struct {
 	// open follows a link; settings are its own joined with the provider's.
-	open func(l Link, settings provider.Settings) (Following, error)
+	open func(l Link[H], settings provider.Settings) (Following, error)
 
 	turn    sync.Mutex // held while links change
 	now     map[string]*followed
@@ -52,12 +50,12 @@ type followed struct {
 	Following
 }
 
-// leaveTime is how long messages of a link that was given up may still take.
+// leaveTime is how long the work of a link that was given up may still take.
 const leaveTime = 30 * time.Second
 
 // NewLinks follows nothing yet.
-func NewLinks(open func(l Link, settings provider.Settings) (Following, error)) *Links {
-	s := &Links{open: open, now: map[string]*followed{}}
+func NewLinks[H any](open func(l Link[H], settings provider.Settings) (Following, error)) *Links[H] {
+	s := &Links[H]{open: open, now: map[string]*followed{}}
 	s.base, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -66,7 +64,7 @@ var errClosed = errors.New("the provider is stopping")
 
 // SetLinks follows these links and no others. Those that are as they were go on
 // undisturbed. The result says of each why it is not followed; nil: it is.
-func (s *Links) SetLinks(own provider.Settings, links []Link) []error {
+func (s *Links[H]) SetLinks(own provider.Settings, links []Link[H]) []error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	errs := make([]error, len(links))
@@ -98,7 +96,7 @@ func (s *Links) SetLinks(own provider.Settings, links []Link) []error {
 }
 
 // leave gives up a link; what it has taken in ends meanwhile.
-func (s *Links) leave(id string, f *followed) {
+func (s *Links[H]) leave(id string, f *followed) {
 	delete(s.now, id)
 	f.Stop()
 	s.leaving.Go(func() {
@@ -108,9 +106,9 @@ func (s *Links) leave(id string, f *followed) {
 	})
 }
 
-// Drain takes in no more messages, and waits until those that were taken in are
-// handled; when ctx ends, they are cut off. Later links are not followed.
-func (s *Links) Drain(ctx context.Context) error {
+// Drain takes in nothing more, and waits until what was taken in is dealt with; when
+// ctx ends, it is cut off. Later links are not followed.
+func (s *Links[H]) Drain(ctx context.Context) error {
 	s.turn.Lock()
 	s.closed = true
 	list := s.now
@@ -133,7 +131,7 @@ func (s *Links) Drain(ctx context.Context) error {
 }
 
 // Close cuts off all that is left.
-func (s *Links) Close() {
+func (s *Links[H]) Close() {
 	s.stop()
 	_ = s.Drain(s.base) // that it was cut short is no news
 	s.leaving.Wait()
