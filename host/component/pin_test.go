@@ -294,6 +294,11 @@ func TestHolderEnds(t *testing.T) {
 			require.Empty(t, h.errs)
 			require.Positive(t, h.farewells)
 			require.Zero(t, h.out)
+			if s := h.lender.tm.Pool(); c.last.act == actMerge {
+				require.Equal(t, uint64(1), s.Discarded, "it ended in a call, which may have left something behind")
+			} else {
+				require.Equal(t, 1, s.Idle, "it serves others")
+			}
 		})
 	}
 }
@@ -428,6 +433,24 @@ func TestDropByGuest(t *testing.T) {
 	_, err = h.play(t.Context(), i, cell(actPass, 2))
 	require.ErrorIs(t, err, &trap.Error{Code: trap.Import})
 	require.ErrorContains(t, err, "cells: example:types/resources.pass: handle: unknown handle index 99", "the fault is the one's who has no such handle")
+	require.NoError(t, i.Close())
+	require.Zero(t, h.out)
+}
+
+// TestResourceOfTwoInterfaces makes a resource by one interface and passes it by
+// another one that uses it.
+func TestResourceOfTwoInterfaces(t *testing.T) {
+	t.Parallel()
+	h, log := newMortals(t)
+	reader := linkTo(t, compile(t, newRuntime(t), "testdata/reader.wasm"), component.LinkConfig{Name: "reader", Import: h.callee})
+	i, err := reader.Take(t.Context())
+	require.NoError(t, err)
+	out, err := callOn(t, i, reader, "run(42)")
+	require.NoError(t, err)
+	require.Equal(t, "42", out)
+	require.Equal(t, []uint64{42}, log.ended)
+	_, err = callOn(t, i, reader, "run(15)")
+	require.ErrorContains(t, err, "cells: test:pins/readers.read: unreachable")
 	require.NoError(t, i.Close())
 	require.Zero(t, h.out)
 }

@@ -94,6 +94,8 @@ func TestCheck(t *testing.T) {
 			`acme:shop/till.pay: component "a" wants func(cents: u64) -> receipt, target "b" has func(cents: u64) -> bill`},
 		{"another method", []string{"till"}, shop("import till;"), world(t, replaced(t, "total: func() -> u64", "total: func() -> u32"), "export till;"), refused,
 			`acme:shop/till.[method]receipt.total: component "a" wants func(self: borrow<receipt>) -> u64, target "b" has func(self: borrow<receipt>) -> u32`},
+		{"a resource of two interfaces", []string{"till", "wrap"}, shop("import till; import wrap;"), shop("export till; export wrap;"), ready, ""},
+		{"a resource of another interface", []string{"wrap"}, shop("import till; import wrap;"), shop("export till; export wrap;"), ready, ""},
 		{"a resource handed on", []string{"wrap"}, shop("import wrap;"), shop("import till; export wrap;"), refused,
 			`acme:shop/wrap@1.2.0 carries a resource (receipt) that target "b" does not define but imports (acme:shop/till@1.2.0): a component hands on only its own`},
 		{"function is missing", []string{"stock"}, shop("import stock;"), world(t, replaced(t, "  take: func(name: string, count: u32) -> result<u32, string>;\n", ""), "export stock;"), refused,

@@ -3,6 +3,7 @@ package lattice_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -250,4 +251,29 @@ func TestResourcesAtTheHostsEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, running(t, n, "cells"))
 	n.Stop() // which fails where something had to be cut off
+}
+
+// TestDestructorsAreBounded has a caller leave cells behind that never end: its answer
+// comes all the same, and the instance is free again.
+func TestDestructorsAreBounded(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	n := l.Host(nil)
+	wasm, err := os.ReadFile("testdata/lasting.wasm")
+	require.NoError(t, err)
+	require.NoError(t, n.Scale(ctl.ScaleComponent{ComponentID: "cells", ComponentRef: l.File("lasting.wasm", wasm), MaxInstances: 1}))
+	require.NoError(t, n.Start("hold", "holder", 1))
+	require.NoError(t, l.Link("hold", "cells", cellsInterface))
+	for range 2 {
+		got, err := l.Call(t.Context(), nil, "hold", holding("new 3", "new 4", "new 5", "get a=2"))
+		require.NoError(t, err)
+		require.Equal(t, "[1, 2, 3, 4]", got.WAVE)
+		require.Zero(t, running(t, n, "cells"))
+	}
+	errors := statsOf(t, n, "cells").Errors
+	require.Equal(t, uint64(2), errors["deadline exceeded"]+errors["timeout"], "%v: the first destructor had all the time there was", errors)
+
+	// A caller that drops one itself waits as long, and goes on.
+	_, err = l.Call(t.Context(), nil, "hold", holding("new 3", "drop a=1", "live"))
+	require.NoError(t, err, "the instance ended, and nobody has handles of it")
 }

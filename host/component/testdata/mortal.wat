@@ -1,6 +1,6 @@
 ;; Part of example:types/resources, by a component that tells of each cell that
 ;; ends: cell 13 traps when it ends, cell 14 never ends, cell 15 traps when it is
-;; read. A cell's representation is its value.
+;; read. A cell's representation is its value. Another interface uses cells too.
 (component
   (import "test:pins/log" (instance $log (export "ended" (func (param "cell" u32)))))
   (core func $ended (canon lower (func $log "ended")))
@@ -47,4 +47,14 @@
     (with "import-type-cell" (type $cell))
     (with "new" (func $new')) (with "get" (func $get')) (with "consume" (func $consume')) (with "pass" (func $pass'))))
   (export "example:types/resources" (instance $resources))
+  (alias export $resources "cell" (type $exported))
+  (func $read (param "c" (borrow $exported)) (result u64) (canon lift (core func $m "get")))
+  (component $Readers
+    (import "import-type-cell" (type $cell (sub resource)))
+    (import "read" (func $read (param "c" (borrow $cell)) (result u64)))
+    (export $x "cell" (type $cell))
+    (export "read" (func $read) (func (param "c" (borrow $x)) (result u64)))
+  )
+  (instance $readers (instantiate $Readers (with "import-type-cell" (type $exported)) (with "read" (func $read))))
+  (export "test:pins/readers" (instance $readers))
 )
