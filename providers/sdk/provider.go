@@ -148,8 +148,9 @@ func newLog(d *wire.HostData) (*zap.Logger, error) {
 // run is Run with host data.
 func (s *Session) run(ctx context.Context) (err error) {
 	conn, err := lattice.Connect(ctx, lattice.ConnConfig{URL: s.data.URL, Name: "provider " + s.data.ProviderID,
-		Auth:    lattice.Auth{JWT: s.data.UserJWT, Seed: s.data.UserSeed},
-		OnError: func(subject string, err error) { s.log.Warn("NATS", zap.String("subject", subject), zap.Error(err)) }})
+		InboxPrefix: lattice.InboxPrefix(s.data.Lattice, s.data.ProviderID),
+		Auth:        lattice.Auth{JWT: s.data.UserJWT, Seed: s.data.UserSeed},
+		OnError:     func(subject string, err error) { s.log.Warn("NATS", zap.String("subject", subject), zap.Error(err)) }})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
@@ -229,9 +230,14 @@ func TestCallsTargets(t *testing.T) {
 	require.NoError(t, err)
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	ctx := wrpc.ContextWithMeta(b.ctx, wrpc.Meta{SourceID: "someone", TraceParent: trace})
+	replies := make(chan string, 1)
+	_, err = b.conn.Subscribe("default.app.>", func(m *nats.Msg) { replies <- m.Reply })
+	require.NoError(t, err)
+	require.NoError(t, b.conn.FlushTimeout(wait))
 	v, err := bind.NewStoreClient(target).Get(ctx, "", "")
 	require.NoError(t, err)
 	require.Equal(t, "kv default app "+trace, string(v.Value))
+	require.Contains(t, <-replies, "_INBOX.default.kv.", "as a server that tells its users apart may ask")
 	_, err = session.Target(sdk.Link{Link: link("c").Link()})
 	require.ErrorContains(t, err, "does not start here")
 	require.NoError(t, end())

@@ -62,8 +62,15 @@ func TestRestore(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `some("red")`, got.WAVE)
 
-	// Whoever scales to 0 is right for good.
-	require.NoError(t, two.Scale(ctl.ScaleComponent{ComponentID: "full", ComponentRef: "x", MaxInstances: 0}))
+	// Whoever scales to 0 is right for good: also a client that speaks v1 alone.
+	answer, err := l.Conn.Request("wasmbus.ctl.v1.default.component.scale."+two.ID,
+		[]byte(`{"component_id":"full","component_ref":"x","host_id":"`+two.ID+`","max_instances":0}`), harness.Wait)
+	require.NoError(t, err)
+	require.Contains(t, string(answer.Data), `"success":true`)
+	l.Eventually("it has stopped", func() bool {
+		after, err = l.Control.Inventory(ctx, two.ID)
+		return err == nil && len(after.Components) == 0
+	})
 	two.Stop()
 	three := start(true)
 	l.Eventually("the provider runs again", func() bool {
