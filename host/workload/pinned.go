@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -102,8 +103,7 @@ func (p *pinned) begin(ctx context.Context, call *component.ImportCall, e *compo
 	if i, why := p.use(); i != nil || why != nil {
 		return i, why
 	}
-	meta, _ := wrpc.MetaFromContext(ctx)
-	if err := p.w.enter(ctx, meta.Path, false); err != nil {
+	if err := p.w.enter(ctx, p.w.path(ctx, call), false); err != nil {
 		return nil, err
 	}
 	i, _, err := p.w.take(ctx, e)
@@ -114,6 +114,19 @@ func (p *pinned) begin(ctx context.Context, call *component.ImportCall, e *compo
 	p.pin, p.instance, p.busy = call.NewPin(i, p), i, true
 	p.w.pins.add(p)
 	return i, nil
+}
+
+// path is that of a call from a component of this host. Instances that its caller
+// keeps will not become free while it waits, as those that wait for it will not.
+func (w *Workload) path(ctx context.Context, call *component.ImportCall) []string {
+	meta, _ := wrpc.MetaFromContext(ctx)
+	path := meta.Path
+	for _, pin := range call.Pins() {
+		if p, ok := pin.Keeper().(*pinned); ok && p.w == w && !p.Over() {
+			path = append(slices.Clip(path), w.cfg.ID)
+		}
+	}
+	return path
 }
 
 // use readies the instance for a call, if there is one, or returns why there is

@@ -212,8 +212,7 @@ func (w *Workload) Forward(ctx context.Context, call *component.ImportCall, ifac
 		return w.forward(ctx, call, e.twin, most)
 	}
 	c := w.newCallContext(ctx, w.bounded(most))
-	meta, _ := wrpc.MetaFromContext(ctx)
-	if err := w.enter(c, meta.Path, false); err != nil {
+	if err := w.enter(c, w.path(ctx, call), false); err != nil {
 		c.end()
 		return err
 	}

@@ -119,6 +119,28 @@ func TestResourcesCountAsCalls(t *testing.T) {
 	require.Zero(t, running(t, n, "cells"))
 }
 
+// TestResourcesKeepInstances has a caller keep all instances of its target and call
+// it by an interface without resources, which wants another one: it is told at once
+// that none can become free.
+func TestResourcesKeepInstances(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	n := l.Host(nil)
+	wasm, err := os.ReadFile("testdata/keeps.wasm")
+	require.NoError(t, err)
+	require.NoError(t, n.Start("cells", "types", 1))
+	require.NoError(t, n.Scale(ctl.ScaleComponent{ComponentID: "keeps", ComponentRef: l.File("keeps.wasm", wasm), MaxInstances: 1}))
+	require.NoError(t, l.Link("keeps", "cells", "example:types/resources,values"))
+	_, err = root(t.Context(), l, n, "keeps", "run")
+	require.ErrorContains(t, err, `call cycle: keeps → cells → cells: all 1 instances of "cells" wait for this call`)
+	require.Zero(t, running(t, n, "cells"))
+
+	require.NoError(t, n.Start("cells", "types", 2))
+	got, err := root(t.Context(), l, n, "keeps", "run")
+	require.NoError(t, err)
+	require.Equal(t, uint64(1), got)
+}
+
 // hears says whether a host knows of another one that runs an id.
 func hears(n *harness.Node, id string) bool {
 	return slices.ContainsFunc(n.Host.Peers(), func(p beat.Peer) bool { return slices.Contains(p.IDs(), id) })
