@@ -186,7 +186,7 @@ func (p *peer) succeeds(b *Beat, now time.Time) bool {
 	}
 	p.rival.at, p.rival.heard = b.after(), now
 	// One that leaves again at once has no time to be confirmed.
-	if now.Sub(p.rival.first) < confirm && !b.Final || !p.left && now.Sub(p.quiet) < takeOver {
+	if now.Sub(p.rival.first) < confirm && !b.Final || !p.left && now.Sub(p.line.heard) < takeOver {
 		return false
 	}
 	p.line = p.rival

@@ -89,6 +89,30 @@ func TestSilence(t *testing.T) {
 	require.Equal(t, []string{b}, w.table.Candidates("y"))
 }
 
+// A process that stands still between its own first beat and the moment at which it
+// hears that takes the next one for ahead of time. It finds back to itself, and to the
+// hosts that it hears.
+func TestStalledAtTheBeginning(t *testing.T) {
+	t.Parallel()
+	me, other, silent := newHost(t), newHost(t), newHost(t)
+	w := newWorld(t, me)
+	w.hear(silent, 1, 0, Load{ID: "x"})
+	w.hear(other, 1, 0)
+	w.hear(me, 1, 0) // five seconds after it was sent
+	for at := 5.0; at < 15; at++ {
+		w.hear(me, 1, at)
+		w.hear(other, 1, at, Load{ID: "x"})
+		w.pass(Interval, true)
+	}
+	for _, p := range w.table.Peers() {
+		if p.ID != silent {
+			require.LessOrEqual(t, w.now.Sub(p.heard), 2*Interval)
+		}
+	}
+	require.Equal(t, "unreachable", w.state(silent))
+	require.Equal(t, []string{other}, w.table.Candidates("x"))
+}
+
 // What is repeated, comes late, is of an older start or ahead of time changes nothing.
 func TestReplay(t *testing.T) {
 	t.Parallel()
