@@ -69,6 +69,11 @@ func TestWatchers(t *testing.T) {
 						return err == nil && v.OK == (want != "") && string(v.Value) == want
 					})
 				}
+				l.Eventually("the provider's host has heard of the link", func() bool {
+					require.NoError(t, store.Set(ctx, "b", "k", []byte("begin")))
+					v, err := store.Get(ctx, "b", "copy/k")
+					return err == nil && v.OK
+				})
 				for key, bucket := range map[string]string{"other": "b", "k0": "c", "k1": "b", "k2": "b"} {
 					require.NoError(t, store.Set(ctx, bucket, key, []byte("value of "+key)))
 				}
