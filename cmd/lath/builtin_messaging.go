@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	_ "time/tzdata" // a schedule's time zone is the same on every host
 
 	"github.com/lathhost/lath/host/provider"
@@ -23,6 +24,15 @@ type broker interface {
 
 func messagingCapabilities(b broker) *provider.Capabilities {
 	return &provider.Capabilities{MessagingConsumer: b, Caller: messagingCaller{b}, Close: b.Close}
+}
+
+// linkedMessaging is a broker whose links each have a sender.
+func linkedMessaging(b broker, senders *messaging.Senders, err error) (*provider.Capabilities, error) {
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return &provider.Capabilities{MessagingConsumer: senders, Caller: messagingCaller{b}, Relink: senders.Relink,
+		Close: func() error { return errors.Join(senders.Close(), b.Close()) }}, nil
 }
 
 // messenger hands messages to what its links lead to.
@@ -64,7 +74,8 @@ func startMessagingNATS(_ context.Context, cfg provider.Config) (*provider.Capab
 	if err != nil {
 		return nil, err
 	}
-	return messagingCapabilities(b), nil
+	senders, err := messagingnats.CoreSenders(natsMessaging(cfg))
+	return linkedMessaging(b, senders, err)
 }
 
 // startMessagingJetStream publishes into streams, and takes from them what links
@@ -74,7 +85,8 @@ func startMessagingJetStream(ctx context.Context, cfg provider.Config) (*provide
 	if err != nil {
 		return nil, err
 	}
-	return messagingCapabilities(b), nil
+	senders, err := messagingnats.DurableSenders(natsMessaging(cfg))
+	return linkedMessaging(b, senders, err)
 }
 
 func natsMessaging(cfg provider.Config) messagingnats.Config {

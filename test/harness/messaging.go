@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -31,26 +32,46 @@ type Broker interface {
 // OfferBrokers adds the built-in messaging providers to those of a host, joined to
 // it as the command joins them; started, if not nil, is told of each that starts.
 func OfferBrokers(c *host.Config, started func(Broker)) {
-	add := func(name string, open func(ctx context.Context, cfg provider.Config) (Broker, error)) {
+	add := func(name string, open func(ctx context.Context, cfg provider.Config) (Broker, *messaging.Senders, error)) {
 		c.Builtins = append(c.Builtins, provider.Builtin{Name: name, Start: func(ctx context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-			b, err := open(ctx, cfg)
+			b, senders, err := open(ctx, cfg)
 			if err != nil {
 				return nil, err
 			}
 			if started != nil {
 				started(b)
 			}
-			return &provider.Capabilities{MessagingConsumer: b, Caller: messagingCaller{b}, Close: b.Close}, nil
+			caps := &provider.Capabilities{MessagingConsumer: b, Caller: messagingCaller{b}, Close: b.Close}
+			if senders != nil {
+				caps.MessagingConsumer, caps.Relink = senders, senders.Relink
+				caps.Close = func() error { return errors.Join(senders.Close(), b.Close()) }
+			}
+			return caps, nil
 		}})
 	}
 	in := func(cfg provider.Config) nats.Config {
 		return nats.Config{ID: cfg.ID, Lattice: cfg.Lattice, Settings: cfg.Settings, Conn: cfg.Conn, JSDomain: cfg.JSDomain, Log: cfg.Log}
 	}
-	add("messaging-memory", func(_ context.Context, cfg provider.Config) (Broker, error) {
-		return messaging.NewMemory(messaging.MemoryConfig{Settings: cfg.Settings, Lattice: cfg.Lattice, Log: cfg.Log})
+	add("messaging-memory", func(_ context.Context, cfg provider.Config) (Broker, *messaging.Senders, error) {
+		b, err := messaging.NewMemory(messaging.MemoryConfig{Settings: cfg.Settings, Lattice: cfg.Lattice, Log: cfg.Log})
+		return b, nil, err
 	})
-	add("messaging-nats", func(_ context.Context, cfg provider.Config) (Broker, error) { return nats.NewCore(in(cfg)) })
-	add("messaging-jetstream", func(ctx context.Context, cfg provider.Config) (Broker, error) { return nats.NewDurable(ctx, in(cfg)) })
+	add("messaging-nats", func(_ context.Context, cfg provider.Config) (Broker, *messaging.Senders, error) {
+		b, err := nats.NewCore(in(cfg))
+		if err != nil {
+			return nil, nil, err
+		}
+		senders, err := nats.CoreSenders(in(cfg))
+		return b, senders, err
+	})
+	add("messaging-jetstream", func(ctx context.Context, cfg provider.Config) (Broker, *messaging.Senders, error) {
+		b, err := nats.NewDurable(ctx, in(cfg))
+		if err != nil {
+			return nil, nil, err
+		}
+		senders, err := nats.DurableSenders(in(cfg))
+		return b, senders, err
+	})
 }
 
 type messagingCaller struct{ Broker }
