@@ -21,7 +21,7 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: http METHOD URL STATUS [FILE]")
 	}
 	var last string
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		var body io.Reader
 		if len(args) == 4 {
 			f, err := os.Open(ts.MkAbs(args[3]))

@@ -13,8 +13,10 @@
 // slow server makes this process hold more than some pieces. What NATS does not do
 // for an object is done by sending it through the provider: copying, and moving,
 // which is a copy and a deletion. What a container holds is bounded by its server,
-// and by max_bytes. Pieces of an upload whose process died stay until their
-// container is deleted: nobody knows whether they are still being written.
+// and by max_bytes. Who reads an object keeps its pieces while this store writes it anew
+// or deletes it; where another store does, reading ends in an error. Pieces of an upload
+// whose process died stay until their container is deleted: nobody knows whether they
+// are still being written.
 //
 // It must not import host. Sources: the blobstore-nats provider of wasmCloud v1.9.2
 // for the names of settings; NATS ADR-20 for what is stored.

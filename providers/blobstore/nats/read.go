@@ -26,8 +26,8 @@ func (s *Store) open(ctx context.Context, id contract.ObjectID) (b *bucket, v *v
 	return b, v, err
 }
 
-// GetContainerData implements contract.Store. An object of several pieces that is
-// written anew or deleted while it is read ends in an error.
+// GetContainerData implements contract.Store. An object of several pieces that another
+// store writes anew or deletes while it is read ends in an error.
 func (s *Store) GetContainerData(ctx context.Context, id contract.ObjectID, start, end uint64) (io.ReadCloser, error) {
 	_, _, r, err := s.reader(ctx, id, start, end)
 	if err != nil {
@@ -63,10 +63,12 @@ func (b *bucket) read(ctx context.Context, v *version, offset, length int64) (*r
 	if length == 0 {
 		return r, nil
 	}
+	if r.began = b.s.reads.begin(r.subject); !r.began {
+		return nil, errors.Join(errReplaced, r.Close())
+	}
 	first, err := r.seek(offset)
 	if err != nil {
-		cancel(nil)
-		return nil, err
+		return nil, errors.Join(err, r.Close())
 	}
 	if offset == 0 && uint64(length) == v.info.Size {
 		if r.want, err = jetstream.DecodeObjectDigest(v.info.Digest); err == nil {
@@ -100,6 +102,7 @@ type reader struct {
 	want   []byte
 	err    error
 
+	began   bool       // it counts among those who read the pieces
 	ahead   chan piece // what asks for the next piece answers here
 	asking  sync.WaitGroup
 	closing sync.Once
@@ -217,6 +220,9 @@ func (r *reader) Close() error {
 	r.closing.Do(func() {
 		r.cancel(errClosed)
 		r.asking.Wait()
+		if r.began && r.b.s.reads.end(r.subject) {
+			r.b.purgeNow(r.ctx, r.subject)
+		}
 	})
 	return nil
 }

@@ -26,6 +26,7 @@ type Store struct {
 	js   jetstream.JetStream
 
 	making sync.Mutex // containers are counted and made one at a time
+	reads  reads
 }
 
 var _ contract.Store = (*Store)(nil)
@@ -37,7 +38,7 @@ func New(ctx context.Context, conn *nats.Conn, cfg Config) (*Store, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, conn: conn}
+	s := &Store{cfg: cfg, conn: conn, reads: reads{by: map[string]*reading{}}}
 	var err error
 	if cfg.URL != "" {
 		if s.conn, err = lattice.Connect(ctx, lattice.ConnConfig{URL: cfg.URL, Auth: cfg.Auth, Name: "lath blob store"}); err != nil {
@@ -146,6 +147,8 @@ func (b *bucket) failed(ctx context.Context, err error) error {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return blobstore.NoContainer(b.container)
 	case errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse):
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
 		if _, gone := b.s.js.Stream(ctx, streamPrefix+b.name); errors.Is(gone, jetstream.ErrStreamNotFound) {
 			return blobstore.NoContainer(b.container)
 		}

@@ -78,6 +78,17 @@ func TestStore(t *testing.T) {
 	})
 }
 
+// TestSmallMessages: where messages are small, pieces are.
+func TestSmallMessages(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	srv, err := natsserver.Start(ctx, natsserver.Config{StoreDir: t.TempDir(), Port: natsserver.RandomPort, MaxPayload: 8 << 10})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, srv.Shutdown(context.Background())) })
+	blobstoretest.Run(t, on(srv.URL(), nats.Config{}))
+}
+
 // others is what another program has on the same server.
 func others(t testing.TB, url string) jetstream.JetStream {
 	t.Helper()

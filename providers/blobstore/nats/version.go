@@ -7,6 +7,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -130,12 +131,81 @@ func (b *bucket) put(ctx context.Context, object string, info *jetstream.ObjectI
 	}
 }
 
-// purge removes the pieces of an object that nobody can find any more. That it fails
-// is no error of who has done what was asked for.
+// purge removes the pieces of an object that nobody can find any more, once nobody of
+// this store reads them. That it fails is no error of who has done what was asked for.
 func (b *bucket) purge(ctx context.Context, nuid string) {
+	if subject := b.pieces(nuid); b.s.reads.last(subject) {
+		b.purgeNow(ctx, subject)
+	}
+}
+
+// purgeNow removes pieces that nobody begins to read any more.
+func (b *bucket) purgeNow(ctx context.Context, subject string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	_ = b.stream.Purge(ctx, jetstream.WithPurgeSubject(b.pieces(nuid)))
+	_ = b.stream.Purge(ctx, jetstream.WithPurgeSubject(subject))
+	b.s.reads.purged(subject)
+}
+
+// reads counts those who read pieces, by their subject: what is written anew or
+// deleted goes when they have it.
+type reads struct {
+	mu sync.Mutex
+	by map[string]*reading
+}
+
+type reading struct {
+	readers int
+	gone    bool // nobody may begin to read, and the last reader purges
+}
+
+// begin reports whether pieces may be read.
+func (r *reads) begin(subject string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := r.by[subject]
+	if at == nil {
+		at = &reading{}
+		r.by[subject] = at
+	}
+	if at.gone {
+		return false
+	}
+	at.readers++
+	return true
+}
+
+// end reports whether who has read the pieces is to purge them.
+func (r *reads) end(subject string) (purge bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := r.by[subject]
+	at.readers--
+	if at.readers == 0 && !at.gone {
+		delete(r.by, subject)
+	}
+	return at.readers == 0 && at.gone
+}
+
+// last has nobody begin to read pieces any more, and reports whether they can be
+// purged now; otherwise the last reader does that.
+func (r *reads) last(subject string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := r.by[subject]
+	if at == nil {
+		at = &reading{}
+		r.by[subject] = at
+	}
+	first := !at.gone
+	at.gone = true
+	return first && at.readers == 0
+}
+
+func (r *reads) purged(subject string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.by, subject)
 }
 
 // remove takes an object away, if it is there; only: if its record is of that

@@ -33,7 +33,13 @@ type server struct {
 
 func startServer(t testing.TB) *server {
 	t.Helper()
-	s := &server{addr: "127.0.0.1:0", handler: gofakes3.New(s3mem.New(), gofakes3.WithTimeSkewLimit(0)).Server()}
+	return startWith(t, gofakes3.New(s3mem.New(), gofakes3.WithTimeSkewLimit(0)).Server())
+}
+
+// startWith starts a server that answers as a handler does.
+func startWith(t testing.TB, handler http.Handler) *server {
+	t.Helper()
+	s := &server{addr: "127.0.0.1:0", handler: handler}
 	s.start(t)
 	t.Cleanup(s.stop)
 	return s

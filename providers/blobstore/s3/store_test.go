@@ -287,6 +287,72 @@ func TestRetries(t *testing.T) {
 	require.Equal(t, "again", string(got))
 }
 
+// TestServerThatIsNone: what it says is an error of calls, never an object, and a call
+// ends when its context does.
+func TestServerThatIsNone(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	answer := func(status int, text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, text)
+		}
+	}
+	for what, handler := range map[string]http.HandlerFunc{
+		"nonsense": answer(200, "<nonsense"), "another document": answer(200, "<a/>"), "a page of HTML": answer(502, "<html>bad gateway"),
+		"less than it says": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			w.Header().Set("Last-Modified", "Mon, 02 Jan 2006 15:04:05 GMT")
+			_, _ = io.WriteString(w, "half")
+		},
+		"an error that looks like success": answer(200, "<Error><Code>InternalError</Code><Message>sorry</Message></Error>"),
+	} {
+		s := open(t, startWith(t, handler), s3.Config{MaxAttempts: 1, PartBytes: 5 << 20})
+		_, err := read(s, ctx, at("box", "o"))
+		require.Error(t, err, what)
+		require.Error(t, s.WriteContainerData(ctx, at("box", "o"), bytes.NewReader(pattern(6<<20))), what)
+		names, err := s.ListContainerObjects(ctx, "box", wit.None[uint64](), wit.None[uint64]())
+		if err == nil {
+			_, err = names.Next(10)
+			require.NoError(t, names.Close())
+		}
+		require.Error(t, err, what)
+	}
+
+	// One that never answers, and one that falls silent.
+	gone := make(chan struct{})
+	t.Cleanup(func() { close(gone) })
+	silent := startWith(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			w.Header().Set("Last-Modified", "Mon, 02 Jan 2006 15:04:05 GMT")
+			_, _ = io.WriteString(w, "half")
+			_ = http.NewResponseController(w).Flush()
+		}
+		select {
+		case <-r.Context().Done():
+		case <-gone:
+		}
+	}))
+	s := open(t, silent, s3.Config{})
+	call, end := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer end()
+	require.ErrorIs(t, s.CreateContainer(call, "box"), context.DeadlineExceeded)
+	call, end = context.WithCancel(ctx)
+	defer end()
+	r, err := s.GetContainerData(call, at("box", "o"), 0, 1<<62)
+	require.NoError(t, err)
+	_, err = io.ReadFull(r, make([]byte, 4))
+	require.NoError(t, err)
+	reading := make(chan error, 1)
+	go func() {
+		_, err := r.Read(make([]byte, 1))
+		reading <- err
+	}()
+	require.NoError(t, r.Close(), "while it is read")
+	require.Error(t, <-reading)
+}
+
 // TestCredentials: wrong ones are an error of each call that says so, and are in none.
 func TestCredentials(t *testing.T) {
 	t.Parallel()
