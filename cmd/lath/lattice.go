@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -105,7 +106,21 @@ func (f *latticeFlags) open(cmd *cobra.Command) (*session, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w; start a host with: lath up, or name a server with --nats-url", err)
 	}
+	s.warnForbidden(cmd)
 	return s, nil
+}
+
+// warnForbidden says what NATS does not let this user do, once: whoever waits for an
+// answer sees only that none comes.
+func (s *session) warnForbidden(cmd *cobra.Command) {
+	var once sync.Once
+	lattice.HearTroubles(s.conn, func(t lattice.Trouble) {
+		if t.Kind == lattice.Forbidden && cmd.Flag("output").Value.String() != outputJSON {
+			once.Do(func() {
+				fmt.Fprintf(cmd.ErrOrStderr(), "warning: the NATS user may not do what this needs: %v\n", t.Err)
+			})
+		}
+	})
 }
 
 func connect(ctx context.Context, f latticeFlags) (*session, error) {
