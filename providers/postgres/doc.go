@@ -22,8 +22,9 @@
 //     limit, or has no form, leaves nothing changed.
 //   - A call that is given up is cancelled on the server.
 //   - A token is of the link by which it was made; a statement that is prepared again
-//     has the token that it had. Tokens do not outlive the provider, and it forgets
-//     those that were used longest ago.
+//     has the token that it had. Tokens do not outlive the provider, nor does its copy
+//     on another host know them, and it forgets those that were used longest ago: then
+//     the statement is to be prepared again.
 //
 // It must not import host. Sources: wasmcloud:postgres and the sqldb-postgres provider
 // of wasmCloud v1.9.2, for settings and for the cases of results; PostgreSQL's manual,

@@ -187,3 +187,26 @@ func readLiteral(s string) (list []string, ok bool) {
 	}
 	return list, ok
 }
+
+// TestBytes pins what values are on the wire, counted by hand from v1's WIT and the
+// protocol's section 5.5: no other host would know them by other numbers.
+func TestBytes(t *testing.T) {
+	t.Parallel()
+	w := newLoop(t)
+	for _, test := range []struct {
+		value contract.PgValue
+		bytes string
+	}{
+		{contract.PgValue{}, "\x00"},
+		{contract.NewPgValueInt4(5), "\x11\x05"},
+		{contract.NewPgValueInt8(-1), "\x02\x7f"},
+		{contract.NewPgValueFloat8(hashable64(0.5)), "\x0a\x80\x80\x80\x80\x80\x80\x80\x08\x4b\x01"},
+		{contract.NewPgValueVarchar(contract.TupleOptionU32Bytes{F0: wit.Some[uint32](300), F1: []byte("ab")}), "\x28\x01\xac\x02\x02ab"},
+		{contract.NewPgValueDate(contract.Date{Tag: contract.DateYmd, Ymd: contract.TupleS32U32U32{F0: 2024, F1: 2, F2: 29}}), "\x40\x02\xe8\x0f\x02\x1d"},
+		{contract.NewPgValueText("hi"), "\x58\x02hi"},
+		{contract.NewPgValueHstore([]contract.TupleStringOptionString{{F0: "k"}}), "\x60\x01\x01k\x00"},
+	} {
+		_, sent := w.pass(t, test.value)
+		require.Equal(t, "\x00\x01"+test.bytes, string(sent), "%s", test.value.Tag)
+	}
+}

@@ -597,10 +597,10 @@ const (
 	PgValueName
 	// Many.
 	PgValueNameArray
-	// A text of any length; also any value of a type that is none of these, as the
-	// database writes it.
+	// A text of any length. A value of any type that is none of these comes so,
+	// too, as the database writes it.
 	PgValueText
-	// Many; also arrays of such types.
+	// Many.
 	PgValueTextArray
 	// XML.
 	PgValueXml
