@@ -128,6 +128,14 @@ func TestSharedConnections(t *testing.T) {
 	require.NoError(t, err)
 	_, err = p.Exec(b, token, nil)
 	require.ErrorContains(t, err, "unknown-prepared-query")
+
+	// Who says no link is nobody in particular, whatever name it gives itself.
+	token, err = p.Prepare(wrpc.ContextWithMeta(testContext(t), wrpc.Meta{SourceID: "x"}), "SELECT 1")
+	require.NoError(t, err)
+	_, err = p.Exec(testContext(t), token, nil)
+	require.NoError(t, err)
+	_, err = p.Exec(a, token, nil)
+	require.ErrorContains(t, err, "unknown-prepared-query")
 }
 
 // TestLinksThatDoNotWork say why, and show no secret.

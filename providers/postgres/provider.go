@@ -92,7 +92,7 @@ func opener(s wire.Settings, readFile func(string) ([]byte, error)) (linked.Open
 		if err != nil {
 			return linked.Backend[*backend]{}, err
 		}
-		b := &backend{pool: p, limits: &c.limits, tokens: map[string]*statements{}}
+		b := &backend{pool: p, limits: &c.limits, isLink: isLink, tokens: map[string]*statements{}}
 		return linked.Backend[*backend]{Impl: b, Close: p.close}, nil
 	}, nil
 }
@@ -101,19 +101,31 @@ func opener(s wire.Settings, readFile func(string) ([]byte, error)) (linked.Open
 type backend struct {
 	pool   *pool
 	limits *Limits
+	isLink bool // false: of calls that say no link
 
 	mu     sync.Mutex
 	tokens map[string]*statements // by link
 }
 
-// of returns the prepared statements of the call's link.
+// maxSharing bounds the links that have prepared statements on shared connections: they
+// come and go, and the connections stay.
+const maxSharing = 1 << 10
+
+// of returns the prepared statements of the call's link. Calls that say none are people's,
+// and have theirs together.
 func (b *backend) of(ctx context.Context) *statements {
-	m, _ := wrpc.MetaFromContext(ctx)
-	link := linkOf(m.SourceID, m.LinkName)
+	link := ""
+	if b.isLink {
+		m, _ := wrpc.MetaFromContext(ctx)
+		link = linkOf(m.SourceID, m.LinkName)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.tokens[link]
 	if s == nil {
+		if len(b.tokens) >= maxSharing {
+			clear(b.tokens) // who goes on prepares again
+		}
 		s = newStatements(b.limits)
 		b.tokens[link] = s
 	}
