@@ -19,6 +19,9 @@ import (
 // connection is closed.
 const cancelTime = 2 * time.Second
 
+// closeTime is how long connections have to end before they are cut.
+const closeTime = time.Second
+
 // messageRoom is what a message of the server's has besides values: lengths, and the
 // words of errors.
 const messageRoom = 64 << 10
@@ -28,9 +31,10 @@ const maxTypes = 1 << 12
 
 // pool is the connections of one link, or of several that share them.
 type pool struct {
-	conns  *pgxpool.Pool
-	at     string // where they go, for messages
-	limits *Limits
+	conns   *pgxpool.Pool
+	sockets *sockets
+	at      string // where they go, for messages
+	limits  *Limits
 
 	mu       sync.Mutex
 	decimals int             // of money; -1: nobody asked yet
@@ -62,7 +66,8 @@ func newPool(c *config, readFile func(string) ([]byte, error)) (*pool, error) {
 	}
 	cfg.MaxConns, cfg.MinConns = int32(c.poolSize), 0 //nolint:gosec // checked
 	cfg.MaxConnIdleTime, cfg.PingTimeout = 5*time.Minute, cancelTime
-	p := &pool{at: net.JoinHostPort(c.host, strconv.FormatInt(c.port, 10)) + "/" + c.database, limits: &c.limits, decimals: -1, types: map[uint32]bool{}}
+	p := &pool{at: net.JoinHostPort(c.host, strconv.FormatInt(c.port, 10)) + "/" + c.database, limits: &c.limits, sockets: newSockets(), decimals: -1, types: map[uint32]bool{}}
+	conn.DialFunc = p.sockets.dialer(conn.DialFunc)
 	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		pc := conn.PgConn()
 		pc.CustomData()[sessionKey] = newSession(p, pc)
@@ -104,9 +109,22 @@ func (p *pool) unavailable(ctx context.Context, err error) error {
 	return unexpected("no connection to postgres at %s: %v", p.at, err)
 }
 
-// close ends the connections as calls give them back.
+// close ends the connections, in good order where that is quickly done. No call has
+// one.
 func (p *pool) close() error {
-	p.conns.Close()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.conns.Close()
+	}()
+	late := time.NewTimer(closeTime)
+	defer late.Stop()
+	select {
+	case <-ended:
+	case <-late.C:
+	}
+	p.sockets.cut()
+	<-ended
 	return nil
 }
 

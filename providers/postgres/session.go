@@ -97,58 +97,54 @@ func stale(err error) bool {
 }
 
 // batch carries out statements without parameters, by the simple protocol, and drops
-// what they return.
+// what they return. A connection that is at no known place of the protocol after it, or
+// at which a cancellation may still arrive, is closed.
 func (s *session) batch(ctx context.Context, sql string) (err error) {
+	cancelled := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(cancelled)
+		s.cancel()
+	})
+	ended := false
 	defer func() {
-		if errors.Is(err, errLost) {
+		if !stop() {
+			<-cancelled
+			ended = false
+		}
+		if !ended {
 			s.abandon()
 		}
 	}()
-	if err := s.sendQuery(ctx, sql); err != nil {
+	s.conn.Frontend().SendQuery(&pgproto3.Query{String: sql})
+	if err := s.conn.Frontend().Flush(); err != nil {
 		return err
 	}
-	receive := ctx
-	for {
-		msg, lost := s.conn.ReceiveMessage(receive)
+	for !ended {
+		msg, lost := s.conn.ReceiveMessage(context.Background())
 		if lost != nil {
-			if receive == ctx && ctx.Err() != nil && !s.conn.IsClosed() {
-				// The server was told to stop, and says so in a moment.
-				var end context.CancelFunc
-				receive, end = context.WithTimeout(context.WithoutCancel(ctx), cancelTime)
-				defer end()
-				continue
-			}
-			return errors.Join(err, lost, errLost)
+			return errors.Join(err, lost)
 		}
 		switch msg := msg.(type) {
 		case *pgproto3.ErrorResponse:
 			err = pgconn.ErrorResponseToPgError(msg)
 		case *pgproto3.CopyInResponse:
 			s.conn.Frontend().Send(&pgproto3.CopyFail{Message: "there is nothing to copy from: COPY ... FROM STDIN needs a program that sends the rows"})
-			if flushed := s.conn.Frontend().Flush(); flushed != nil {
-				return errors.Join(flushed, errLost)
+			if err := s.conn.Frontend().Flush(); err != nil {
+				return err
 			}
 		case *pgproto3.ReadyForQuery:
-			return err
+			ended = true
 		}
 	}
+	return err
 }
 
-// errLost says that a connection is at no known place of the protocol.
-var errLost = errors.New("connection given up")
-
-func (s *session) sendQuery(ctx context.Context, sql string) error {
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := s.conn.Conn().SetWriteDeadline(deadline); err != nil {
-			return errors.Join(err, errLost)
-		}
-		defer func() { _ = s.conn.Conn().SetWriteDeadline(time.Time{}) }()
-	}
-	s.conn.Frontend().SendQuery(&pgproto3.Query{String: sql})
-	if err := s.conn.Frontend().Flush(); err != nil {
-		return errors.Join(err, errLost)
-	}
-	return nil
+// cancel has the server end what it does, and gives it a moment to say so.
+func (s *session) cancel() {
+	_ = s.conn.Conn().SetDeadline(time.Now().Add(cancelTime)) // of a broken one there is nothing to wait for
+	ctx, end := context.WithTimeout(context.Background(), cancelTime)
+	defer end()
+	_ = s.conn.CancelRequest(ctx) // it is given up in any case
 }
 
 // abandon closes the connection.
