@@ -150,7 +150,7 @@ func crash(t testing.TB, n int) (redelivered uint64) {
 	l.LinkHandler("streams", "ping-pong", map[string]string{"subscriptions": "jobs.>", "timeout_ms": "2000"})
 	js, err := jetstream.New(l.Conn)
 	require.NoError(t, err)
-	l.Eventually("the link is followed: what nobody is to take is not kept", func() bool {
+	l.Eventually("the stream is there", func() bool {
 		s, err := js.Stream(t.Context(), "lath_default_streams")
 		return err == nil && s.CachedInfo().State.Consumers == 1
 	})

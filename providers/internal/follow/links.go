@@ -31,6 +31,13 @@ type Following interface {
 	End(ctx context.Context) error
 }
 
+// Goer is a Following that wants to know that its link is gone, or has other settings:
+// where a provider drains, the link is still there.
+type Goer interface {
+	// Gone comes before Stop, and must not wait.
+	Gone()
+}
+
 // Links keeps what is followed in step with the links that there are. It is safe
 // for concurrent use.
 type Links[H any] struct {
@@ -98,6 +105,9 @@ func (s *Links[H]) SetLinks(own provider.Settings, links []Link[H]) []error {
 // leave gives up a link; what it has taken in ends meanwhile.
 func (s *Links[H]) leave(id string, f *followed) {
 	delete(s.now, id)
+	if g, ok := f.Following.(Goer); ok {
+		g.Gone()
+	}
 	f.Stop()
 	s.leaving.Go(func() {
 		ctx, cancel := context.WithTimeout(s.base, leaveTime)

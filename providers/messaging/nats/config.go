@@ -2,6 +2,7 @@ package nats
 
 import (
 	"maps"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -22,6 +23,9 @@ type Config struct {
 	// JetStream domain of that. It may be nil where a server is named.
 	Conn     *lattice.Conn
 	JSDomain string
+	// Forget is how long after its link is gone a consumer is deleted; default
+	// [DefaultForget].
+	Forget time.Duration
 	// Log is required.
 	Log *zap.Logger
 }

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,14 @@ type Durable struct {
 	js    jetstream.JetStream
 	links *messaging.Links
 	count Counts
+
+	forgetAfter time.Duration
+	base        context.Context //nolint:containedctx // ended by Close
+	stop        context.CancelFunc
+	forgetting  sync.WaitGroup
+
+	mu   sync.Mutex
+	open map[string]int // how many links follow a consumer, by stream and name
 }
 
 // Counts are what a [Durable] has done with messages of its links.
@@ -46,7 +55,8 @@ var _ contract.Consumer = (*Durable)(nil)
 // NewDurable makes a broker without links. It checks the settings, connects where
 // they name a server, and makes its stream where they name subjects.
 func NewDurable(ctx context.Context, cfg Config) (*Durable, error) {
-	b := &Durable{cfg: cfg}
+	b := &Durable{cfg: cfg, open: map[string]int{}, forgetAfter: cmp.Or(cfg.Forget, DefaultForget)}
+	b.base, b.stop = context.WithCancel(context.Background())
 	var err error
 	if b.own, err = readDurable(messaging.Rules{Lattice: cfg.Lattice}, cfg.Settings); err != nil {
 		return nil, err
@@ -57,9 +67,13 @@ func NewDurable(ctx context.Context, cfg Config) (*Durable, error) {
 	if b.js, err = jetStream(b.conn, b.domain(b.own.Server)); err == nil && len(b.own.Subjects) > 0 {
 		ctx, cancel := context.WithTimeout(ctx, connectWait)
 		defer cancel()
-		_, err = b.own.stream(ctx, b.js, b.rules, b.streamName(), b.own.Subjects)
+		var stream string
+		if stream, err = b.own.stream(ctx, b.js, b.rules, b.streamName(), b.own.Subjects); err == nil {
+			err = keep(ctx, b.js, stream, "")
+		}
 	}
 	if err != nil {
+		b.stop()
 		b.sender.close()
 		return nil, err
 	}
@@ -91,7 +105,9 @@ func (b *Durable) Drain(ctx context.Context) error { return b.links.Drain(ctx) }
 
 // Close cuts off what is left. It stays in its stream.
 func (b *Durable) Close() error {
+	b.stop()
 	b.links.Close()
+	b.forgetting.Wait()
 	b.sender.close()
 	return nil
 }
@@ -151,8 +167,11 @@ type durableLink struct {
 	consumer jetstream.Consumer
 	js       jetstream.JetStream
 	leave    func()
+	gone     atomic.Bool
 	slots    chan struct{} // as many as the worker has room for
-	feeding  sync.WaitGroup
+	// remake makes the consumer, where it is one of ours.
+	remake  func(ctx context.Context) (jetstream.Consumer, error)
+	feeding sync.WaitGroup
 
 	stopping context.Context //nolint:containedctx // ended by End
 	stop     context.CancelFunc
@@ -177,6 +196,7 @@ func (b *Durable) follow(l messaging.Link, settings provider.Settings) (follow.F
 		leave()
 		return nil, err
 	}
+	b.follows(f, 1)
 	f.slots = make(chan struct{}, cfg.MaxInFlight)
 	for range cap(f.slots) {
 		f.slots <- struct{}{}
@@ -218,8 +238,28 @@ func (f *durableLink) open(ctx context.Context, conn *nats.Conn, name string) (j
 		}
 		name = f.Consumer
 	}
-	c, err := js.CreateOrUpdateConsumer(ctx, stream, f.consumerConfig(name))
-	return c, failed("make consumer "+name+" of stream "+stream, err)
+	f.remake = func(ctx context.Context) (jetstream.Consumer, error) {
+		c, err := js.CreateOrUpdateConsumer(ctx, stream, f.consumerConfig(name))
+		if err == nil {
+			err = keep(ctx, js, stream, "")
+		}
+		return c, failed("make consumer "+name+" of stream "+stream, err)
+	}
+	return f.remake(ctx)
+}
+
+// again makes the consumer anew where somebody has deleted it.
+func (f *durableLink) again(err error) error {
+	if f.remake == nil || !errors.Is(err, jetstream.ErrConsumerNotFound) && !errors.Is(err, jetstream.ErrConsumerDeleted) && !errors.Is(err, nats.ErrNoResponders) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(f.stopping, connectWait)
+	defer cancel()
+	c, err := f.remake(ctx)
+	if err == nil {
+		f.consumer = c
+	}
+	return err
 }
 
 // Bounds of a pull.
@@ -243,7 +283,9 @@ func (f *durableLink) feed() {
 		if err == nil || f.stopping.Err() != nil {
 			continue
 		}
-		f.losses.Note("", "no messages come: trying again", 0, err)
+		if err = f.again(err); err != nil {
+			f.losses.Note("", "no messages come: trying again", 0, err)
+		}
 		select {
 		case <-f.stopping.Done():
 		case <-time.After(feedPause):
@@ -385,9 +427,16 @@ func (f *durableLink) Stop() { f.stop() }
 
 // End implements follow.Following.
 func (f *durableLink) End(ctx context.Context) error {
-	defer f.leave()
 	unblock := context.AfterFunc(ctx, f.worker.Cut)
 	defer unblock()
 	f.feeding.Wait()
-	return f.worker.End(ctx)
+	err := f.worker.End(ctx)
+	f.broker.follows(f, -1)
+	f.broker.forgetting.Go(func() {
+		defer f.leave()
+		if f.gone.Load() && f.remake != nil {
+			f.forget()
+		}
+	})
+	return err
 }

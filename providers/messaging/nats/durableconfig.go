@@ -36,9 +36,11 @@ const (
 //   - dead_letter: the subject to which goes what was tried in vain; without one it
 //     is given up.
 //   - idle: after how long without anybody who takes its messages a consumer ends,
-//     such as 720h; 0s: never.
+//     such as 720h; 0s: never. That of a link that is gone ends in half a minute.
 //   - subjects, storage (file or memory), num_replicas, max_bytes, max_age and
-//     retention (interest, limits or workqueue): of a stream that is made.
+//     retention (interest, limits or workqueue): of a stream that is made. By interest,
+//     a message stays until all links that subscribe to it have dealt with it, and
+//     where there is none, until there is one.
 type durableConfig struct {
 	linkConfig
 	Stream, Consumer    string
@@ -132,7 +134,7 @@ func plain(id string) string {
 // they are dealt with refuses more when it is full, so that none is lost; one
 // that keeps them lets go the oldest.
 func (c *durableConfig) streamConfig(stream string, subjects []string) jetstream.StreamConfig {
-	out := jetstream.StreamConfig{Name: stream, Description: "messages of a wasmCloud lattice", Subjects: subjects, Retention: c.Retention,
+	out := jetstream.StreamConfig{Name: stream, Description: streamDescription, Subjects: subjects, Retention: c.Retention,
 		Storage: c.Storage, Replicas: int(c.Replicas), MaxBytes: c.MaxBytes, MaxAge: c.MaxAge, Discard: jetstream.DiscardNew}
 	if c.Retention == jetstream.LimitsPolicy {
 		out.Discard = jetstream.DiscardOld
@@ -146,7 +148,7 @@ const ackSlack = 5 * time.Second
 
 // consumerConfig is a consumer that is made.
 func (c *durableConfig) consumerConfig(consumer string) jetstream.ConsumerConfig {
-	out := jetstream.ConsumerConfig{Durable: consumer, Description: "of a link of a wasmCloud lattice", AckPolicy: jetstream.AckExplicitPolicy,
+	out := jetstream.ConsumerConfig{Durable: consumer, Description: consumerDescription, Metadata: opened(), AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: c.Timeout + ackSlack, MaxDeliver: -1, MaxAckPending: int(c.MaxPending), InactiveThreshold: c.Idle}
 	if c.Ordered {
 		out.MaxAckPending = 1
