@@ -25,10 +25,15 @@ import (
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
 	"github.com/lathhost/lath/lattice/natsserver"
+	"github.com/lathhost/lath/lattice/provider"
+	"github.com/lathhost/lath/lattice/secret"
 	"github.com/lathhost/lath/lattice/state"
 	"github.com/lathhost/lath/lattice/wrpc"
+	"github.com/lathhost/lath/providers/cron"
+	"github.com/lathhost/lath/providers/messaging"
 	"github.com/lathhost/lath/test/harness"
 	"github.com/lathhost/lath/wit"
+	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
 
 // The identities of the two hosts whose ids are in examples/nats/lattices.conf.
@@ -190,6 +195,8 @@ func TestPermissionTemplates(t *testing.T) {
 	_, err = state.Import(t.Context(), l.Conn, harness.Name, state.Options{}, &file, false)
 	require.NoError(t, err)
 	streamBothWays(t, u.connect(t, l.URL, "LATH_HOST_2", lattice.InboxPrefix(harness.Name, b.ID)), u.connect(t, l.URL, "LATH_APP", "_INBOX.default.app"))
+
+	secretsAndSchedules(t, l, u.connect(t, l.URL, "LATH_HOST_1", lattice.InboxPrefix(harness.Name, a.ID)).Conn)
 
 	app := u.connect(t, l.URL, "LATH_APP", "_INBOX.default.app")
 	stage := u.connect(t, l.URL, "LATH_STAGE_HOST", "_INBOX.stage.test")
@@ -424,4 +431,45 @@ func TestWhatDoesNotCarryCalls(t *testing.T) {
 		require.ErrorIs(t, err, wrpc.ErrMayHaveRun, test.what)
 		<-ran
 	}
+}
+
+// secretsAndSchedules has the operator store a secret and a host read it, and the host
+// keep schedules.
+func secretsAndSchedules(t *testing.T, l *harness.Lattice, asHost *lattice.Conn) {
+	t.Helper()
+	key, err := secret.NewKey()
+	require.NoError(t, err)
+	sealed, err := secret.Seal("db", secret.Opened{Value: provider.TextSecret("hush"), For: []string{"*"}}, []string{key.Public()})
+	require.NoError(t, err)
+	store, err := secret.NewStore(l.Conn, harness.Name, "", 0)
+	require.NoError(t, err)
+	_, err = store.Put(t.Context(), "db", sealed)
+	require.NoError(t, err)
+	store, err = secret.NewStore(asHost, harness.Name, "", 0)
+	require.NoError(t, err)
+	_, err = store.Get(t.Context(), "db", "")
+	require.NoError(t, err)
+
+	p, err := cron.New(cron.Config{ID: "cron", Holder: "here", Lattice: harness.Name, Conn: asHost, Log: zap.NewNop()})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, p.Close()) }()
+	ticked := make(chan struct{}, 100)
+	require.NoError(t, p.SetLinks(provider.Settings{}, []messaging.Link{{Name: "a", Target: "b", Handler: each(func() { ticked <- struct{}{} }),
+		Settings: provider.Settings{Config: map[string]string{"schedule": "@every 1s"}}}})[0])
+	for range 2 {
+		select {
+		case <-ticked:
+		case <-time.After(harness.Wait):
+			require.Fail(t, "no tick")
+		}
+	}
+}
+
+// each is called for each message.
+type each func()
+
+// HandleMessage implements contract.Handler.
+func (f each) HandleMessage(context.Context, contract.BrokerMessage) error {
+	f()
+	return nil
 }
