@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -28,7 +29,15 @@ func (h *Host) link(ctx context.Context, c *component.Component, cfg component.L
 		return nil, err
 	}
 	d.output = newOutput(log, h.logRate(granted))
-	hosts := wasi.Interfaces(wasi.Config{Env: granted.Env, Grants: granted.Grants, Line: d.output.line, ConfigValues: d.settings.values})
+	var linked func(context.Context) http.RoundTripper
+	for _, x := range c.World().Imports {
+		if x.Interface != nil && capability.SendsHTTP(x.Name) {
+			imp := h.router.Import(id, x.Interface)
+			d.imports = append(d.imports, imp)
+			linked = capability.Outgoing(imp)
+		}
+	}
+	hosts := wasi.Interfaces(wasi.Config{HTTPLinked: linked, Env: granted.Env, Grants: granted.Grants, Line: d.output.line, ConfigValues: d.settings.values})
 	hosts = append(hosts, secrets.Interfaces(d.settings.secret)...)
 	known := map[string]bool{}
 	for _, i := range hosts {

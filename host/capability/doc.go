@@ -4,7 +4,8 @@
 // in every call. One typed adapter per capability stands between, the same
 // whether the provider runs in this process or across the lattice. Where nothing
 // need be joined, as for wasmcloud:messaging, the adapter is there so that a provider
-// that cannot be reached is an error that the guest can handle, and no trap.
+// that cannot be reached is an error that the guest can handle, and no trap. HTTP
+// requests of guests go to the network unless a link takes them elsewhere.
 //
 // Source: wasmCloud v1 protocol, "Imports the host implements itself".
 package capability

@@ -318,6 +318,14 @@ func (v *Invoker) Open(ctx context.Context, instance, function string, params []
 	return call, v.Failed(function, err)
 }
 
+// Open starts a call with streams along a route, wherever that leads: by NATS, also to
+// what runs on this host. The context must come from [Import.Streaming].
+func (i *Import) Open(ctx context.Context, route *Route, t wrpc.Target, m wrpc.Meta, params []byte, paths ...wrpc.Path) (*wrpc.Call, error) {
+	wrpc.RecordHop(ctx, wrpc.Hop{Source: i.source, Target: route.Target, Interface: i.key, Func: t.Func, Route: wrpc.OverNATS})
+	call, err := i.router.caller.Open(ctx, route.Target, t, m, params, paths...)
+	return call, i.fail(route, t.Func, err)
+}
+
 // Failed is the error of a call that failed after it was opened. What is no
 // failure of the wire stays as it is.
 func (v *Invoker) Failed(function string, err error) error {

@@ -16,10 +16,22 @@ var twins = map[string]string{
 	"wasi:keyvalue/store":   "wrpc:keyvalue/store@0.2.0-draft",
 	"wasi:keyvalue/atomics": "wrpc:keyvalue/atomics@0.2.0-draft",
 	"wasi:keyvalue/batch":   "wrpc:keyvalue/batch@0.2.0-draft",
+	httpOutgoing: "wrpc:http/outgoing-handler@0.1.0",
 	// The one interface that travels has what all three have.
 	"wasi:blobstore/blobstore": "wrpc:blobstore/blobstore@0.2.0",
 	"wasi:blobstore/container": "wrpc:blobstore/blobstore@0.2.0",
 	"wasi:blobstore/types":     "wrpc:blobstore/blobstore@0.2.0",
+}
+
+// httpOutgoing is what components send HTTP requests by. They may be linked to what
+// sends them on, or to what answers them itself.
+const httpOutgoing = "wasi:http/outgoing-handler"
+
+// answersHTTP says whether a target answers HTTP requests itself, and does not send
+// them on.
+func answersHTTP(target *wit.World) bool {
+	return target != nil && byName(target.Exports, twins[httpOutgoing]) == nil &&
+		(byName(target.Exports, "wasi:http/incoming-handler") != nil || byName(target.Exports, "wrpc:http/incoming-handler") != nil)
 }
 
 // adapted are the interfaces with resources that a host serves for the components
@@ -70,6 +82,9 @@ func checkInterface(l lattice.Link, name string, source, target *wit.World, know
 	}
 	twin, hasTwin := twins[key]
 	if target == nil {
+		return nil
+	}
+	if key == httpOutgoing && answersHTTP(target) {
 		return nil
 	}
 	want := key

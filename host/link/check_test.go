@@ -8,6 +8,7 @@ import (
 	"github.com/lathhost/lath/host/link"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/wit"
+	wasihttp "github.com/lathhost/lath/wit/wasi/http"
 	"github.com/lathhost/lath/wit/wasi/keyvalue"
 	wrpckeyvalue "github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
@@ -117,6 +118,19 @@ func TestCheck(t *testing.T) {
 		require.Equal(t, c.reason, got.Reason, c.name)
 		require.Equal(t, l, got.Link, c.name)
 	}
+
+	outgoing := lattice.Link{SourceID: "a", Target: "b", WITNamespace: "wasi", WITPackage: "http", Interfaces: []string{"outgoing-handler"}}
+	exporter := func(name string) *wit.World {
+		return &wit.World{Exports: []wit.Extern{{Name: name, Interface: &wit.Interface{Name: name}}}}
+	}
+	sender := kv(wasihttp.OutgoingHandlerInterface)
+	for _, name := range []string{"wasi:http/incoming-handler@0.2.0", "wrpc:http/incoming-handler@0.1.0", "wrpc:http/outgoing-handler@0.1.0"} {
+		require.Equal(t, ready, link.Check(outgoing, sender, exporter(name)).State, name)
+	}
+	require.Equal(t, pending, link.Check(outgoing, sender, nil).State)
+	refusal := link.Check(outgoing, sender, shop("export bell;"))
+	require.Equal(t, refused, refusal.State)
+	require.Equal(t, `target "b" does not export wrpc:http/outgoing-handler@0.1.0; it exports acme:shop/bell@1.2.0`, refusal.Reason)
 
 	keyvalueLink := lattice.Link{SourceID: "a", Target: "b", WITNamespace: "wasi", WITPackage: "keyvalue", Interfaces: []string{"store"}}
 	require.Equal(t, ready, link.Check(keyvalueLink, kv(keyvalue.StoreInterface), kvProvider).State, "the host adapts its resources")

@@ -273,6 +273,9 @@ type Route struct {
 	// target is called by wRPC.
 	Component Component
 	Provider  *provider.Capabilities
+	// Answers is set where the import is wasi:http/outgoing-handler, and the target
+	// answers requests itself, and does not send them on.
+	Answers bool
 	// Err says why there is no route.
 	Err error
 
@@ -310,6 +313,7 @@ func (r *Router) along(i *Import, l lattice.Link) *Route {
 	}
 	if c := r.local.Component(l.Target); c != nil {
 		route.Component = c
+		route.Answers = i.key == httpOutgoing && answersHTTP(c.World())
 		route.refuse(l, i.world(), c.World())
 		return route
 	}
@@ -321,6 +325,7 @@ func (r *Router) along(i *Import, l lattice.Link) *Route {
 		route.refuse(l, i.world(), route.Provider.World())
 		return route
 	}
+	route.Answers = i.key == httpOutgoing && answersHTTP(r.remote[l.Target])
 	route.refuse(l, i.world(), r.remote[l.Target])
 	return route
 }

@@ -72,6 +72,9 @@ type Config struct {
 	// it is asked on every call of the guest's, and the map must not be
 	// written to afterwards. Default: no settings.
 	ConfigValues func() map[string]string
+	// HTTPLinked says which requests of wasi:http go by a link, whatever is granted.
+	// Default: none.
+	HTTPLinked http.Linked
 
 	Grants
 }
@@ -178,7 +181,7 @@ func grantedInterfaces(cfg Config) []component.HostInterface {
 // alone, until the template is closed.
 func httpInterfaces(cfg Config) []component.HostInterface {
 	refused := once(func(why string) { cfg.Line(Host, why) })
-	web := http.New(http.Config{Rules: cfg.HTTP, Outbound: cfg.Outbound, Refused: refused})
+	web := http.New(http.Config{Rules: cfg.HTTP, Outbound: cfg.Outbound, Linked: cfg.HTTPLinked, Refused: refused})
 	types, outgoing := bindhttp.Types(web), bindhttp.OutgoingHandler(web)
 	outgoing.Idle = web.CloseIdle
 	return []component.HostInterface{types, outgoing}

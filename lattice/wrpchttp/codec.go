@@ -14,9 +14,11 @@ import (
 	"github.com/lathhost/lath/wit/wire"
 )
 
-// Instance and Func name what is called.
+// Instance and Func name what is called: a server. Outgoing names, in Instance's
+// place, a client, which sends requests on to where they are for.
 const (
 	Instance = "wrpc:http/incoming-handler@0.1.0"
+	Outgoing = "wrpc:http/outgoing-handler@0.1.0"
 	Func     = "handle"
 )
 

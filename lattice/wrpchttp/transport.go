@@ -30,6 +30,8 @@ func At(client *wrpc.Client, prefix string) Opener {
 // [http.RoundTripper], safe for concurrent use.
 type Transport struct {
 	Open Opener
+	// Outgoing has the callee send the request on: it is called as [Outgoing].
+	Outgoing bool
 	// Meta says what travels beside a request. Default: what the request's
 	// context carries.
 	Meta func(r *http.Request) wrpc.Meta
@@ -53,7 +55,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	} else {
 		meta, _ = wrpc.MetaFromContext(r.Context())
 	}
-	call, err := Open(t.Open, r, meta)
+	call, err := open(t.Open, r, meta, t.Outgoing)
 	if err != nil {
 		if r.Body != nil {
 			err = errors.Join(err, r.Body.Close())
@@ -66,12 +68,21 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // Open starts the call of a request, whose body it leaves alone: where the call was
 // not made, the request is whole. The call is for [Exchange]; nil, nil where open has
 // returned that.
-func Open(open Opener, r *http.Request, meta wrpc.Meta) (*wrpc.Call, error) {
+func Open(opener Opener, r *http.Request, meta wrpc.Meta) (*wrpc.Call, error) {
+	return open(opener, r, meta, false)
+}
+
+func open(opener Opener, r *http.Request, meta wrpc.Meta, outgoing bool) (*wrpc.Call, error) {
 	h, err := requestHead(r)
 	if err != nil {
 		return nil, err
 	}
-	return open(r.Context(), wrpc.Target{Instance: Instance, Func: Func}, meta, appendRequest(nil, h), bodyPath, trailersPath)
+	target, params := wrpc.Target{Instance: Instance, Func: Func}, appendRequest(nil, h)
+	if outgoing {
+		target.Instance = Outgoing
+		params = append(params, 0) // without options: the caller keeps its own times
+	}
+	return opener(r.Context(), target, meta, params, bodyPath, trailersPath)
 }
 
 // Exchange sends the rest of a request by the call that [Open] has started for it, and

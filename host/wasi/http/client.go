@@ -15,6 +15,11 @@ import (
 	wasiio "github.com/lathhost/lath/wit/wasi/io"
 )
 
+// Linked returns what carries the requests of a call in place of the network, by the
+// link that the operator has set; nil: there is none. Neither rules nor [Outbound]
+// count for them.
+type Linked func(ctx context.Context) http.RoundTripper
+
 // Config says what the guests of one component may do with HTTP. The zero
 // value is usable: every request is refused.
 type Config struct {
@@ -25,6 +30,8 @@ type Config struct {
 	Refused func(why string)
 	// Outbound is the way that they go.
 	Outbound
+	// Linked are the requests that go by links. Default: none.
+	Linked Linked
 	// Resolver looks names up. Default: the system's.
 	Resolver *net.Resolver
 	// Exchanges bounds the requests that are under way at a time, of all
@@ -40,6 +47,7 @@ type Host struct {
 	rules     *egress.Rules
 	refused   func(string)
 	out       Outbound
+	linked    Linked
 	transport *http.Transport
 	client    http.Client // follows redirects
 	max       int64
@@ -53,7 +61,10 @@ var (
 
 // New makes a host. It starts nothing.
 func New(cfg Config) *Host {
-	h := &Host{rules: cfg.Rules, refused: cfg.Refused, max: cfg.Exchanges}
+	h := &Host{rules: cfg.Rules, refused: cfg.Refused, linked: cfg.Linked, max: cfg.Exchanges}
+	if h.linked == nil {
+		h.linked = func(context.Context) http.RoundTripper { return nil }
+	}
 	if h.max <= 0 {
 		h.max = 1000
 	}

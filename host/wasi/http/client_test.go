@@ -3,10 +3,12 @@ package http_test
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	goio "io"
 	"net"
 	gohttp "net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,25 +72,62 @@ func TestRedirectsAndInformationAreTheGuests(t *testing.T) {
 	r.Drop()
 }
 
+// echo sends back what it gets while it comes, and its trailers.
+func echo(w gohttp.ResponseWriter, r *gohttp.Request) {
+	_ = gohttp.NewResponseController(w).EnableFullDuplex()
+	buf := make([]byte, 100)
+	for {
+		n, err := r.Body.Read(buf)
+		_, _ = w.Write(buf[:n])
+		_ = gohttp.NewResponseController(w).Flush()
+		if err != nil {
+			break
+		}
+	}
+	for name, values := range r.Trailer {
+		w.Header()[gohttp.TrailerPrefix+name] = values
+	}
+}
+
+// playEcho talks to echo.
+func playEcho(t *testing.T, h *http.Host, url string, scheme contract.SchemeTag, unannounced bool) {
+	t.Helper()
+	m := message{url: url, scheme: scheme, method: contract.MethodPost, headers: []contract.TupleStringBytes{entry("Trailer", "X-Sum, Content-Length")}}
+	req := build(t, h, m)
+	out, w := open(t, req)
+	f, err := start(t, h, req, m)
+	require.NoError(t, err)
+	require.NoError(t, w.BlockingWriteAndFlush(t.Context(), []byte("one ")))
+	r, err := await(t, f)
+	require.NoError(t, err)
+	b, err := r.Consume(t.Context())
+	require.NoError(t, err)
+	in, err := b.Stream(t.Context())
+	require.NoError(t, err)
+	// The first half comes back before the second is written.
+	got, err := in.BlockingRead(t.Context(), 100)
+	require.NoError(t, err)
+	require.Equal(t, "one ", string(got))
+	require.NoError(t, w.BlockingWriteAndFlush(t.Context(), []byte("two")))
+	w.Drop()
+	require.NoError(t, h.OutgoingBodyFinish(t.Context(), out, wit.Some(newFields(t, h, entry("x-sum", "7"), entry("x-more", "8")))))
+	text, err := readAll(t, h, in)
+	require.NoError(t, err)
+	require.Equal(t, "two", text)
+	in.Drop()
+	trailers, err := finish(t, h, b)
+	require.NoError(t, err)
+	require.Contains(t, trailers, entry("x-sum", "7"))
+	if unannounced {
+		require.Contains(t, trailers, entry("x-more", "8"))
+	}
+	r.Drop()
+}
+
 func TestEchoWithTrailers(t *testing.T) {
 	t.Parallel()
-	echo := gohttp.HandlerFunc(func(w gohttp.ResponseWriter, r *gohttp.Request) {
-		_ = gohttp.NewResponseController(w).EnableFullDuplex()
-		buf := make([]byte, 100)
-		for {
-			n, err := r.Body.Read(buf)
-			_, _ = w.Write(buf[:n])
-			_ = gohttp.NewResponseController(w).Flush()
-			if err != nil {
-				break
-			}
-		}
-		for name, values := range r.Trailer {
-			w.Header()[gohttp.TrailerPrefix+name] = values
-		}
-	})
 	plain := serve(t, echo)
-	secure := httptest.NewUnstartedServer(echo)
+	secure := httptest.NewUnstartedServer(gohttp.HandlerFunc(echo))
 	secure.EnableHTTP2 = true
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
@@ -98,36 +137,8 @@ func TestEchoWithTrailers(t *testing.T) {
 		t.Run(scheme.String(), func(t *testing.T) {
 			t.Parallel()
 			h := newHost(t, http.Config{Outbound: http.Outbound{Roots: roots}})
-			m := message{url: s.URL, scheme: scheme, method: contract.MethodPost, headers: []contract.TupleStringBytes{entry("Trailer", "X-Sum, Content-Length")}}
-			req := build(t, h, m)
-			out, w := open(t, req)
-			f, err := start(t, h, req, m)
-			require.NoError(t, err)
-			require.NoError(t, w.BlockingWriteAndFlush(t.Context(), []byte("one ")))
-			r, err := await(t, f)
-			require.NoError(t, err)
-			b, err := r.Consume(t.Context())
-			require.NoError(t, err)
-			in, err := b.Stream(t.Context())
-			require.NoError(t, err)
-			// The first half comes back before the second is written.
-			got, err := in.BlockingRead(t.Context(), 100)
-			require.NoError(t, err)
-			require.Equal(t, "one ", string(got))
-			require.NoError(t, w.BlockingWriteAndFlush(t.Context(), []byte("two")))
-			w.Drop()
-			require.NoError(t, h.OutgoingBodyFinish(t.Context(), out, wit.Some(newFields(t, h, entry("x-sum", "7"), entry("x-more", "8")))))
-			text, err := readAll(t, h, in)
-			require.NoError(t, err)
-			require.Equal(t, "two", text)
-			in.Drop()
-			trailers, err := finish(t, h, b)
-			require.NoError(t, err)
-			require.Contains(t, trailers, entry("x-sum", "7"))
-			if scheme == contract.SchemeHTTP { // Go's HTTP/2 server takes announced ones only
-				require.Contains(t, trailers, entry("x-more", "8"))
-			}
-			r.Drop()
+			// Go's HTTP/2 server takes announced trailers only.
+			playEcho(t, h, s.URL, scheme, scheme == contract.SchemeHTTP)
 		})
 	}
 }
@@ -385,4 +396,35 @@ func TestATunnelIsNoRequestByAnyName(t *testing.T) {
 		_, err := h.Handle(t.Context(), r, wit.None[contract.RequestOptions]())
 		requireCode(t, contract.ErrorCodeHTTPProtocolError, err)
 	}
+}
+
+// linked sends requests for anywhere to one server.
+type linked string
+
+// RoundTrip implements [gohttp.RoundTripper].
+func (l linked) RoundTrip(r *gohttp.Request) (*gohttp.Response, error) {
+	if l == "" {
+		return nil, errors.New("nobody is there")
+	}
+	there := *r
+	there.URL = &url.URL{Scheme: "http", Host: string(l), Path: r.URL.Path}
+	return gohttp.DefaultTransport.RoundTrip(&there)
+}
+
+// TestLinked has requests go by a link: nothing need be granted for them, bodies
+// stream both ways, and a link that fails is an error code.
+func TestLinked(t *testing.T) {
+	t.Parallel()
+	s := serve(t, echo)
+	t.Cleanup(gohttp.DefaultTransport.(*gohttp.Transport).CloseIdleConnections)
+	h := newHost(t, http.Config{Rules: rules(t), Linked: func(context.Context) gohttp.RoundTripper { return linked(s.Listener.Addr().String()) }})
+	playEcho(t, h, "shop.example/somewhere", contract.SchemeHTTP, true)
+
+	h = newHost(t, http.Config{Rules: rules(t), Linked: func(context.Context) gohttp.RoundTripper { return linked("") }})
+	_, err := do(t, h, message{url: "shop.example/"})
+	require.Equal(t, wit.Some("nobody is there"), requireCode(t, contract.ErrorCodeInternalError, err).InternalError)
+
+	h = newHost(t, http.Config{Rules: rules(t), Linked: func(context.Context) gohttp.RoundTripper { return nil }})
+	_, err = do(t, h, message{url: "shop.example/"})
+	requireCode(t, contract.ErrorCodeHTTPRequestDenied, err)
 }

@@ -24,7 +24,8 @@ const exchangeCost = 256 << 10
 // with the last of the resources that stand for it, or with the call's context.
 type exchange struct {
 	host     *Host
-	ctx      context.Context //nolint:containedctx // the exchange's own, which outlives the call that began it
+	linked   http.RoundTripper // nil: the host's own
+	ctx      context.Context   //nolint:containedctx // the exchange's own, which outlives the call that began it
 	cancel   context.CancelCauseFunc
 	body     *outgoingBody // nil: none
 	response *http.Response
@@ -59,7 +60,11 @@ func (ex *exchange) start(req *http.Request) {
 		defer ex.ready.Set()
 		defer ex.arrived()
 		send := ex.host.transport.RoundTrip
-		if ex.host.out.Redirects > 0 {
+		switch {
+		case ex.linked != nil:
+			ex.await() // there is no connection to wait for
+			send = ex.linked.RoundTrip
+		case ex.host.out.Redirects > 0:
 			send = ex.host.client.Do
 		}
 		resp, err := send(req)

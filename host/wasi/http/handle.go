@@ -70,7 +70,8 @@ func (h *Host) Handle(ctx context.Context, request contract.OutgoingRequest, opt
 
 // prepare checks a request and makes the exchange for it.
 func (h *Host) prepare(ctx context.Context, r *outgoingRequest, opts *requestOptions) (*exchange, *http.Request, error) {
-	req, err := h.request(r)
+	linked := h.linked(ctx)
+	req, err := h.request(r, linked != nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -79,7 +80,7 @@ func (h *Host) prepare(ctx context.Context, r *outgoingRequest, opts *requestOpt
 		return nil, nil, code(contract.ErrorCodeConnectionLimitReached)
 	}
 	ex := &exchange{
-		host: h, body: r.body, budget: component.HostBudgetOf(ctx),
+		host: h, linked: linked, body: r.body, budget: component.HostBudgetOf(ctx),
 		connect: timeout(opts.connect), firstByte: timeout(opts.firstByte), betweenBytes: timeout(opts.betweenBytes),
 	}
 	if ex.budget.Take(exchangeCost) != nil { // no trap: the guest can try later
@@ -90,8 +91,8 @@ func (h *Host) prepare(ctx context.Context, r *outgoingRequest, opts *requestOpt
 	return ex, req, nil
 }
 
-// request makes Go's form of a request that the rules allow.
-func (h *Host) request(r *outgoingRequest) (*http.Request, error) {
+// request makes Go's form of a request that the rules allow, or that a link carries.
+func (h *Host) request(r *outgoingRequest, linked bool) (*http.Request, error) {
 	if methodName(r.method) == http.MethodConnect {
 		return nil, code(contract.ErrorCodeHTTPProtocolError) // a tunnel is no request
 	}
@@ -112,10 +113,13 @@ func (h *Host) request(r *outgoingRequest) (*http.Request, error) {
 	if port == 0 {
 		port = defaultPort(scheme)
 	}
-	if err := h.allowed(host, port); err != nil {
-		return nil, h.told(err)
+	verbatim := false
+	if !linked {
+		if err := h.allowed(host, port); err != nil {
+			return nil, h.told(err)
+		}
+		verbatim = h.out.Redirects == 0 && (scheme == "https" || !h.out.via(host, port))
 	}
-	verbatim := h.out.Redirects == 0 && (scheme == "https" || !h.out.via(host, port))
 	u, err := target(scheme, r.authority.Value, r.path.Value, verbatim)
 	if err != nil {
 		return nil, err
