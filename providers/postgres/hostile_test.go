@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +21,14 @@ import (
 // answers it as it likes. It returns its port.
 func fakeServer(t *testing.T, answer func(b *pgproto3.Backend, conn net.Conn)) string {
 	t.Helper()
+	port, _ := countingServer(t, answer)
+	return port
+}
+
+// countingServer is fakeServer, and counts its connections. Each cancellation is one.
+func countingServer(t *testing.T, answer func(b *pgproto3.Backend, conn net.Conn)) (port string, accepted *atomic.Int64) {
+	t.Helper()
+	accepted = &atomic.Int64{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	var serving sync.WaitGroup
@@ -43,10 +52,11 @@ func fakeServer(t *testing.T, answer func(b *pgproto3.Backend, conn net.Conn)) s
 			mu.Lock()
 			conns = append(conns, conn)
 			mu.Unlock()
+			accepted.Add(1)
 			serving.Go(func() { serveFake(conn, answer) })
 		}
 	})
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // of TCP
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), accepted //nolint:forcetypeassert // of TCP
 }
 
 func serveFake(conn net.Conn, answer func(*pgproto3.Backend, net.Conn)) {
@@ -163,6 +173,26 @@ func endless(b *pgproto3.Backend) {
 			return
 		}
 	}
+}
+
+// TestErrorsCancelNothing: a statement that the server has refused is over, and the
+// next one must not be cancelled in its place.
+func TestErrorsCancelNothing(t *testing.T) {
+	t.Parallel()
+	port, accepted := countingServer(t, func(b *pgproto3.Backend, _ net.Conn) {
+		b.Send(&pgproto3.ErrorResponse{Severity: "ERROR", Code: "23505", Message: "there is one"})
+	})
+	p := newProvider(t, fakeSettings(port))
+	ctx := testContext(t)
+	token, err := p.Prepare(ctx, "SELECT 7")
+	require.NoError(t, err)
+	for range 20 {
+		_, err = p.Exec(ctx, token, nil)
+		require.ErrorContains(t, err, "23505")
+		_, err = p.Query(ctx, "SELECT 7", nil)
+		require.ErrorContains(t, err, "23505")
+	}
+	require.EqualValues(t, 1, accepted.Load())
 }
 
 // TestSilentBatch: a batch that is never answered ends with the call.

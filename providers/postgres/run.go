@@ -59,7 +59,7 @@ func (s *session) try(ctx context.Context, sql string, params []contract.PgValue
 	e.pipeline.SendQueryPrepared(st.Name, encoded.values, encoded.formats, formats)
 	if len(columns) == 0 {
 		out, err := e.committed()
-		if err != nil {
+		if _, ok := errors.AsType[*pgconn.PgError](err); err != nil && !ok {
 			cancel() // of rows that nobody expected, no more
 		}
 		return out, errors.Join(err, e.pipeline.Close())
