@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/lathhost/lath/cmd/builtin"
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/oci"
@@ -113,7 +114,7 @@ func (n *node) open(ctx context.Context) (*host.Host, *lattice.Identity, error) 
 	maps.Copy(labels, f.labels)
 	h, err := host.New(host.Config{
 		Lattice: f.lattice, Identity: identity, Conn: n.conn, RPCConn: n.rpcConn, JSDomain: f.jsDomain,
-		Replicas: f.replicas, StoreWait: f.cluster.startTime(), Restore: f.restore, Runtime: rt, Images: images, Builtins: builtins(), ProviderDir: n.dir.path("providers"), ProgramDir: n.cachePath("programs"), Providers: f.providerAuth(), ProviderLimits: f.providerLimits,
+		Replicas: f.replicas, StoreWait: f.cluster.startTime(), Restore: f.restore, Runtime: rt, Images: images, Builtins: builtin.Providers(), ProviderDir: n.dir.path("providers"), ProgramDir: n.cachePath("programs"), Providers: f.providerAuth(), ProviderLimits: f.providerLimits,
 		Labels: labels, Version: buildVersion(), Drain: f.drain, MaxWait: f.maxWait, Limits: component.Limits{Memory: n.memory.each}, Debug: f.debug, Grants: policy, Secrets: places, Log: n.log,
 	})
 	return h, identity, err

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	wasicli "github.com/lathhost/lath/host/wasi/cli"
 
+	"github.com/lathhost/lath/cmd/builtin"
 	"github.com/lathhost/lath/host/capability"
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/link"
@@ -63,7 +65,11 @@ func needsCode(x wit.Extern) bool {
 
 // memoryStores is a router whose one link leads to key-value stores in memory.
 func (p *program) memoryStores() (*link.Router, error) {
-	caps, err := startKeyvalueMemory(context.Background(), provider.Config{ID: localKeyvalue})
+	memory, ok := builtin.Provider("keyvalue-memory")
+	if !ok {
+		return nil, errors.New("key-value stores in memory are not built in")
+	}
+	caps, err := memory.Start(context.Background(), provider.Config{ID: localKeyvalue})
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/lathhost/lath/cmd/builtin"
 	"github.com/lathhost/lath/host/component"
 	"github.com/lathhost/lath/host/grant"
 	"github.com/lathhost/lath/host/oci"
@@ -246,7 +247,7 @@ user can. It has none of the host's environment but RUST_LOG and OTEL_*.`,
 
 func builtinNames() string {
 	var names []string
-	for _, b := range builtins() {
+	for _, b := range builtin.Providers() {
 		names = append(names, b.Name)
 	}
 	return strings.Join(names, ", ")
@@ -257,7 +258,7 @@ func (c *cli) startProvider(cmd *cobra.Command, f *startFlags, args []string) er
 	if len(args) == 1 {
 		out.ID = path.Base(out.Ref)
 	}
-	if _, builtin := provider.BuiltinName(out.Ref); !builtin {
+	if _, is := provider.BuiltinName(out.Ref); !is {
 		ref, err := parseReference(out.Ref)
 		if err != nil {
 			return &usageError{err}

@@ -21,8 +21,6 @@ import (
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
-	"github.com/lathhost/lath/providers/httpserver"
-	"github.com/lathhost/lath/providers/keyvalue"
 	"github.com/lathhost/lath/test/harness"
 )
 
@@ -40,14 +38,14 @@ type webHost struct {
 	runtime  *component.Runtime
 	images   *oci.Client
 	control  *ctl.Client
-	servers  chan *httpserver.Server
+	servers  chan harness.Listener
 	closers  []func() error
 }
 
 // webChild serves until its input ends. For each line of it, it tells the bytes that
 // the process holds.
 func webChild(ctx context.Context, args []string, in io.Reader, out io.Writer) (err error) {
-	w := &webHost{url: args[0], programs: args[1:], servers: make(chan *httpserver.Server, 1)}
+	w := &webHost{url: args[0], programs: args[1:], servers: make(chan harness.Listener, 1)}
 	defer func() {
 		for len(w.closers) > 0 {
 			last := len(w.closers) - 1
@@ -83,7 +81,7 @@ func (w *webHost) start(ctx context.Context) (*webSite, error) {
 	if err := w.open(ctx); err != nil {
 		return nil, err
 	}
-	near, err := w.host(ctx, []provider.Builtin{harness.HTTPServer(func(_ string, s *httpserver.Server) { w.servers <- s }), memoryStore()})
+	near, err := w.host(ctx, []provider.Builtin{harness.HTTPServer(func(_ string, s harness.Listener) { w.servers <- s }), harness.Builtin("keyvalue-memory", nil)})
 	if err != nil {
 		return nil, err
 	}
@@ -120,14 +118,6 @@ func (w *webHost) start(ctx context.Context) (*webSite, error) {
 	return site, err
 }
 
-// memoryStore is the built-in store in memory.
-func memoryStore() provider.Builtin {
-	return provider.Builtin{Name: "keyvalue-memory", Start: func(context.Context, provider.Config) (*provider.Capabilities, error) {
-		m := keyvalue.NewMemory(keyvalue.MemoryConfig{})
-		return &provider.Capabilities{KeyvalueStore: m, KeyvalueAtomics: m, KeyvalueBatch: m}, nil
-	}}
-}
-
 // component starts an example.
 func (w *webHost) component(ctx context.Context, on, id, example string) error {
 	wasm, err := examples.Component(example)
@@ -147,7 +137,7 @@ func (w *webHost) component(ctx context.Context, on, id, example string) error {
 }
 
 // counter starts a component that counts its requests in a store, and links it.
-func (w *webHost) counter(ctx context.Context, on string, server *httpserver.Server, id, store, address string) (string, error) {
+func (w *webHost) counter(ctx context.Context, on string, server harness.Listener, id, store, address string) (string, error) {
 	if err := w.component(ctx, on, id, "http-counter"); err != nil {
 		return "", err
 	}
@@ -264,7 +254,7 @@ func (w *webHost) host(ctx context.Context, builtins []provider.Builtin) (string
 }
 
 // link has the server answer at an address by a component, and waits until it does.
-func (w *webHost) link(ctx context.Context, server *httpserver.Server, target, address string) (string, error) {
+func (w *webHost) link(ctx context.Context, server harness.Listener, target, address string) (string, error) {
 	return w.linkFrom(ctx, "web", target, address, func() string {
 		if at := server.Address(address); at != nil {
 			return at.String()

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -213,11 +214,15 @@ func (l *Lattice) Image(name string) string {
 	return l.File(name+".wasm", wasm)
 }
 
-// File writes bytes to a file and returns the reference of an image in it.
+// File writes bytes to a file, whole at any time, and returns the reference of an
+// image in it.
 func (l *Lattice) File(name string, content []byte) string {
 	l.T.Helper()
 	path := filepath.Join(l.dir, name)
-	require.NoError(l.T, os.WriteFile(path, content, 0o600))
+	f, err := os.CreateTemp(l.dir, "file")
+	require.NoError(l.T, err)
+	_, err = f.Write(content)
+	require.NoError(l.T, errors.Join(err, f.Close(), os.Rename(f.Name(), path)))
 	ref, err := oci.FileReference(path)
 	require.NoError(l.T, err)
 	return ref
@@ -315,6 +320,13 @@ func (l *Lattice) Link(source, target, interfaces string) error {
 	if err != nil {
 		return err
 	}
+	l.Linked(source, target, pkg)
+	return nil
+}
+
+// Linked waits until all hosts know a link for a package.
+func (l *Lattice) Linked(source, target, pkg string) {
+	l.T.Helper()
 	for _, n := range l.nodes {
 		l.Eventually("all hosts know the link", func() bool {
 			return n.done == nil || slices.ContainsFunc(n.Host.Links(), func(x lattice.Link) bool {
@@ -322,7 +334,6 @@ func (l *Lattice) Link(source, target, interfaces string) error {
 			})
 		})
 	}
-	return nil
 }
 
 // Answer is the result of a call.

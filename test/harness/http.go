@@ -12,62 +12,44 @@ import (
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
-	wire "github.com/lathhost/lath/lattice/provider"
-	"github.com/lathhost/lath/providers/httpserver"
-	"github.com/lathhost/lath/wit"
-	wrpchttp "github.com/lathhost/lath/wit/wrpc/http"
 )
 
 // HTTPServers are the HTTP servers of a host, by their ids, which find free ports
-// by themselves: see [HTTPServers.URL]. They are joined to the host as the command
-// joins them.
+// by themselves: see [HTTPServers.URL].
 type HTTPServers struct {
 	l       *Lattice
-	started chan *httpServer
-	byID    map[string]*httpserver.Server
+	started chan httpServer
+	byID    map[string]Listener
 }
+
+// Listener tells where an HTTP server listens for an address of its settings; nil:
+// nowhere yet.
+type Listener interface{ Address(setting string) net.Addr }
 
 type httpServer struct {
 	id string
-	*httpserver.Server
+	Listener
 }
 
 // HTTPServers makes the built-in provider "http-server"; pass Offer to
 // [Lattice.Host].
 func (l *Lattice) HTTPServers() *HTTPServers {
-	return &HTTPServers{l: l, started: make(chan *httpServer, 16), byID: map[string]*httpserver.Server{}}
+	return &HTTPServers{l: l, started: make(chan httpServer, 16), byID: map[string]Listener{}}
 }
 
 // Offer adds the provider to those of a host.
 func (s *HTTPServers) Offer(c *host.Config) {
-	c.Builtins = append(c.Builtins, HTTPServer(func(id string, server *httpserver.Server) { s.started <- &httpServer{id, server} }))
+	c.Builtins = append(c.Builtins, HTTPServer(func(id string, server Listener) { s.started <- httpServer{id, server} }))
 }
 
 // HTTPServer is the built-in provider "http-server"; started is told of each that
 // is started.
-func HTTPServer(started func(id string, s *httpserver.Server)) provider.Builtin {
-	return provider.Builtin{Name: "http-server", Start: func(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-		server, err := httpserver.New(httpserver.Config{Values: cfg.Settings.Config, ReadFile: cfg.ReadFile, Log: cfg.Log})
-		if err != nil {
-			return nil, err
+func HTTPServer(started func(id string, s Listener)) provider.Builtin {
+	return Builtin("http-server", func(id string, caps *provider.Capabilities) {
+		if l, ok := caps.Caller.(Listener); ok {
+			started(id, l)
 		}
-		started(cfg.ID, server)
-		return &provider.Capabilities{Caller: &httpServer{cfg.ID, server}, Close: server.Close}, nil
-	}}
-}
-
-// Imports implements provider.Caller.
-func (*httpServer) Imports() []*wit.Interface {
-	return []*wit.Interface{wrpchttp.IncomingHandlerInterface}
-}
-
-// SetLinks implements provider.Caller.
-func (s *httpServer) SetLinks(own wire.Settings, links []provider.Link) []error {
-	list := make([]httpserver.Link, len(links))
-	for i, l := range links {
-		list[i] = httpserver.Link{Name: l.Name, Target: l.Target, Values: l.Config, Answer: l.HTTP}
-	}
-	return s.Server.SetLinks(own.Config, list)
+	})
 }
 
 // Free is an address of settings with a port that is free.
@@ -81,7 +63,7 @@ func (s *HTTPServers) URL(id, address string) string {
 	s.l.Eventually("the server listens", func() bool {
 		for len(s.started) > 0 {
 			server := <-s.started
-			s.byID[server.id] = server.Server
+			s.byID[server.id] = server.Listener
 		}
 		if server := s.byID[id]; server != nil {
 			at = server.Address(address)

@@ -2,92 +2,31 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/lathhost/lath/cmd/builtin"
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
 	invoke "github.com/lathhost/lath/lattice/bind"
 	bind "github.com/lathhost/lath/lattice/bind/wasmcloud/messaging"
 	"github.com/lathhost/lath/lattice/ctl"
-	wire "github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/wrpc"
-	"github.com/lathhost/lath/providers/messaging"
-	"github.com/lathhost/lath/providers/messaging/nats"
-	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wasmcloud/messaging"
 )
 
-// Broker is a messaging provider.
-type Broker interface {
-	contract.Consumer
-	SetLinks(own wire.Settings, links []messaging.Link) []error
-	Drain(ctx context.Context) error
-	Close() error
-}
-
-// OfferBrokers adds the built-in messaging providers to those of a host, joined to
-// it as the command joins them; started, if not nil, is told of each that starts.
-func OfferBrokers(c *host.Config, started func(Broker)) {
-	add := func(name string, open func(ctx context.Context, cfg provider.Config) (Broker, *messaging.Senders, error)) {
-		c.Builtins = append(c.Builtins, provider.Builtin{Name: name, Start: func(ctx context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-			b, senders, err := open(ctx, cfg)
-			if err != nil {
-				return nil, err
-			}
+// OfferBrokers adds the built-in messaging providers to those of a host; started, if
+// not nil, is told of each that starts.
+func OfferBrokers(c *host.Config, started func(broker builtin.Messenger)) {
+	for _, name := range []string{"messaging-memory", "messaging-nats", "messaging-jetstream"} {
+		c.Builtins = append(c.Builtins, Builtin(name, func(_ string, caps *provider.Capabilities) {
 			if started != nil {
-				started(b)
+				started(builtin.MessengerOf(caps))
 			}
-			caps := &provider.Capabilities{MessagingConsumer: b, Caller: messagingCaller{b}, Close: b.Close}
-			if senders != nil {
-				caps.MessagingConsumer, caps.Relink = senders, senders.Relink
-				caps.Close = func() error { return errors.Join(senders.Close(), b.Close()) }
-			}
-			return caps, nil
-		}})
+		}))
 	}
-	in := func(cfg provider.Config) nats.Config {
-		return nats.Config{ID: cfg.ID, Lattice: cfg.Lattice, Settings: cfg.Settings, Conn: cfg.Conn, JSDomain: cfg.JSDomain, Log: cfg.Log}
-	}
-	add("messaging-memory", func(_ context.Context, cfg provider.Config) (Broker, *messaging.Senders, error) {
-		b, err := messaging.NewMemory(messaging.MemoryConfig{Settings: cfg.Settings, Lattice: cfg.Lattice, Log: cfg.Log})
-		return b, nil, err
-	})
-	add("messaging-nats", func(_ context.Context, cfg provider.Config) (Broker, *messaging.Senders, error) {
-		b, err := nats.NewCore(in(cfg))
-		if err != nil {
-			return nil, nil, err
-		}
-		senders, err := nats.CoreSenders(in(cfg))
-		return b, senders, err
-	})
-	add("messaging-jetstream", func(ctx context.Context, cfg provider.Config) (Broker, *messaging.Senders, error) {
-		b, err := nats.NewDurable(ctx, in(cfg))
-		if err != nil {
-			return nil, nil, err
-		}
-		senders, err := nats.DurableSenders(in(cfg))
-		return b, senders, err
-	})
-}
-
-type messagingCaller struct{ Broker }
-
-// Imports implements provider.Caller.
-func (messagingCaller) Imports() []*wit.Interface {
-	return []*wit.Interface{contract.HandlerInterface}
-}
-
-// SetLinks implements provider.Caller.
-func (c messagingCaller) SetLinks(own wire.Settings, links []provider.Link) []error {
-	list := make([]messaging.Link, len(links))
-	for i, l := range links {
-		list[i] = messaging.Link{Name: l.Name, Target: l.Target, Settings: l.Settings, Handler: bind.NewHandlerClient(l.Invoker)}
-	}
-	return c.Broker.SetLinks(own, list)
 }
 
 // ProviderConfigured runs a built-in provider with settings.

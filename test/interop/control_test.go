@@ -18,7 +18,6 @@ import (
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/event"
 	"github.com/lathhost/lath/lattice/wrpc"
-	memory "github.com/lathhost/lath/providers/keyvalue"
 	"github.com/lathhost/lath/test/harness"
 )
 
@@ -203,9 +202,7 @@ func TestWasmCloudsControlClientDrivesLath(t *testing.T) {
 	n := l.Host(func(cfg *host.Config) {
 		cfg.Heartbeat = 500 * time.Millisecond
 		cfg.Labels = map[string]string{"zone": "a"}
-		cfg.Builtins = []provider.Builtin{{Name: "keyvalue-memory", Start: func(context.Context, provider.Config) (*provider.Capabilities, error) {
-			return &provider.Capabilities{KeyvalueStore: memory.NewMemory(memory.MemoryConfig{})}, nil
-		}}}
+		harness.Offer("keyvalue-memory")(cfg)
 	})
 	for _, part := range []struct {
 		name string

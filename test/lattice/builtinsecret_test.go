@@ -35,7 +35,7 @@ func TestSecretsOfBuiltins(t *testing.T) {
 			require.NoError(t, err)
 			edit := func(c *host.Config) {
 				c.Secrets, c.Log = secrets.Places{Key: key}, debugLog(log)
-				harness.OfferRedis(c)
+				harness.Offer("keyvalue-redis")(c)
 			}
 			a := l.Host(edit)
 			b := a
@@ -119,7 +119,7 @@ func TestSecretsOfBuiltins(t *testing.T) {
 func TestEachLinkItsServer(t *testing.T) {
 	t.Parallel()
 	l := harness.New(t)
-	a, b := l.Host(harness.OfferRedis), l.Host(harness.OfferRedis)
+	a, b := l.Host(harness.Offer("keyvalue-redis")), l.Host(harness.Offer("keyvalue-redis"))
 	require.NoError(t, b.Provide(ctl.StartProvider{ProviderID: "kv", ProviderRef: "lath+builtin://keyvalue-redis"}))
 	servers := map[string]*redistest.Server{"one": redistest.Start(t), "two": redistest.Start(t)}
 	put := func(id string, server *redistest.Server) {

@@ -102,6 +102,9 @@ func TestHTTPPages(t *testing.T) {
 			if err == nil {
 				_, err = io.ReadAll(resp.Body)
 				require.NoError(t, resp.Body.Close())
+				if resp.StatusCode == http.StatusInternalServerError { // it was known before the first byte was sent
+					continue
+				}
 			}
 			require.Error(t, err, "%s: what there is of it is not taken for the whole", path)
 		}

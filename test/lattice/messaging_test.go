@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
+	"github.com/lathhost/lath/cmd/builtin"
 	"github.com/lathhost/lath/host"
 	messagingnats "github.com/lathhost/lath/providers/messaging/nats"
 	"github.com/lathhost/lath/test/harness"
@@ -111,7 +112,7 @@ func crash(t testing.TB, n int) (redelivered uint64) {
 	var mu sync.Mutex
 	var brokers []*messagingnats.Durable
 	offer := func(c *host.Config) {
-		harness.OfferBrokers(c, func(b harness.Broker) {
+		harness.OfferBrokers(c, func(b builtin.Messenger) {
 			if d, ok := b.(*messagingnats.Durable); ok {
 				mu.Lock()
 				defer mu.Unlock()

@@ -5,30 +5,18 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/lathhost/lath/host"
-	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
 	bind "github.com/lathhost/lath/lattice/bind/wasmcloud/postgres"
 	"github.com/lathhost/lath/lattice/ctl"
-	"github.com/lathhost/lath/providers/postgres"
 	"github.com/lathhost/lath/providers/postgres/postgrestest"
 	"github.com/lathhost/lath/test/harness"
 )
-
-func offerPostgres(c *host.Config) {
-	c.Builtins = append(c.Builtins, provider.Builtin{Name: "sqldb-postgres", Start: func(_ context.Context, cfg provider.Config) (*provider.Capabilities, error) {
-		p, err := postgres.New(postgres.Config{Settings: cfg.Settings, ReadFile: cfg.ReadFile})
-		if err != nil {
-			return nil, err
-		}
-		return &provider.Capabilities{PostgresQuery: p, PostgresPrepared: p, Relink: p.Relink, Close: p.Close}, nil
-	}})
-}
 
 // relays start, for each database, a component that hands SQL on to the provider "sql"
 // by a link that says which database it is.
@@ -53,9 +41,14 @@ func (r *relays) open(settings map[string]string) func(testing.TB) postgrestest.
 		require.NoError(t, r.on.Scale(ctl.ScaleComponent{ComponentID: id, ComponentRef: r.l.Image("sql-relay"), MaxInstances: 16}))
 		require.NoError(t, r.l.Control.PutLink(ctx, lattice.Link{SourceID: id, Target: "sql", WITNamespace: "wasmcloud", WITPackage: "postgres",
 			Interfaces: []string{"query", "prepared"}, TargetConfig: []string{id}}))
-		r.l.Eventually("the link is known", func() bool { return r.l.Knows(id, "sql") })
+		r.l.Linked(id, "sql", "postgres")
 		to := r.l.Invoker(id)
-		return postgrestest.Backend{Query: bind.NewQueryClient(to), Prepared: bind.NewPreparedClient(to)}
+		backend := postgrestest.Backend{Query: bind.NewQueryClient(to), Prepared: bind.NewPreparedClient(to)}
+		r.l.Eventually("the provider knows the link", func() bool {
+			_, err := backend.Query.Query(context.Background(), "SELECT 1", nil)
+			return err == nil || !strings.Contains(err.Error(), "is not set")
+		})
+		return backend
 	}
 }
 
@@ -70,10 +63,10 @@ func TestPostgres(t *testing.T) {
 		t.Run(fmt.Sprintf("together=%v", together), func(t *testing.T) {
 			t.Parallel()
 			l := harness.New(t)
-			a := l.Host(offerPostgres)
+			a := l.Host(harness.Offer("sqldb-postgres"))
 			b := a
 			if !together {
-				b = l.Host(offerPostgres)
+				b = l.Host(harness.Offer("sqldb-postgres"))
 			}
 			require.NoError(t, b.StartProvider("sql", "sqldb-postgres"))
 			r := &relays{l: l, on: a, server: &server}

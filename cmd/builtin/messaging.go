@@ -1,4 +1,4 @@
-package main
+package builtin
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 // broker is what every messaging backend is.
 type broker interface {
 	contract.Consumer
-	messenger
+	Messenger
 	Close() error
 }
 
@@ -35,14 +35,21 @@ func linkedMessaging(b broker, senders *messaging.Senders, err error) (*provider
 		Close: func() error { return errors.Join(senders.Close(), b.Close()) }}, nil
 }
 
-// messenger hands messages to what its links lead to.
-type messenger interface {
+// MessengerOf returns what hands out the messages that come to a messaging provider;
+// nil where that is none.
+func MessengerOf(caps *provider.Capabilities) Messenger {
+	c, _ := caps.Caller.(messagingCaller)
+	return c.Messenger
+}
+
+// Messenger hands messages to what its links lead to.
+type Messenger interface {
 	SetLinks(own wire.Settings, links []messaging.Link) []error
 	Drain(ctx context.Context) error
 }
 
 // messagingCaller is one as a host drives it.
-type messagingCaller struct{ messenger }
+type messagingCaller struct{ Messenger }
 
 // Imports implements provider.Caller.
 func (messagingCaller) Imports() []*wit.Interface {
@@ -55,7 +62,7 @@ func (c messagingCaller) SetLinks(own wire.Settings, links []provider.Link) []er
 	for i, l := range links {
 		list[i] = messaging.Link{Name: l.Name, Target: l.Target, Settings: l.Settings, Handler: bind.NewHandlerClient(l.Invoker)}
 	}
-	return c.messenger.SetLinks(own, list)
+	return c.Messenger.SetLinks(own, list)
 }
 
 // startMessagingMemory passes messages on within this host.

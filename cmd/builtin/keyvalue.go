@@ -1,4 +1,4 @@
-package main
+package builtin
 
 import (
 	"cmp"
@@ -19,27 +19,6 @@ import (
 	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
-
-// builtins are the providers that are compiled in. This is where providers and
-// the host meet.
-func builtins() []provider.Builtin {
-	return []provider.Builtin{
-		{Name: "keyvalue-memory", Start: startKeyvalueMemory},
-		{Name: "keyvalue-file", Start: startKeyvalueFile},
-		{Name: "keyvalue-nats", Start: startKeyvalueNATS},
-		{Name: "keyvalue-redis", Start: startKeyvalueRedis},
-		{Name: "blobstore-memory", Start: startBlobstoreMemory},
-		{Name: "blobstore-fs", Start: startBlobstoreFS},
-		{Name: "blobstore-nats", Start: startBlobstoreNATS},
-		{Name: "blobstore-s3", Start: startBlobstoreS3},
-		{Name: "sqldb-postgres", Start: startPostgres},
-		{Name: "messaging-memory", Start: startMessagingMemory},
-		{Name: "messaging-nats", Start: startMessagingNATS},
-		{Name: "messaging-jetstream", Start: startMessagingJetStream},
-		{Name: "cron", Start: startCron},
-		{Name: "http-server", Start: startHTTPServer},
-	}
-}
 
 // keyvalueStore is what every key-value backend is.
 type keyvalueStore interface {
