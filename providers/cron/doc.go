@@ -10,6 +10,9 @@
 // one that was cut short is fired again if the schedule says so: [decide] settles
 // all of that, and is pure.
 //
+// No clock of a host counts: ticks go by that of the NATS server (see [clock]), and
+// whether a lease is over each copy measures for itself (see [sighting]).
+//
 // It must not import host. Sources: crontab(5) of POSIX and Vixie cron for the five
 // fields.
 package cron

@@ -3,9 +3,10 @@
 //
 // The steps are commands (components, providers, links, configs, labels), calls,
 // clocks of hosts that are set by minutes, and faults: hosts that are killed, paused,
-// cut off and started again, and a NATS server that restarts. Few steps wait for anything, so that commands, calls and
-// faults meet each other in all ways. Every now and then all faults are healed and
-// the lattice is compared with a model:
+// cut off and started again, and a NATS server that restarts or, of a cluster of three,
+// servers that stop, are killed, and do not reach each other. Few steps wait for
+// anything, so that commands, calls and faults meet each other in all ways. Every now
+// and then all faults are healed and the lattice is compared with a model:
 //
 //   - A command that was acknowledged has taken effect, or an event told why not.
 //     One that got no answer has taken effect or has not, and may still do so for
