@@ -82,6 +82,30 @@ func (i *images) image(tag, layerType string, layer []byte) (ref string, d descr
 		"config": i.blob("application/vnd.wasmcloud.provider.archive.config", []byte("{}")), "layers": []descriptor{i.blob(layerType, layer)}})
 }
 
+// push pushes a provider's files, and returns the reference.
+func (i *images) push(tag string, files ...oci.ProviderFile) string {
+	i.t.Helper()
+	client, err := oci.New(oci.Config{Insecure: []string{i.addr}})
+	require.NoError(i.t, err)
+	defer client.Close()
+	ref := i.addr + "/p:" + tag
+	first, err := client.PushProvider(i.t.Context(), ref, files, nil)
+	require.NoError(i.t, err)
+	again, err := client.PushProvider(i.t.Context(), ref, files, nil)
+	require.NoError(i.t, err)
+	require.Equal(i.t, first, again, "the same files have the same digest")
+	for want, bad := range map[string][]oci.ProviderFile{
+		"no file": nil, "are both for linux/arm": {{Path: files[0].Path, OS: "linux", Arch: "arm"}, {Path: files[0].Path, OS: "linux", Arch: "arm"}},
+		"push it alone": {{Path: files[0].Path}, {Path: files[0].Path, OS: "linux", Arch: "arm"}}, "want a file of at most": {{Path: i.t.TempDir()}},
+	} {
+		_, err := client.PushProvider(i.t.Context(), i.addr+"/p:bad", bad, nil)
+		require.ErrorContains(i.t, err, want)
+	}
+	_, err = client.PushProvider(i.t.Context(), i.addr+"/p", files, nil)
+	require.ErrorContains(i.t, err, "--allow-latest")
+	return ref
+}
+
 // host starts a host that may pull from the registry.
 func (i *images) host(l *harness.Lattice) *harness.Node {
 	i.t.Helper()
@@ -121,7 +145,13 @@ func TestImages(t *testing.T) {
 	other["platform"] = map[string]string{"os": "plan9", "architecture": "mips"}
 	index, _ := reg.manifest("index", indexType, map[string]any{"manifests": []descriptor{other, plain}})
 	par, _ := reg.image("par", archiveType, packed)
-	for name, ref := range map[string]string{"archive": par, "program": reg.addr + "/p:plain", "index": index, "file": "file://" + file} {
+	// As lath push puts them there.
+	bare := filepath.Join(t.TempDir(), "kv")
+	require.NoError(t, os.WriteFile(bare, []byte(text), 0o600))
+	pushedArchive := reg.push("pushed-archive", oci.ProviderFile{Path: file})
+	pushedPrograms := reg.push("pushed-programs", oci.ProviderFile{Path: file, OS: "plan9", Arch: "mips"}, oci.ProviderFile{Path: bare, OS: runtime.GOOS, Arch: runtime.GOARCH})
+	for name, ref := range map[string]string{"archive": par, "program": reg.addr + "/p:plain", "index": index, "file": "file://" + file,
+		"pushed archive": pushedArchive, "pushed programs": pushedPrograms} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := harness.New(t)
@@ -140,7 +170,7 @@ func TestImages(t *testing.T) {
 			inv, err := l.Control.Inventory(t.Context(), n.ID)
 			require.NoError(t, err)
 			require.Equal(t, ref, inv.Providers[0].ImageRef)
-			if name == "program" || name == "index" {
+			if name == "program" || name == "index" || name == "pushed programs" {
 				require.Empty(t, stored)
 				require.NotContains(t, string(started.Data), "claims")
 				return
