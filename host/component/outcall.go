@@ -76,7 +76,7 @@ type Outcall struct {
 // Those of [Instance.Call].
 func (i *Instance) Outcall(ctx context.Context, e *Export) (*Outcall, error) {
 	o := &i.out
-	if o.again != e || !same(&i.ctx.Base, ctx) {
+	if o.again != e || !i.boundTo(ctx) {
 		if err := i.beginOut(ctx, e); err != nil {
 			return nil, err
 		}
@@ -93,7 +93,7 @@ func (i *Instance) Outcall(ctx context.Context, e *Export) (*Outcall, error) {
 
 // beginOut begins a call that is not like the last one.
 func (i *Instance) beginOut(ctx context.Context, e *Export) error {
-	if !i.held || !same(&i.ctx.Base, ctx) {
+	if !i.held || !i.boundTo(ctx) {
 		if err := i.acquire(ctx, e); err != nil {
 			return err
 		}

@@ -53,7 +53,7 @@ func (i *Instance) begin(ctx context.Context) bool {
 	if !i.watch.state.CompareAndSwap(stateIdle, stateCalling) {
 		return false
 	}
-	if !same(&i.ctx.Base, ctx) {
+	if !i.boundTo(ctx) {
 		// The watchdog may have found the last call's context meanwhile.
 		i.detach(false)
 		i.attach(ctx)
@@ -70,11 +70,11 @@ func (i *Instance) attach(ctx context.Context) {
 	i.watch.state.Store(stateCalling)
 }
 
-// same reports whether two contexts are one value, of whatever type: to compare
-// them with == would panic where that cannot be compared.
-func same(a *context.Context, b context.Context) bool {
+// boundTo reports whether calls have this very context, of whatever type: to compare
+// it with == would panic where it cannot be compared.
+func (i *Instance) boundTo(ctx context.Context) bool {
 	type value struct{ typ, data unsafe.Pointer }
-	return *(*value)(unsafe.Pointer(a)) == *(*value)(unsafe.Pointer(&b))
+	return *(*value)(unsafe.Pointer(&i.ctx.Base)) == *(*value)(unsafe.Pointer(&ctx))
 }
 
 // end detaches the context of a call that ended well and lets the instance go.
