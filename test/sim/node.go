@@ -57,7 +57,7 @@ func (n *node) start(ctx context.Context) error {
 		return fmt.Errorf("host %d: %w", n.number, err)
 	}
 	n.host, err = host.New(host.Config{Lattice: harness.Name, Identity: n.identity, Conn: n.conn, Runtime: n.w.m.runtime,
-		Images: n.w.m.images, Builtins: []provider.Builtin{n.w.ledger.builtin()}, Restore: true, Drain: 2 * time.Second,
+		Images: n.w.m.images, Builtins: []provider.Builtin{n.w.ledger.builtin()}, Restore: true, Drain: n.w.drain,
 		Now: n.clock.now, StoreWait: n.w.patience,
 		Log: n.w.log.With(zap.Int("number", n.number))})
 	if err != nil {

@@ -85,6 +85,7 @@ type world struct {
 	// every wait for something that has to happen; servers of a cluster take their time
 	// to choose a leader.
 	linger, patience time.Duration
+	drain            time.Duration // of hosts
 
 	mu       sync.Mutex
 	commands int
@@ -102,7 +103,7 @@ type world struct {
 
 // newWorld starts NATS servers and hosts.
 func newWorld(ctx context.Context, m *Machine, cfg Config) (w *world, err error) {
-	w = &world{m: m, log: cfg.Log, linger: 12 * time.Second, patience: 30 * time.Second, ledger: newLedger(), links: map[ctl.DeleteLink]*register[string]{}, configs: map[string]*register[string]{}, fired: map[string]int{},
+	w = &world{m: m, log: cfg.Log, linger: 12 * time.Second, patience: 30 * time.Second, drain: 2 * time.Second, ledger: newLedger(), links: map[ctl.DeleteLink]*register[string]{}, configs: map[string]*register[string]{}, fired: map[string]int{},
 		room: make(chan struct{}, maxCalls)}
 	defer func() {
 		if err != nil {
@@ -113,7 +114,7 @@ func newWorld(ctx context.Context, m *Machine, cfg Config) (w *world, err error)
 		return w, err
 	}
 	if cfg.Servers > 1 {
-		w.linger, w.patience = time.Minute, 2*time.Minute
+		w.linger, w.patience, w.drain = time.Minute, 2*time.Minute, 20*time.Second
 	}
 	if w.servers, err = newServers(ctx, w.dir, cfg.Servers); err != nil {
 		return w, err
