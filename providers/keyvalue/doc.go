@@ -3,6 +3,11 @@
 // wit/wrpc/keyvalue. [Memory] is the one in this package; others live in
 // folders below it, and each passes the behaviour suite of keyvaluetest.
 //
+// [Linked] gives each link that ends at a provider a backend of its own settings, and
+// [Watching] tells the targets of links that start there of changes, as
+// wrpc:keyvalue/watcher has it: at most once, in order, and each copy of a provider
+// tells what it hears.
+//
 // A backend is a plain Go value. It knows neither guests nor wires: the same
 // value is called directly by a host that runs it and by the generated wRPC
 // stubs for everyone else. It must not import host.
