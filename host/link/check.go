@@ -16,7 +16,7 @@ var twins = map[string]string{
 	"wasi:keyvalue/store":   "wrpc:keyvalue/store@0.2.0-draft",
 	"wasi:keyvalue/atomics": "wrpc:keyvalue/atomics@0.2.0-draft",
 	"wasi:keyvalue/batch":   "wrpc:keyvalue/batch@0.2.0-draft",
-	httpOutgoing: "wrpc:http/outgoing-handler@0.1.0",
+	httpOutgoing:            "wrpc:http/outgoing-handler@0.1.0",
 	// The one interface that travels has what all three have.
 	"wasi:blobstore/blobstore": "wrpc:blobstore/blobstore@0.2.0",
 	"wasi:blobstore/container": "wrpc:blobstore/blobstore@0.2.0",
