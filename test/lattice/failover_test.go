@@ -30,6 +30,7 @@ type load struct {
 	stop     context.CancelFunc
 	done     sync.WaitGroup
 	right    atomic.Int64
+	turns    [4]atomic.Int64 // calls of each that have ended
 	mu       sync.Mutex
 	failures []error
 }
@@ -48,17 +49,18 @@ func step(l *harness.Lattice, on *harness.Node, id string) func(context.Context)
 func underLoad(t *testing.T, call func(context.Context) error) *load {
 	ctx, cancel := context.WithCancel(context.Background())
 	u := &load{stop: cancel}
-	for range 4 {
+	for i := range u.turns {
 		u.done.Go(func() {
 			for ctx.Err() == nil {
 				err := call(context.WithoutCancel(ctx))
 				if err == nil {
 					u.right.Add(1)
-					continue
+				} else {
+					u.mu.Lock()
+					u.failures = append(u.failures, err)
+					u.mu.Unlock()
 				}
-				u.mu.Lock()
-				u.failures = append(u.failures, err)
-				u.mu.Unlock()
+				u.turns[i].Add(1)
 			}
 		})
 	}
@@ -76,6 +78,15 @@ func (u *load) more(l *harness.Lattice, n int64) {
 	l.T.Helper()
 	until := u.right.Load() + n
 	l.Eventually(fmt.Sprintf("%d more calls", n), func() bool { return u.right.Load() >= until })
+}
+
+// settled waits until all calls that run now have ended.
+func (u *load) settled(l *harness.Lattice) {
+	l.T.Helper()
+	for i := range u.turns {
+		now := u.turns[i].Load()
+		l.Eventually("a call ends", func() bool { return u.turns[i].Load() > now })
+	}
 }
 
 // failed returns the failures since the last time.
@@ -141,7 +152,7 @@ func TestPausedHost(t *testing.T) {
 	require.Equal(t, beat.Ready.String(), sees(front, b))
 	// Those that it had, or may have had, end now and not at their deadlines, which
 	// are further away than this test waits.
-	calls.more(l, 200)
+	calls.settled(l)
 	for _, err := range calls.failed() {
 		require.ErrorContains(t, err, "lost: host "+a.ID+" is unreachable (may have run)")
 	}
@@ -173,7 +184,7 @@ func TestKilledHost(t *testing.T) {
 	a.Kill()
 	calls.more(l, 200)
 	l.Eventually("it is unreachable", func() bool { return sees(front, a) == beat.Unreachable.String() })
-	calls.more(l, 10)
+	calls.settled(l)
 	for _, err := range calls.failed() {
 		require.ErrorContains(t, err, "lost: host "+a.ID+" is unreachable (may have run)", "what it had accepted")
 	}

@@ -51,6 +51,17 @@ func bumps(t *testing.T, l *harness.Lattice, n *harness.Node, id string, times i
 	return sums
 }
 
+// inTurn is bumps, each of which waits until the instance of the last one is back:
+// that is given up after the answer.
+func inTurn(t *testing.T, l *harness.Lattice, n *harness.Node, id string, times int) (sums []uint64) {
+	t.Helper()
+	for range times {
+		sums = append(sums, bumps(t, l, n, id, 1)...)
+		l.Eventually("the instance is back", func() bool { return statsOf(t, n, id).Pool.Idle == 1 })
+	}
+	return sums
+}
+
 func statsOf(t *testing.T, n *harness.Node, id string) lattice.ComponentStats {
 	t.Helper()
 	for _, s := range n.Host.Stats().Components {
@@ -73,7 +84,7 @@ func TestReuse(t *testing.T) {
 	}
 	same := []uint64{1121, 1121, 1121, 1121, 1121}
 	start("default", nil)
-	require.Equal(t, same, bumps(t, l, n, "default", 5))
+	require.Equal(t, same, inTurn(t, l, n, "default", 5))
 	s := statsOf(t, n, "default")
 	require.Equal(t, "pristine", s.Pool.Reuse)
 	require.Equal(t, uint64(1), s.Pool.Misses, "calls one after the other need one instance")
@@ -84,7 +95,7 @@ func TestReuse(t *testing.T) {
 	require.Equal(t, lattice.PoolStats{Reuse: "fresh"}, statsOf(t, n, "fresh").Pool)
 
 	start("sticky", map[string]string{lattice.AnnotationReuse: "sticky"})
-	require.Equal(t, []uint64{1121, 1128, 1135}, bumps(t, l, n, "sticky", 3))
+	require.Equal(t, []uint64{1121, 1128, 1135}, inTurn(t, l, n, "sticky", 3))
 	// The same again changes nothing; another reuse is another component.
 	start("sticky", map[string]string{lattice.AnnotationReuse: "sticky"})
 	require.Equal(t, []uint64{1142}, bumps(t, l, n, "sticky", 1))
