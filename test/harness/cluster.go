@@ -3,10 +3,12 @@ package harness
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -130,17 +132,32 @@ func FreePorts(t testing.TB, n int) []int {
 	return ports
 }
 
-// Ports are ports on which nothing listens, as far as one can know.
+// taken are the ports that were chosen in this process.
+var taken sync.Map
+
+// Ports are ports on which nothing listens, and which nothing takes that does not ask
+// for them: they are below those that systems choose for whoever wants any.
 func Ports(ctx context.Context, n int) ([]int, error) {
-	ports := make([]int, n)
 	var cfg net.ListenConfig
-	for i := range ports {
-		l, err := cfg.Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
+	ports := make([]int, 0, n)
+	for tries := 0; len(ports) < n; tries++ {
+		port := lowestPort + rand.IntN(firstEphemeral-lowestPort)
+		if _, mine := taken.LoadOrStore(port, true); mine {
+			continue
+		}
+		l, err := cfg.Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		switch {
+		case err == nil:
+			defer l.Close() //nolint:errcheck // not before all are chosen
+			ports = append(ports, port)
+		case tries > 1000 || ctx.Err() != nil:
 			return nil, err
 		}
-		defer l.Close() //nolint:errcheck // not before all are chosen
-		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
 	return ports, nil
 }
+
+const (
+	lowestPort     = 10_000
+	firstEphemeral = 32_768 // Linux's; elsewhere they are higher
+)
