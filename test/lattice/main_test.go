@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/lathhost/lath/lattice/natsserver/natsservertest"
 	"github.com/lathhost/lath/wit"
 	"github.com/lathhost/lath/wit/wrpc/keyvalue"
 )
@@ -14,7 +15,7 @@ import (
 // net/http gives a client whose request it refused half a second to read that, on a
 // goroutine that nobody can wait for.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+	natsservertest.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
 }
 
 var errNothing = errors.New("this store has nothing")
