@@ -29,15 +29,8 @@ type Limits struct {
 
 // SetDefaults replaces what is zero or negative.
 func (l *Limits) SetDefaults() {
-	l.MaxObjectBytes = orDefault(l.MaxObjectBytes, DefaultMaxObjectBytes)
-	l.MaxNameBytes = orDefault(l.MaxNameBytes, DefaultMaxNameBytes)
-}
-
-func orDefault(n, def int64) int64 {
-	if n <= 0 {
-		return def
-	}
-	return n
+	l.MaxObjectBytes = settings.OrDefault(l.MaxObjectBytes, DefaultMaxObjectBytes)
+	l.MaxNameBytes = settings.OrDefault(l.MaxNameBytes, DefaultMaxNameBytes)
 }
 
 // Settings are the limits by the names that a provider's configuration has for
@@ -81,9 +74,9 @@ type Capacity struct {
 
 // SetDefaults replaces what is zero or negative.
 func (c *Capacity) SetDefaults() {
-	c.MaxBytes = orDefault(c.MaxBytes, DefaultMaxBytes)
-	c.MaxObjects = orDefault(c.MaxObjects, DefaultMaxObjects)
-	c.MaxContainers = orDefault(c.MaxContainers, DefaultMaxContainers)
+	c.MaxBytes = settings.OrDefault(c.MaxBytes, DefaultMaxBytes)
+	c.MaxObjects = settings.OrDefault(c.MaxObjects, DefaultMaxObjects)
+	c.MaxContainers = settings.OrDefault(c.MaxContainers, DefaultMaxContainers)
 }
 
 // AddSettings adds the fields to a provider's settings.

@@ -18,7 +18,7 @@ type Backend interface {
 }
 
 // Opener connects to a backend when a call first needs it.
-type Opener func(ctx context.Context) (Backend, error)
+type Opener = linked.Opener[Backend]
 
 // Linked is a store that has one backend for each link that ends at it, by the link's
 // settings joined with the provider's. It is safe for concurrent use. What is read
@@ -32,16 +32,7 @@ var _ Backend = (*Linked)(nil)
 // NewLinked makes a store without links. parse checks settings, whose names are in
 // lower case, without I/O; its errors have no value of a secret.
 func NewLinked(own provider.Settings, parse func(provider.Settings) (Opener, error)) (*Linked, error) {
-	t, err := linked.New("wrpc:blobstore", func(s provider.Settings) (linked.Opener[Backend], error) {
-		open, err := parse(s)
-		return func(ctx context.Context) (linked.Backend[Backend], error) {
-			b, err := open(ctx)
-			if err != nil {
-				return linked.Backend[Backend]{}, err
-			}
-			return linked.Backend[Backend]{Impl: b, Close: b.Close}, nil
-		}, err
-	}, own)
+	t, err := linked.New("wrpc:blobstore", parse, own)
 	return &Linked{t}, err
 }
 
@@ -54,81 +45,64 @@ func (s *Linked) Relink(own provider.Settings, links []provider.Link) []error {
 // Close closes all backends. No call is under way.
 func (s *Linked) Close() error { return s.table.Close() }
 
-// on has fn call the backend of a call.
-func on[T any](ctx context.Context, s *Linked, fn func(Backend) (T, error)) (T, error) {
-	b, done, err := s.table.Use(ctx)
-	if err != nil {
-		var none T
-		return none, err
-	}
-	defer done()
-	return fn(b)
-}
-
-// do is on for calls without a result.
-func do(ctx context.Context, s *Linked, fn func(Backend) error) error {
-	_, err := on(ctx, s, func(b Backend) (struct{}, error) { return struct{}{}, fn(b) })
-	return err
-}
-
 // ClearContainer implements contract.Store.
 func (s *Linked) ClearContainer(ctx context.Context, container string) error {
-	return do(ctx, s, func(b Backend) error { return b.ClearContainer(ctx, container) })
+	return linked.Do(ctx, s.table, func(b Backend) error { return b.ClearContainer(ctx, container) })
 }
 
 // ContainerExists implements contract.Store.
 func (s *Linked) ContainerExists(ctx context.Context, container string) (bool, error) {
-	return on(ctx, s, func(b Backend) (bool, error) { return b.ContainerExists(ctx, container) })
+	return linked.Call(ctx, s.table, func(b Backend) (bool, error) { return b.ContainerExists(ctx, container) })
 }
 
 // CreateContainer implements contract.Store.
 func (s *Linked) CreateContainer(ctx context.Context, container string) error {
-	return do(ctx, s, func(b Backend) error { return b.CreateContainer(ctx, container) })
+	return linked.Do(ctx, s.table, func(b Backend) error { return b.CreateContainer(ctx, container) })
 }
 
 // DeleteContainer implements contract.Store.
 func (s *Linked) DeleteContainer(ctx context.Context, container string) error {
-	return do(ctx, s, func(b Backend) error { return b.DeleteContainer(ctx, container) })
+	return linked.Do(ctx, s.table, func(b Backend) error { return b.DeleteContainer(ctx, container) })
 }
 
 // GetContainerInfo implements contract.Store.
 func (s *Linked) GetContainerInfo(ctx context.Context, container string) (contract.ContainerMetadata, error) {
-	return on(ctx, s, func(b Backend) (contract.ContainerMetadata, error) { return b.GetContainerInfo(ctx, container) })
+	return linked.Call(ctx, s.table, func(b Backend) (contract.ContainerMetadata, error) { return b.GetContainerInfo(ctx, container) })
 }
 
 // CopyObject implements contract.Store.
 func (s *Linked) CopyObject(ctx context.Context, src, dest contract.ObjectID) error {
-	return do(ctx, s, func(b Backend) error { return b.CopyObject(ctx, src, dest) })
+	return linked.Do(ctx, s.table, func(b Backend) error { return b.CopyObject(ctx, src, dest) })
 }
 
 // MoveObject implements contract.Store.
 func (s *Linked) MoveObject(ctx context.Context, src, dest contract.ObjectID) error {
-	return do(ctx, s, func(b Backend) error { return b.MoveObject(ctx, src, dest) })
+	return linked.Do(ctx, s.table, func(b Backend) error { return b.MoveObject(ctx, src, dest) })
 }
 
 // DeleteObject implements contract.Store.
 func (s *Linked) DeleteObject(ctx context.Context, id contract.ObjectID) error {
-	return do(ctx, s, func(b Backend) error { return b.DeleteObject(ctx, id) })
+	return linked.Do(ctx, s.table, func(b Backend) error { return b.DeleteObject(ctx, id) })
 }
 
 // DeleteObjects implements contract.Store.
 func (s *Linked) DeleteObjects(ctx context.Context, container string, objects []string) error {
-	return do(ctx, s, func(b Backend) error { return b.DeleteObjects(ctx, container, objects) })
+	return linked.Do(ctx, s.table, func(b Backend) error { return b.DeleteObjects(ctx, container, objects) })
 }
 
 // HasObject implements contract.Store.
 func (s *Linked) HasObject(ctx context.Context, id contract.ObjectID) (bool, error) {
-	return on(ctx, s, func(b Backend) (bool, error) { return b.HasObject(ctx, id) })
+	return linked.Call(ctx, s.table, func(b Backend) (bool, error) { return b.HasObject(ctx, id) })
 }
 
 // GetObjectInfo implements contract.Store.
 func (s *Linked) GetObjectInfo(ctx context.Context, id contract.ObjectID) (contract.ObjectMetadata, error) {
-	return on(ctx, s, func(b Backend) (contract.ObjectMetadata, error) { return b.GetObjectInfo(ctx, id) })
+	return linked.Call(ctx, s.table, func(b Backend) (contract.ObjectMetadata, error) { return b.GetObjectInfo(ctx, id) })
 }
 
 // WriteContainerData implements contract.Store.
 func (s *Linked) WriteContainerData(ctx context.Context, id contract.ObjectID, data io.Reader) error {
-	return do(ctx, s, func(b Backend) error { return b.WriteContainerData(ctx, id, data) })
+	return linked.Do(ctx, s.table, func(b Backend) error { return b.WriteContainerData(ctx, id, data) })
 }
 
 // GetContainerData implements contract.Store.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lathhost/lath/lattice/provider"
+	"github.com/lathhost/lath/providers/internal/settings"
 	"github.com/lathhost/lath/wit"
 	contract "github.com/lathhost/lath/wit/wrpc/blobstore"
 )
@@ -63,7 +64,7 @@ const pieceBytes = 64 << 10
 
 // NewMemory returns an empty store.
 func NewMemory(cfg MemoryConfig) *Memory {
-	cfg.MaxBytes = orDefault(cfg.MaxBytes, DefaultMemoryBytes)
+	cfg.MaxBytes = settings.OrDefault(cfg.MaxBytes, DefaultMemoryBytes)
 	cfg.Limits.SetDefaults()
 	cfg.Capacity.SetDefaults()
 	return &Memory{limits: cfg.Limits, held: NewHeld(cfg.Capacity), containers: map[string]*container{}}

@@ -46,18 +46,11 @@ type Limits struct {
 
 // SetDefaults replaces what is zero or negative.
 func (l *Limits) SetDefaults() {
-	l.MaxValueBytes = orDefault(l.MaxValueBytes, DefaultMaxValueBytes)
-	l.MaxKeyBytes = orDefault(l.MaxKeyBytes, DefaultMaxKeyBytes)
-	l.MaxBatchKeys = orDefault(l.MaxBatchKeys, DefaultMaxBatchKeys)
-	l.MaxBatchBytes = orDefault(l.MaxBatchBytes, DefaultMaxBatchBytes)
-	l.PageKeys = orDefault(l.PageKeys, DefaultPageKeys)
-}
-
-func orDefault(n, def int64) int64 {
-	if n <= 0 {
-		return def
-	}
-	return n
+	l.MaxValueBytes = settings.OrDefault(l.MaxValueBytes, DefaultMaxValueBytes)
+	l.MaxKeyBytes = settings.OrDefault(l.MaxKeyBytes, DefaultMaxKeyBytes)
+	l.MaxBatchKeys = settings.OrDefault(l.MaxBatchKeys, DefaultMaxBatchKeys)
+	l.MaxBatchBytes = settings.OrDefault(l.MaxBatchBytes, DefaultMaxBatchBytes)
+	l.PageKeys = settings.OrDefault(l.PageKeys, DefaultPageKeys)
 }
 
 // Settings are the limits by the names that a provider's configuration has for
@@ -128,9 +121,9 @@ type MemoryConfig struct {
 
 func (c *MemoryConfig) setDefaults() {
 	c.SetDefaults()
-	c.MaxBytes = orDefault(c.MaxBytes, DefaultMaxBytes)
-	c.MaxKeys = orDefault(c.MaxKeys, DefaultMaxKeys)
-	c.MaxBuckets = orDefault(c.MaxBuckets, DefaultMaxBuckets)
+	c.MaxBytes = settings.OrDefault(c.MaxBytes, DefaultMaxBytes)
+	c.MaxKeys = settings.OrDefault(c.MaxKeys, DefaultMaxKeys)
+	c.MaxBuckets = settings.OrDefault(c.MaxBuckets, DefaultMaxBuckets)
 	c.TTL = max(c.TTL, 0)
 }
 

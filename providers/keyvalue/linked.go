@@ -20,7 +20,7 @@ type Backend interface {
 }
 
 // Opener connects to a backend when a call first needs it.
-type Opener func(ctx context.Context) (Backend, error)
+type Opener = linked.Opener[Backend]
 
 // Linked is a store that has one backend for each link that ends at it, by the link's
 // settings joined with the provider's. It is safe for concurrent use.
@@ -55,16 +55,7 @@ func (parse Parser) WatchOpener() WatchOpener {
 
 // NewLinked makes a store without links.
 func NewLinked(own provider.Settings, parse Parser) (*Linked, error) {
-	t, err := linked.New("wrpc:keyvalue", func(s provider.Settings) (linked.Opener[Backend], error) {
-		open, err := parse(s)
-		return func(ctx context.Context) (linked.Backend[Backend], error) {
-			b, err := open(ctx)
-			if err != nil {
-				return linked.Backend[Backend]{}, err
-			}
-			return linked.Backend[Backend]{Impl: b, Close: b.Close}, nil
-		}, err
-	}, own)
+	t, err := linked.New("wrpc:keyvalue", parse, own)
 	return &Linked{t}, err
 }
 
@@ -77,64 +68,47 @@ func (s *Linked) Relink(own provider.Settings, links []provider.Link) []error {
 // Close closes all backends. No call is under way.
 func (s *Linked) Close() error { return s.table.Close() }
 
-// on has fn call the backend of a call.
-func on[T any](ctx context.Context, s *Linked, fn func(Backend) (T, error)) (T, error) {
-	b, done, err := s.table.Use(ctx)
-	if err != nil {
-		var none T
-		return none, err
-	}
-	defer done()
-	return fn(b)
-}
-
-// do is on for calls without a result.
-func do(ctx context.Context, s *Linked, fn func(Backend) error) error {
-	_, err := on(ctx, s, func(b Backend) (struct{}, error) { return struct{}{}, fn(b) })
-	return err
-}
-
 // Get implements the contract.
 func (s *Linked) Get(ctx context.Context, bucket, key string) (wit.Option[[]byte], error) {
-	return on(ctx, s, func(b Backend) (wit.Option[[]byte], error) { return b.Get(ctx, bucket, key) })
+	return linked.Call(ctx, s.table, func(b Backend) (wit.Option[[]byte], error) { return b.Get(ctx, bucket, key) })
 }
 
 // Set implements the contract.
 func (s *Linked) Set(ctx context.Context, bucket, key string, value []byte) error {
-	return do(ctx, s, func(b Backend) error { return b.Set(ctx, bucket, key, value) })
+	return linked.Do(ctx, s.table, func(b Backend) error { return b.Set(ctx, bucket, key, value) })
 }
 
 // Delete implements the contract.
 func (s *Linked) Delete(ctx context.Context, bucket, key string) error {
-	return do(ctx, s, func(b Backend) error { return b.Delete(ctx, bucket, key) })
+	return linked.Do(ctx, s.table, func(b Backend) error { return b.Delete(ctx, bucket, key) })
 }
 
 // Exists implements the contract.
 func (s *Linked) Exists(ctx context.Context, bucket, key string) (bool, error) {
-	return on(ctx, s, func(b Backend) (bool, error) { return b.Exists(ctx, bucket, key) })
+	return linked.Call(ctx, s.table, func(b Backend) (bool, error) { return b.Exists(ctx, bucket, key) })
 }
 
 // ListKeys implements the contract.
 func (s *Linked) ListKeys(ctx context.Context, bucket string, cursor wit.Option[uint64]) (contract.KeyResponse, error) {
-	return on(ctx, s, func(b Backend) (contract.KeyResponse, error) { return b.ListKeys(ctx, bucket, cursor) })
+	return linked.Call(ctx, s.table, func(b Backend) (contract.KeyResponse, error) { return b.ListKeys(ctx, bucket, cursor) })
 }
 
 // Increment implements the contract.
 func (s *Linked) Increment(ctx context.Context, bucket, key string, delta uint64) (uint64, error) {
-	return on(ctx, s, func(b Backend) (uint64, error) { return b.Increment(ctx, bucket, key, delta) })
+	return linked.Call(ctx, s.table, func(b Backend) (uint64, error) { return b.Increment(ctx, bucket, key, delta) })
 }
 
 // GetMany implements the contract.
 func (s *Linked) GetMany(ctx context.Context, bucket string, keys []string) ([]wit.Option[contract.TupleStringBytes], error) {
-	return on(ctx, s, func(b Backend) ([]wit.Option[contract.TupleStringBytes], error) { return b.GetMany(ctx, bucket, keys) })
+	return linked.Call(ctx, s.table, func(b Backend) ([]wit.Option[contract.TupleStringBytes], error) { return b.GetMany(ctx, bucket, keys) })
 }
 
 // SetMany implements the contract.
 func (s *Linked) SetMany(ctx context.Context, bucket string, keyValues []contract.TupleStringBytes) error {
-	return do(ctx, s, func(b Backend) error { return b.SetMany(ctx, bucket, keyValues) })
+	return linked.Do(ctx, s.table, func(b Backend) error { return b.SetMany(ctx, bucket, keyValues) })
 }
 
 // DeleteMany implements the contract.
 func (s *Linked) DeleteMany(ctx context.Context, bucket string, keys []string) error {
-	return do(ctx, s, func(b Backend) error { return b.DeleteMany(ctx, bucket, keys) })
+	return linked.Do(ctx, s.table, func(b Backend) error { return b.DeleteMany(ctx, bucket, keys) })
 }

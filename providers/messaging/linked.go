@@ -15,7 +15,7 @@ type Sender interface {
 }
 
 // Opener connects a sender when a call first needs it.
-type Opener func(ctx context.Context) (Sender, error)
+type Opener = linked.Opener[Sender]
 
 // Senders are one sender for each link that ends at a broker, by the link's settings
 // joined with the provider's, as v1 has it. They are safe for concurrent use.
@@ -28,16 +28,7 @@ var _ contract.Consumer = (*Senders)(nil)
 // NewSenders makes those of a broker without links. parse checks settings, whose names
 // are in lower case, without I/O; its errors have no value of a secret.
 func NewSenders(own provider.Settings, parse func(provider.Settings) (Opener, error)) (*Senders, error) {
-	t, err := linked.New("wasmcloud:messaging", func(s provider.Settings) (linked.Opener[Sender], error) {
-		open, err := parse(s)
-		return func(ctx context.Context) (linked.Backend[Sender], error) {
-			b, err := open(ctx)
-			if err != nil {
-				return linked.Backend[Sender]{}, err
-			}
-			return linked.Backend[Sender]{Impl: b, Close: b.Close}, nil
-		}, err
-	}, own)
+	t, err := linked.New("wasmcloud:messaging", parse, own)
 	return &Senders{t}, err
 }
 
@@ -52,20 +43,12 @@ func (s *Senders) Close() error { return s.table.Close() }
 
 // Publish implements the contract.
 func (s *Senders) Publish(ctx context.Context, msg contract.BrokerMessage) error {
-	to, done, err := s.table.Use(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	return to.Publish(ctx, msg)
+	return linked.Do(ctx, s.table, func(to Sender) error { return to.Publish(ctx, msg) })
 }
 
 // Request implements the contract.
 func (s *Senders) Request(ctx context.Context, subject string, body []byte, timeoutMs uint32) (contract.BrokerMessage, error) {
-	to, done, err := s.table.Use(ctx)
-	if err != nil {
-		return contract.BrokerMessage{}, err
-	}
-	defer done()
-	return to.Request(ctx, subject, body, timeoutMs)
+	return linked.Call(ctx, s.table, func(to Sender) (contract.BrokerMessage, error) {
+		return to.Request(ctx, subject, body, timeoutMs)
+	})
 }

@@ -84,16 +84,15 @@ func opener(s wire.Settings, readFile func(string) ([]byte, error)) (linked.Open
 	if err != nil {
 		return nil, err
 	}
-	return func(context.Context) (linked.Backend[*backend], error) {
+	return func(context.Context) (*backend, error) {
 		if err := c.complete(); err != nil { // of a call without a link
-			return linked.Backend[*backend]{}, err
+			return nil, err
 		}
 		p, err := newPool(c, readFile)
 		if err != nil {
-			return linked.Backend[*backend]{}, err
+			return nil, err
 		}
-		b := &backend{pool: p, limits: &c.limits, isLink: isLink, tokens: map[string]*statements{}}
-		return linked.Backend[*backend]{Impl: b, Close: p.close}, nil
+		return &backend{pool: p, limits: &c.limits, isLink: isLink, tokens: map[string]*statements{}}, nil
 	}, nil
 }
 
@@ -106,6 +105,9 @@ type backend struct {
 	mu     sync.Mutex
 	tokens map[string]*statements // by link
 }
+
+// Close implements io.Closer.
+func (b *backend) Close() error { return b.pool.close() }
 
 // maxSharing bounds the links that have prepared statements on shared connections: they
 // come and go, and the connections stay.

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -17,19 +18,12 @@ import (
 	"github.com/lathhost/lath/lattice/wrpc"
 )
 
-// Opener makes a backend, when a call first needs it. An error is that call's; the
-// next one tries again. ctx is the call's.
-type Opener[B any] func(ctx context.Context) (Backend[B], error)
-
-// Backend is what carries out calls.
-type Backend[B any] struct {
-	Impl B
-	// Close releases it, after its last call; nil: there is nothing to release.
-	Close func() error
-}
+// Opener makes a backend, when a call first needs it; it is closed after its last one.
+// An error is that call's; the next one tries again. ctx is the call's.
+type Opener[B io.Closer] func(ctx context.Context) (B, error)
 
 // Table is the backends of one provider. It is safe for concurrent use.
-type Table[B any] struct {
+type Table[B io.Closer] struct {
 	pkg   string
 	parse func(provider.Settings) (Opener[B], error)
 
@@ -49,22 +43,23 @@ type link struct{ source, name string }
 type key [sha256.Size]byte
 
 // shared is the backend of all links with the same settings.
-type shared[B any] struct {
+type shared[B io.Closer] struct {
 	open Opener[B]
 	err  error         // why there is none; nil: there is, or will be
 	turn chan struct{} // holds a token while it is opened
 
 	// Guarded by the table's mu.
-	backend *Backend[B] // nil: not opened
-	users   int         // calls that have it
-	retired bool        // no link needs it
+	backend B    // once it is opened
+	opened  bool // and not closed yet
+	users   int  // calls that have it
+	retired bool // no link needs it
 }
 
 // New makes the table of a provider without links. pkg is the contract's package, as
 // it is called ("wrpc:keyvalue"). parse checks settings, whose names are in lower case,
 // and returns what opens a backend by them; it does no I/O, and its errors are shown,
 // so that they must have no value of a secret.
-func New[B any](pkg string, parse func(provider.Settings) (Opener[B], error), own provider.Settings) (*Table[B], error) {
+func New[B io.Closer](pkg string, parse func(provider.Settings) (Opener[B], error), own provider.Settings) (*Table[B], error) {
 	t := &Table[B]{pkg: pkg, parse: parse, changed: make(chan struct{})}
 	t.Relink(own, nil)
 	return t, t.own.err
@@ -140,14 +135,11 @@ func digest(s provider.Settings) (d key) {
 // retire has a backend be closed once no call has it; mu is held.
 func (t *Table[B]) retire(s *shared[B]) {
 	s.retired = true
-	if s.users > 0 || s.backend == nil {
+	if s.users > 0 || !s.opened {
 		return
 	}
-	end := s.backend.Close
-	s.backend = nil
-	if end != nil {
-		t.closing.Go(func() { _ = end() }) // of what nobody needs
-	}
+	s.opened = false
+	t.closing.Go(func() { _ = s.backend.Close() }) // of what nobody needs
 }
 
 var errClosed = fmt.Errorf("%w: the provider is stopping", lattice.ErrBusy)
@@ -155,19 +147,37 @@ var errClosed = fmt.Errorf("%w: the provider is stopping", lattice.ErrBusy)
 // Use returns what carries out the call of ctx: by the link that it says, or by the
 // provider's own settings if it says none, as calls of people do. Call done when the
 // call has ended.
-func (t *Table[B]) Use(ctx context.Context) (impl B, done func(), err error) {
-	var none B
+func (t *Table[B]) Use(ctx context.Context) (b B, done func(), err error) {
 	s, err := t.find(ctx)
 	if err != nil {
-		return none, nil, err
+		return b, nil, err
 	}
 	done = sync.OnceFunc(func() { t.leave(s) })
-	b, err := t.opened(ctx, s)
-	if err != nil {
+	if b, err = t.opened(ctx, s); err != nil {
 		done()
-		return none, nil, err
+		return b, nil, err
 	}
-	return b.Impl, done, nil
+	return b, done, nil
+}
+
+// Call has fn make the call of ctx: see [Table.Use].
+func Call[B io.Closer, T any](ctx context.Context, t *Table[B], fn func(B) (T, error)) (result T, err error) {
+	b, done, err := t.Use(ctx)
+	if err != nil {
+		return result, err
+	}
+	defer done()
+	return fn(b)
+}
+
+// Do is [Call] for calls without a result.
+func Do[B io.Closer](ctx context.Context, t *Table[B], fn func(B) error) error {
+	b, done, err := t.Use(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return fn(b)
 }
 
 // patience is how long a call waits for the link that it says it comes by: a host may
@@ -216,32 +226,31 @@ func (t *Table[B]) find(ctx context.Context) (*shared[B], error) {
 }
 
 // opened returns the backend, which the caller uses, and opens it if need be.
-func (t *Table[B]) opened(ctx context.Context, s *shared[B]) (*Backend[B], error) {
-	now := func() *Backend[B] {
+func (t *Table[B]) opened(ctx context.Context, s *shared[B]) (b B, err error) {
+	now := func() bool {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		return s.backend
+		return s.opened
 	}
-	if b := now(); b != nil {
-		return b, nil
+	if now() {
+		return s.backend, nil // which stays while it is used
 	}
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return b, ctx.Err()
 	}
-	if b := now(); b != nil {
-		return b, nil // by who was before us
+	if now() {
+		return s.backend, nil // by who was before us
 	}
-	b, err := s.open(ctx)
-	if err != nil {
-		return nil, err
+	if b, err = s.open(ctx); err != nil {
+		return b, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.backend = &b
-	return &b, nil
+	s.backend, s.opened = b, true
+	return b, nil
 }
 
 // leave ends the use of a backend.
@@ -259,9 +268,9 @@ func (t *Table[B]) Close() error {
 	t.closed = true
 	var errs []error
 	for _, s := range t.backends {
-		if s.backend != nil && s.backend.Close != nil && s.users == 0 {
+		if s.opened && s.users == 0 {
 			errs = append(errs, s.backend.Close())
-			s.backend = nil
+			s.opened = false
 		}
 		t.retire(s) // a call that is left closes it
 	}

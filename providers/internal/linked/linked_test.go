@@ -24,10 +24,22 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // bed is a table whose backends are what their settings say.
 type bed struct {
 	t      *testing.T
-	table  *linked.Table[string]
+	table  *linked.Table[backend]
 	open   sync.Map // name to how many are open
 	fail   atomic.Bool
 	parsed atomic.Int64
+}
+
+// backend is one of so many that are open by its name.
+type backend struct {
+	name string
+	open *atomic.Int64
+}
+
+// Close implements io.Closer.
+func (b backend) Close() error {
+	b.open.Add(-1)
+	return nil
 }
 
 func newBed(t *testing.T, own provider.Settings) *bed {
@@ -38,19 +50,20 @@ func newBed(t *testing.T, own provider.Settings) *bed {
 	return b
 }
 
-func (b *bed) parse(s provider.Settings) (linked.Opener[string], error) {
+func (b *bed) parse(s provider.Settings) (linked.Opener[backend], error) {
 	b.parsed.Add(1)
 	if s.Config["bad"] != "" {
 		return nil, errors.New("bad settings")
 	}
 	name := fmt.Sprintf("%s/%s", s.Config["url"], s.Secrets["password"].Bytes())
-	return func(context.Context) (linked.Backend[string], error) {
+	return func(context.Context) (backend, error) {
 		if b.fail.Load() {
-			return linked.Backend[string]{}, errors.New("away")
+			return backend{}, errors.New("away")
 		}
 		n, _ := b.open.LoadOrStore(name, new(atomic.Int64))
-		n.(*atomic.Int64).Add(1)
-		return linked.Backend[string]{Impl: name, Close: func() error { n.(*atomic.Int64).Add(-1); return nil }}, nil
+		open := n.(*atomic.Int64)
+		open.Add(1)
+		return backend{name, open}, nil
 	}, nil
 }
 
@@ -84,13 +97,13 @@ func from(source, name string) context.Context {
 // on returns the backend that a call gets, and ends the call.
 func (b *bed) on(ctx context.Context) string {
 	b.t.Helper()
-	impl, done, err := b.table.Use(ctx)
+	use, done, err := b.table.Use(ctx)
 	if err != nil {
 		return "error: " + err.Error()
 	}
 	done()
 	done() // once more is no harm
-	return impl
+	return use.name
 }
 
 func TestEachLinkHasItsOwn(t *testing.T) {
@@ -132,9 +145,9 @@ func TestChangesWhileCallsRun(t *testing.T) {
 		b.table.Relink(provider.Settings{}, []provider.Link{to("shop", "default", settings("db", password))})
 	}
 	with("one")
-	impl, done, err := b.table.Use(from("shop", "default"))
+	use, done, err := b.table.Use(from("shop", "default"))
 	require.NoError(t, err)
-	require.Equal(t, "db/one", impl)
+	require.Equal(t, "db/one", use.name)
 	parsed := b.parsed.Load()
 	with("one")
 	require.Equal(t, parsed, b.parsed.Load(), "what is as it was stays")

@@ -49,6 +49,14 @@ func (s Set) named(of, name, as string) (take func(string) error, err error) {
 	return take, nil
 }
 
+// OrDefault returns v, or def where v is zero or negative.
+func OrDefault[T ~int64](v, def T) T {
+	if v <= 0 {
+		return def
+	}
+	return v
+}
+
 // Positive takes a decimal number greater than 0.
 func Positive(to *int64) func(string) error {
 	return func(value string) error {

@@ -90,17 +90,10 @@ func (c *Config) options() (*goredis.Options, error) {
 	if password := c.Password.Bytes(); len(password) > 0 {
 		opts.Password = string(password)
 	}
-	opts.DialTimeout, opts.ReadTimeout = orDefault(c.DialTimeout, DefaultDialTimeout), orDefault(c.ResponseTimeout, DefaultResponseTimeout)
+	opts.DialTimeout, opts.ReadTimeout = settings.OrDefault(c.DialTimeout, DefaultDialTimeout), settings.OrDefault(c.ResponseTimeout, DefaultResponseTimeout)
 	opts.WriteTimeout, opts.ContextTimeoutEnabled = opts.ReadTimeout, true
-	opts.MaxRetries = int(orDefault(c.Retries, DefaultRetries))
-	opts.MaxRetryBackoff = orDefault(c.RetryDelay, DefaultRetryDelay)
+	opts.MaxRetries = int(settings.OrDefault(c.Retries, DefaultRetries))
+	opts.MaxRetryBackoff = settings.OrDefault(c.RetryDelay, DefaultRetryDelay)
 	opts.DisableIdentity = true // older servers know no CLIENT SETINFO
 	return opts, nil
-}
-
-func orDefault[T int64 | time.Duration](v, def T) T {
-	if v <= 0 {
-		return def
-	}
-	return v
 }
