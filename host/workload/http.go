@@ -48,7 +48,12 @@ func (w *Workload) ServeHTTP(rw http.ResponseWriter, r *http.Request, most time.
 		w.meter.ended(err)
 		return err
 	}
-	return w.web.Serve(rw, r, most)
+	err := w.web.Serve(rw, r, most)
+	if errors.Is(err, serve.ErrFull) { // it was closed since the caller found it
+		err = &wrpc.Error{Code: wrpc.Busy, Detail: errStopping.Error(), Err: err}
+		w.meter.ended(err)
+	}
+	return err
 }
 
 // closeHTTP ends what serves HTTP, after the last request.
