@@ -223,13 +223,34 @@ func (h *Host) deploy(ctx context.Context, req *ctl.ScaleComponent, pool compone
 		d.release()
 		return nil, err
 	}
-	if d.contract, err = h.serveContract(cfg.ID, d.Digest(), d.World()); err == nil {
-		err = h.store.EnsureSpec(ctx, cfg.ID, cfg.Image)
+	if err = h.store.EnsureSpec(ctx, cfg.ID, cfg.Image); err == nil {
+		err = h.expose(ctx, d, now)
 	}
 	if err != nil {
 		return nil, errors.Join(err, h.retireIn(ctx, d))
 	}
 	return d, nil
+}
+
+// expose has the lattice call a component, in the place of now, if something runs. It
+// is the last that can fail: until then now goes on.
+func (h *Host) expose(ctx context.Context, d, now *deployed) (err error) {
+	id := d.Describe().ID
+	if now == nil {
+		if d.contract, err = h.serveContract(id, d.Digest(), d.World()); err != nil {
+			return err
+		}
+		return d.Serve(ctx, nil)
+	}
+	c, err := contractOf(id, d.Digest(), d.World())
+	if err != nil {
+		return err
+	}
+	if err := d.Serve(ctx, now.Workload); err != nil {
+		return err
+	}
+	d.contract, now.contract = now.contract, nil
+	return d.contract.Set(c)
 }
 
 // entity is the component as it asks for secrets.
@@ -265,7 +286,7 @@ func (h *Host) fetch(ctx context.Context, ref string) (*component.Component, *cl
 	return c, token, nil
 }
 
-// launch links a component and serves it.
+// launch links a component.
 func (h *Host) launch(ctx context.Context, cfg workload.Config, d *deployed) (*workload.Workload, error) {
 	limits, maxTime, err := h.limits(cfg.ID, cfg.Limits)
 	if err != nil {
@@ -281,7 +302,7 @@ func (h *Host) launch(ctx context.Context, cfg workload.Config, d *deployed) (*w
 	if d.store != nil {
 		cfg.Bucket = capability.Buckets(d.store)
 	}
-	w, err := workload.Start(ctx, cfg)
+	w, err := workload.New(cfg)
 	if err != nil {
 		return nil, errors.Join(err, cfg.Template.Close(ctx))
 	}

@@ -23,15 +23,23 @@ const contractTimeout = 2 * time.Second
 
 // serveContract tells the lattice what an id can be called for and imports.
 func (h *Host) serveContract(id, digest string, w *wit.World) (*ctl.ContractServer, error) {
+	c, err := contractOf(id, digest, w)
+	if err != nil {
+		return nil, err
+	}
+	return ctl.ServeContract(h.cfg.Conn, h.cfg.Lattice, id, c)
+}
+
+func contractOf(id, digest string, w *wit.World) (ctl.Contract, error) {
 	text, err := wit.Print(w)
 	if err != nil {
-		return nil, fmt.Errorf("contract of %q: %w", id, err)
+		return ctl.Contract{}, fmt.Errorf("contract of %q: %w", id, err)
 	}
 	exports := make([]string, len(w.Exports))
 	for i, x := range w.Exports {
 		exports[i] = x.Name
 	}
-	return ctl.ServeContract(h.cfg.Conn, h.cfg.Lattice, id, ctl.Contract{Digest: digest, WIT: text, Exports: exports})
+	return ctl.Contract{Digest: digest, WIT: text, Exports: exports}, nil
 }
 
 // end is what is known of an end of a link.

@@ -65,9 +65,10 @@ func newBenchBed(b *testing.B, pool component.PoolConfig) *benchBed {
 	require.NoError(b, err)
 
 	c, tm := linked("types", component.LinkConfig{Name: "types", Host: wasi.Interfaces(wasi.Config{}), Pool: pool})
-	bed.w, err = Start(ctx, Config{ID: "types", Component: c, Template: tm, Pool: pool, MaxInstances: 100, MaxTime: 10 * time.Minute,
+	bed.w, err = New(Config{ID: "types", Component: c, Template: tm, Pool: pool, MaxInstances: 100, MaxTime: 10 * time.Minute,
 		Lattice: "bench", Host: "bench", Server: server, Log: zap.NewNop()})
 	require.NoError(b, err)
+	require.NoError(b, bed.w.Serve(ctx, nil))
 	router := link.NewRouter("bench", only{bed.w}, wrpc.NewCaller(bed.client, "bench", nil))
 	router.SetLinks([]lattice.Link{{SourceID: "relay", Target: "types", Name: lattice.DefaultLinkName,
 		WITNamespace: "example", WITPackage: "types", Interfaces: []string{"values"}}})

@@ -96,21 +96,30 @@ type Workload struct {
 	serving     *wrpc.Serving
 }
 
-// Start serves a component's exports on the lattice.
-func Start(ctx context.Context, cfg Config) (*Workload, error) {
+// New makes a workload, which components of this host can call. The lattice can once
+// it is served. Stop it.
+func New(cfg Config) (*Workload, error) {
 	w := newWorkload(cfg)
 	w.adaptKeyvalue()
-	err := w.serveHTTP()
-	if err != nil {
-		return nil, fmt.Errorf("serve component %q: %w", cfg.ID, err)
+	if err := w.serveHTTP(); err != nil {
+		return nil, fmt.Errorf("component %q: %w", cfg.ID, err)
 	}
-	if w.serving, err = cfg.Server.Serve(ctx, w.exports()...); err != nil {
-		w.closeHTTP()
-		return nil, fmt.Errorf("serve component %q: %w", cfg.ID, err)
-	}
-	w.beginSteering()
 	w.meter.watch(cfg.Template)
 	return w, nil
+}
+
+// Serve serves the component's exports on the lattice, in the place of old, if that is
+// not nil: every call that comes meets one of the two. Where it fails, old goes on.
+func (w *Workload) Serve(ctx context.Context, old *Workload) (err error) {
+	serve := w.cfg.Server.Serve
+	if old != nil && old.serving != nil {
+		serve = old.serving.Replace
+	}
+	if w.serving, err = serve(ctx, w.exports()...); err != nil {
+		return fmt.Errorf("serve component %q: %w", w.cfg.ID, err)
+	}
+	w.beginSteering()
+	return nil
 }
 
 func newWorkload(cfg Config) *Workload {
@@ -369,6 +378,9 @@ func (w *Workload) World() *wit.World { return w.world }
 // cuts them off when ctx is done. Components of this host may still call.
 func (w *Workload) Quiesce(ctx context.Context) error {
 	w.endSteering()
+	if w.serving == nil {
+		return nil // it never was served
+	}
 	return w.serving.Drain(ctx)
 }
 

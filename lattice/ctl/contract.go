@@ -56,18 +56,14 @@ type ContractServer struct {
 	data     atomic.Pointer[[]byte]
 }
 
-// ServeContract starts to answer. The component's contract does not change while
-// it runs; for another image, close the server and serve anew. A contract that
-// is too big for one message is answered with an error.
+// ServeContract starts to answer. A contract that is too big for one message is
+// answered with an error.
 func ServeContract(conn *nats.Conn, name, component string, c Contract) (*ContractServer, error) {
 	if err := lattice.ValidID(component); err != nil {
 		return nil, fmt.Errorf("serve contract: %w", err)
 	}
-	if c.Exports == nil {
-		c.Exports = []string{}
-	}
-	s := &ContractServer{conn: conn, contract: c}
-	if err := s.encode(); err != nil {
+	s := &ContractServer{conn: conn}
+	if err := s.Set(c); err != nil {
 		return nil, fmt.Errorf("serve contract of %s: %w", component, err)
 	}
 	var err error
@@ -85,6 +81,18 @@ func (s *ContractServer) encode() error {
 		s.data.Store(&data)
 	}
 	return err
+}
+
+// Set answers with another contract from now on, as that of what has taken the
+// component's place.
+func (s *ContractServer) Set(c Contract) error {
+	if c.Exports == nil {
+		c.Exports = []string{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.contract = c
+	return s.encode()
 }
 
 // SetFailures tells from now on which links do not work: the first 256,

@@ -39,12 +39,15 @@ func newHandling(v *Serving, e *Export) *handling {
 	return h
 }
 
-// receive takes an invocation. It runs on the subscription's goroutine and
-// never waits, so that a full component can still say so.
-func (h *handling) receive(m *nats.Msg) {
+// receive takes an invocation that its serving has let in, or not. It runs on the
+// subscription's goroutine and never waits, so that a full component can still say so.
+func (h *handling) receive(m *nats.Msg, entered bool) {
 	s := h.v.s
 	if !validSubject(m.Reply) {
 		s.mux.noReply.Add(1)
+		if entered {
+			h.v.leave()
+		}
 		return
 	}
 	in, dropped := parseInvocation(m.Header)
@@ -56,7 +59,7 @@ func (h *handling) receive(m *nats.Msg) {
 	}
 	inc.ctx.Context, inc.ctx.meta, inc.ctx.until = h.v.base, in.Meta, time.Now().Add(limit)
 	inc.req = Request{Meta: in.Meta, Subject: m.Subject, Params: m.Data, Lath: in.lath}
-	if !h.v.enter() {
+	if !entered {
 		inc.turnAway(&Error{Code: Busy, Detail: "host is leaving"})
 		return
 	}

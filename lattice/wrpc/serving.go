@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 
@@ -20,23 +21,49 @@ type Serving struct {
 	stop context.CancelCauseFunc
 
 	// gate orders the arrival of calls with the wait for their end.
-	gate    sync.Mutex
-	subs    []*nats.Subscription // all that may still bring calls
-	groups  []membership
-	running int
-	idle    chan struct{} // made by Drain; closed when running is 0
-	stopped bool
+	gate     sync.Mutex
+	subjects []*subject
+	left     []*nats.Subscription // of subjects that were left and may still bring calls
+	running  int
+	idle     chan struct{} // made by Drain; closed when running is 0
+	stopped  bool
 }
 
-// membership is a subscription in a queue group that others serve, too.
-type membership struct {
-	subject, group string
-	receive        nats.MsgHandler
-	sub            *nats.Subscription // nil: stepped aside
+// subject is one that is subscribed. Its subscription stays while one serving
+// replaces another, so that there is no moment in which a message meets nobody.
+type subject struct {
+	name, group string
+	shared      bool // others serve it, too
+	serves      atomic.Pointer[handling]
+	sub         *nats.Subscription // nil: stepped aside; the gate of who serves it is held
+}
+
+// receive hands an invocation to who serves the subject now.
+func (j *subject) receive(m *nats.Msg) {
+	for {
+		h := j.serves.Load()
+		entered := h.v.enter()
+		if entered || j.serves.Load() == h {
+			h.receive(m, entered)
+			return
+		}
+	}
 }
 
 // Serve subscribes functions, all or none, and waits until the server knows.
 func (s *Server) Serve(ctx context.Context, exports ...Export) (*Serving, error) {
+	return s.serve(ctx, nil, exports)
+}
+
+// Replace serves functions in the place of v, all or none: from then on every call is
+// the new serving's, and there is no moment in which nobody takes it. What v alone
+// serves, and the calls that run, go on until it is drained. It is in its queue groups
+// also where v had stepped aside.
+func (v *Serving) Replace(ctx context.Context, exports ...Export) (*Serving, error) {
+	return v.s.serve(ctx, v, exports)
+}
+
+func (s *Server) serve(ctx context.Context, old *Serving, exports []Export) (*Serving, error) {
 	v := &Serving{s: s}
 	s.mu.Lock()
 	if s.closed {
@@ -46,57 +73,115 @@ func (s *Server) Serve(ctx context.Context, exports ...Export) (*Serving, error)
 	s.servings[v] = struct{}{}
 	s.mu.Unlock()
 	v.base, v.stop = context.WithCancelCause(s.base)
-	for i := range exports {
-		if err := v.subscribe(&exports[i]); err != nil {
-			v.unsubscribe()
-			return nil, err
+	taken, err := v.subscribe(old, exports)
+	if err == nil && old != nil {
+		err = old.Rejoin()
+	}
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
+		defer cancel()
+		if err = s.nc.FlushWithContext(ctx); err != nil {
+			err = fmt.Errorf("serve: %w", lattice.Disconnected(err))
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
-	defer cancel()
-	if err := s.nc.FlushWithContext(ctx); err != nil {
+	if err == nil && old != nil {
+		err = old.hand(v, taken)
+	}
+	if err != nil {
 		v.unsubscribe()
-		return nil, fmt.Errorf("serve: %w", lattice.Disconnected(err))
+		return nil, err
 	}
 	return v, nil
 }
 
-func (v *Serving) subscribe(e *Export) error {
-	if (e.Unary == nil) == (e.Stream == nil) {
-		return fmt.Errorf("serve %s.%s: %w: want either Unary or Stream", e.Instance, e.Func, lattice.ErrInvalid)
+// subscribe subscribes what old does not, and returns what is to be taken from it.
+func (v *Serving) subscribe(old *Serving, exports []Export) (taken map[*subject]*handling, err error) {
+	taken = map[*subject]*handling{}
+	for i := range exports {
+		e := &exports[i]
+		if (e.Unary == nil) == (e.Stream == nil) {
+			return nil, fmt.Errorf("serve %s.%s: %w: want either Unary or Stream", e.Instance, e.Func, lattice.ErrInvalid)
+		}
+		h := newHandling(v, e)
+		for _, prefix := range [...]string{e.Prefix, e.Direct} {
+			if prefix == "" {
+				continue
+			}
+			j := &subject{name: lattice.InvocationSubject(prefix, e.Instance, e.Func), group: prefix, shared: prefix == e.Prefix}
+			if !validSubject(j.name) {
+				return nil, fmt.Errorf("serve %.80q: %w subject", j.name, lattice.ErrInvalid)
+			}
+			if has := old.has(j); has != nil {
+				taken[has] = h
+				continue
+			}
+			j.serves.Store(h)
+			if err := v.add(j); err != nil {
+				return nil, fmt.Errorf("serve %s: %w", j.name, lattice.Disconnected(err))
+			}
+		}
 	}
-	h := newHandling(v, e)
-	for _, prefix := range [...]string{e.Prefix, e.Direct} {
-		if prefix == "" {
-			continue
-		}
-		subject := lattice.InvocationSubject(prefix, e.Instance, e.Func)
-		if !validSubject(subject) {
-			return fmt.Errorf("serve %.80q: %w subject", subject, lattice.ErrInvalid)
-		}
-		v.gate.Lock()
-		sub, err := v.add(subject, prefix, h.receive)
-		if err == nil && prefix == e.Prefix {
-			v.groups = append(v.groups, membership{subject, prefix, h.receive, sub})
-		}
-		v.gate.Unlock()
-		if err != nil {
-			return fmt.Errorf("serve %s: %w", subject, lattice.Disconnected(err))
+	return taken, nil
+}
+
+// has returns the subject that is subscribed like j; nil: none.
+func (v *Serving) has(j *subject) *subject {
+	if v == nil {
+		return nil
+	}
+	v.gate.Lock()
+	defer v.gate.Unlock()
+	for _, is := range v.subjects {
+		if is.name == j.name && is.group == j.group && is.shared == j.shared {
+			return is
 		}
 	}
 	return nil
 }
 
-// add needs gate.
-func (v *Serving) add(subject, group string, receive nats.MsgHandler) (*nats.Subscription, error) {
+// hand gives subjects to another serving, by which they are to be handled.
+func (v *Serving) hand(to *Serving, taken map[*subject]*handling) error {
+	v.gate.Lock()
+	defer v.gate.Unlock()
 	if v.stopped {
-		return nil, ErrClosed
+		return ErrClosed // its subscriptions have ended
 	}
-	sub, err := v.s.nc.QueueSubscribe(subject, group, receive)
+	if err := v.rejoin(); err != nil { // should it have stepped aside since
+		return err
+	}
+	to.gate.Lock()
+	defer to.gate.Unlock()
+	if to.stopped {
+		return ErrClosed
+	}
+	v.subjects = slices.DeleteFunc(v.subjects, func(j *subject) bool { return taken[j] != nil })
+	for j, h := range taken {
+		j.serves.Store(h)
+		to.subjects = append(to.subjects, j)
+	}
+	return nil
+}
+
+// add subscribes a subject.
+func (v *Serving) add(j *subject) error {
+	v.gate.Lock()
+	defer v.gate.Unlock()
+	if v.stopped {
+		return ErrClosed
+	}
+	err := v.join(j)
 	if err == nil {
-		v.subs = append(v.subs, sub)
+		v.subjects = append(v.subjects, j)
 	}
-	return sub, err
+	return err
+}
+
+// join needs gate.
+func (v *Serving) join(j *subject) (err error) {
+	if j.sub, err = v.s.nc.QueueSubscribe(j.name, j.group, j.receive); err != nil {
+		j.sub = nil
+	}
+	return err
 }
 
 // StepAside leaves the queue groups, so that calls go to others who serve the
@@ -105,16 +190,16 @@ func (v *Serving) add(subject, group string, receive nats.MsgHandler) (*nats.Sub
 func (v *Serving) StepAside() error {
 	v.gate.Lock()
 	defer v.gate.Unlock()
-	for i := range v.groups {
-		m := &v.groups[i]
-		if m.sub == nil || v.stopped {
+	for _, j := range v.subjects {
+		if !j.shared || j.sub == nil || v.stopped {
 			continue
 		}
 		// Unsubscribe would drop what nats.go has received and not handed over.
-		if err := m.sub.Drain(); err != nil {
-			return fmt.Errorf("leave the queue group of %s: %w", m.subject, lattice.Disconnected(err))
+		if err := j.sub.Drain(); err != nil {
+			return fmt.Errorf("leave the queue group of %s: %w", j.name, lattice.Disconnected(err))
 		}
-		m.sub = nil
+		v.left = append(v.left, j.sub)
+		j.sub = nil
 	}
 	return nil
 }
@@ -124,25 +209,34 @@ func (v *Serving) StepAside() error {
 func (v *Serving) Rejoin() error {
 	v.gate.Lock()
 	defer v.gate.Unlock()
-	v.subs = slices.DeleteFunc(v.subs, func(s *nats.Subscription) bool { return !s.IsValid() })
-	for i := range v.groups {
-		m := &v.groups[i]
-		if m.sub != nil || v.stopped {
+	return v.rejoin()
+}
+
+// rejoin needs gate.
+func (v *Serving) rejoin() error {
+	v.left = slices.DeleteFunc(v.left, func(s *nats.Subscription) bool { return !s.IsValid() })
+	for _, j := range v.subjects {
+		if j.sub != nil || v.stopped {
 			continue
 		}
-		var err error
-		if m.sub, err = v.add(m.subject, m.group, m.receive); err != nil {
-			m.sub = nil
-			return fmt.Errorf("join the queue group of %s: %w", m.subject, lattice.Disconnected(err))
+		if err := v.join(j); err != nil {
+			return fmt.Errorf("join the queue group of %s: %w", j.name, lattice.Disconnected(err))
 		}
 	}
 	return nil
 }
 
+// subscriptions returns all that may still bring calls.
 func (v *Serving) subscriptions() []*nats.Subscription {
 	v.gate.Lock()
 	defer v.gate.Unlock()
-	return slices.Clip(v.subs)
+	list := slices.Clone(v.left)
+	for _, j := range v.subjects {
+		if j.sub != nil {
+			list = append(list, j.sub)
+		}
+	}
+	return list
 }
 
 // enter notes a call that has arrived; false means that it comes too late.

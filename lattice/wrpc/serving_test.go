@@ -88,3 +88,117 @@ func TestStepAside(t *testing.T) {
 	}
 	require.Equal(t, before, ran.Load())
 }
+
+// A serving replaces another without a moment in which a call meets nobody, and each
+// call runs once.
+func TestReplace(t *testing.T) {
+	t.Parallel()
+	srv := startNATS(t, 0)
+	var ran atomic.Int32
+	made := func(n byte) wrpc.Export {
+		e := echoExport(t, func(context.Context, *wrpc.Request) ([]byte, error) {
+			ran.Add(1)
+			return []byte{n}, nil
+		})
+		e.Direct = lattice.DirectPrefix("default", "A", "echo")
+		return e
+	}
+	only := made(0)
+	only.Func = "only"
+	server, v := newServer(t, srv, wrpc.ServerConfig{}, made(0), only)
+	c := newClient(t, srv, wrpc.ClientConfig{})
+	direct := wrpc.Target{Prefix: made(0).Direct, Instance: echoInstance, Func: "echo"}
+	stop, crowd := make(chan struct{}), make(chan int32)
+	for k := range 4 {
+		go func() {
+			n := int32(0)
+			defer func() { crowd <- n }()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, _, err := c.Call(context.Background(), []wrpc.Target{echoTarget, direct}[k%2], wrpc.Meta{}, []byte{0}); err != nil {
+					t.Errorf("a call failed: %v", err)
+					return
+				}
+				n++
+			}
+		}()
+	}
+	total := int32(0)
+	for n := byte(1); n <= 50; n++ {
+		next, err := v.Replace(testContext(t), made(n))
+		require.NoError(t, err)
+		for _, to := range []wrpc.Target{echoTarget, direct} {
+			got, _, err := c.Call(testContext(t), to, wrpc.Meta{}, []byte{0})
+			require.NoError(t, err)
+			require.Equal(t, []byte{n}, got, "new calls are the new one's")
+			total++
+		}
+		if n == 1 {
+			_, _, err = c.Call(testContext(t), wrpc.Target{Prefix: echoTarget.Prefix, Instance: echoInstance, Func: "only"}, wrpc.Meta{}, []byte{0})
+			require.NoError(t, err, "what it alone serves goes on")
+			total++
+		}
+		require.NoError(t, v.Drain(testContext(t)))
+		v = next
+	}
+	close(stop)
+	for range 4 {
+		total += <-crowd
+	}
+	require.Equal(t, total, ran.Load(), "each call ran once")
+	_, _, err := c.Call(testContext(t), wrpc.Target{Prefix: echoTarget.Prefix, Instance: echoInstance, Func: "only"}, wrpc.Meta{}, []byte{0})
+	require.ErrorIs(t, err, wrpc.ErrNotConnected)
+	require.NoError(t, v.StepAside())
+	next, err := v.Replace(testContext(t), made(0))
+	require.NoError(t, err)
+	_, _, err = c.Call(testContext(t), echoTarget, wrpc.Meta{}, []byte{0})
+	require.NoError(t, err, "what had stepped aside is replaced by what has not")
+	require.NoError(t, v.Drain(testContext(t)))
+	v = next
+	bad := made(0)
+	bad.Unary = nil
+	_, err = v.Replace(testContext(t), bad)
+	require.ErrorIs(t, err, lattice.ErrInvalid)
+	_, _, err = c.Call(testContext(t), echoTarget, wrpc.Meta{}, []byte{0})
+	require.NoError(t, err, "the one before goes on")
+	require.NoError(t, v.Drain(testContext(t)))
+	_, err = v.Replace(testContext(t), made(0))
+	require.ErrorIs(t, err, wrpc.ErrClosed, "who has left has nothing to give")
+	require.NoError(t, server.Close())
+}
+
+// A call that runs ends where it began, also when that is replaced and drained.
+func TestReplaceUnderACall(t *testing.T) {
+	t.Parallel()
+	srv := startNATS(t, 0)
+	began, end := make(chan struct{}), make(chan struct{})
+	_, v := newServer(t, srv, wrpc.ServerConfig{}, echoExport(t, func(context.Context, *wrpc.Request) ([]byte, error) {
+		close(began)
+		<-end
+		return []byte{1}, nil
+	}))
+	c := newClient(t, srv, wrpc.ClientConfig{})
+	old := make(chan []byte)
+	go func() {
+		got, _, err := c.Call(context.Background(), echoTarget, wrpc.Meta{}, []byte{0})
+		if err != nil {
+			t.Errorf("the call that ran: %v", err)
+		}
+		old <- got
+	}()
+	<-began
+	_, err := v.Replace(testContext(t), echoExport(t, func(context.Context, *wrpc.Request) ([]byte, error) { return []byte{2}, nil }))
+	require.NoError(t, err)
+	got, _, err := c.Call(testContext(t), echoTarget, wrpc.Meta{}, []byte{0})
+	require.NoError(t, err)
+	require.Equal(t, []byte{2}, got)
+	drained := make(chan error)
+	go func() { drained <- v.Drain(context.Background()) }()
+	close(end)
+	require.Equal(t, []byte{1}, <-old)
+	require.NoError(t, <-drained)
+}
