@@ -207,13 +207,13 @@ func (b *bed) workload(ctx context.Context, server *wrpc.Server) (*workload.Work
 	if err != nil {
 		return nil, err
 	}
-	w, err := workload.Start(ctx, workload.Config{ID: typesID, Image: "types.wasm", Component: c, Template: t, MaxInstances: 8,
+	w, err := workload.New(workload.Config{ID: typesID, Image: "types.wasm", Component: c, Template: t, MaxInstances: 8,
 		MaxTime: time.Minute, Lattice: latticeName, Host: "bench", Server: server, Log: zap.NewNop()})
 	if err != nil {
 		return nil, errors.Join(err, t.Close(ctx))
 	}
 	b.later(func() error { return w.Stop(context.Background()) })
-	return w, nil
+	return w, w.Serve(ctx, nil)
 }
 
 // local is what runs in a router's process.

@@ -77,12 +77,15 @@ func calleeChild(ctx context.Context, args []string, in io.Reader, out io.Writer
 	if err != nil {
 		return err
 	}
-	w, err := workload.Start(ctx, workload.Config{ID: typesID, Image: "types.wasm", Component: c, Template: t, Pool: pool, MaxInstances: 8,
+	w, err := workload.New(workload.Config{ID: typesID, Image: "types.wasm", Component: c, Template: t, Pool: pool, MaxInstances: 8,
 		MaxTime: time.Minute, Lattice: farLattice, Host: "far", Server: server, Log: zap.NewNop()})
 	if err != nil {
 		return errors.Join(err, t.Close(ctx))
 	}
 	b.later(func() error { return w.Stop(context.Background()) })
+	if err := w.Serve(ctx, nil); err != nil {
+		return err
+	}
 	if _, err := b.callee.Subscribe(echoSubject, func(m *nats.Msg) {
 		_ = b.callee.Publish(m.Reply, m.Data) // a lost reply shows as a timeout
 	}); err != nil {

@@ -31,17 +31,8 @@ func NewCluster(t testing.TB, n int) (*Lattice, *Cluster) {
 	t.Helper()
 	l := &Lattice{T: t, dir: t.TempDir()}
 	c := &Cluster{t: t, configs: make([]natsserver.Config, n), servers: make([]*natsserver.Server, n)}
-	ports := FreePorts(t, 2*n)
-	var routes []string
-	for _, p := range ports[:n] {
-		routes = append(routes, "nats://127.0.0.1:"+strconv.Itoa(p))
-	}
-	for i := range c.configs {
-		c.configs[i] = natsserver.Config{
-			StoreDir: filepath.Join(l.dir, fmt.Sprint("nats-", i)), Port: ports[n+i], Name: fmt.Sprint("server-", i),
-			Cluster: &natsserver.Cluster{Name: "test", Addr: fmt.Sprintf("127.0.0.1:%d", ports[i]), Routes: routes},
-		}
-		c.Start(i)
+	for tries := 0; !c.boot(l.dir); tries++ {
+		require.Less(t, tries, 10, "no ports that nobody takes meanwhile")
 	}
 	t.Cleanup(func() {
 		for i := range c.servers {
@@ -57,6 +48,34 @@ func NewCluster(t testing.TB, n int) (*Lattice, *Cluster) {
 		return err == nil
 	})
 	return l, c
+}
+
+// boot starts all servers, on ports that were free; false: somebody took one meanwhile,
+// and none runs.
+func (c *Cluster) boot(dir string) bool {
+	c.t.Helper()
+	n := len(c.configs)
+	ports := FreePorts(c.t, 2*n)
+	var routes []string
+	for _, p := range ports[:n] {
+		routes = append(routes, "nats://127.0.0.1:"+strconv.Itoa(p))
+	}
+	for i := range c.configs {
+		c.configs[i] = natsserver.Config{
+			StoreDir: filepath.Join(dir, fmt.Sprint("nats-", i)), Port: ports[n+i], Name: fmt.Sprint("server-", i),
+			Cluster: &natsserver.Cluster{Name: "test", Addr: fmt.Sprintf("127.0.0.1:%d", ports[i]), Routes: routes},
+		}
+		s, err := natsserver.Start(context.Background(), c.configs[i])
+		if err != nil && strings.Contains(err.Error(), "address already in use") {
+			for j := range i {
+				c.Stop(j)
+			}
+			return false
+		}
+		require.NoError(c.t, err)
+		c.servers[i] = s
+	}
+	return true
 }
 
 // Start starts the server of that number, again with what it stored if it ran before.

@@ -132,12 +132,13 @@ func (b *RequestBody) drain(began bool) bool {
 	return false
 }
 
-// rest notes that nothing is read any more, and reports whether patience has
-// lasted.
+// rest notes that nothing is read any more, tells who waits for that, and reports
+// whether patience has lasted.
 func (b *RequestBody) rest() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reading = false
+	b.idle.Broadcast()
 	return !b.cut
 }
 
