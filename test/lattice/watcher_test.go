@@ -58,6 +58,7 @@ func TestWatchers(t *testing.T) {
 				linkNamed(t, l, "watched", "mirror", "kv", "wasi:keyvalue", []string{"store"}, a, b)
 				require.NoError(t, l.Control.PutConfig(ctx, "watch", map[string]string{"watch": "SET@k*,DEL@k1", "watch_bucket": "b"}))
 				require.NoError(t, l.Control.PutLink(ctx, lattice.Link{SourceID: "kv", Target: "mirror", WITNamespace: "wasi", WITPackage: "keyvalue", Interfaces: []string{"watcher"}, SourceConfig: []string{"watch"}}))
+				l.Linked("kv", "mirror", "keyvalue")
 				s, why := status(t, l, "kv", "mirror")
 				require.Equal(t, lattice.LinkReady, s, why)
 
