@@ -84,7 +84,9 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, l *followed) {
 		rc := http.NewResponseController(w)
 		r.Body = &patient{ReadCloser: r.Body, rc: rc, most: l.bodyTimeout}
 		if l.maxBody > 0 {
-			r.Body = http.MaxBytesReader(unwrap(w), r.Body, l.maxBody)
+			// Without w, which it would write to while the target does. Who gives a
+			// body up ends its connection.
+			r.Body = http.MaxBytesReader(nil, r.Body, l.maxBody)
 		}
 	}
 	l.Answer.Answer(w, r, l.timeout)
@@ -160,13 +162,6 @@ func (l *logged) Write(b []byte) (int, error) {
 
 // Unwrap is for [http.ResponseController].
 func (l *logged) Unwrap() http.ResponseWriter { return l.ResponseWriter }
-
-func unwrap(w http.ResponseWriter) http.ResponseWriter {
-	if l, ok := w.(*logged); ok {
-		return l.ResponseWriter
-	}
-	return w
-}
 
 // tell writes the access log's line. The query is left out: it may have secrets.
 func (e *endpoint) tell(l *logged, r *http.Request, to *followed) {

@@ -117,6 +117,19 @@ func TestBodiesThatAreTooLarge(t *testing.T) {
 	require.Equal(t, "http: request body too large", text)
 }
 
+// A target reads the body on another goroutine than it answers on: the limit must
+// not write to the response's header, which the target may be writing.
+func TestABodyThatIsTooLargeLeavesTheResponseAlone(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, httpserver.Config{})
+	s.follow(link("a", answerer(func(w http.ResponseWriter, r *http.Request, _ time.Duration) {
+		_, err := io.Copy(io.Discard, r.Body)
+		_, _ = fmt.Fprintf(w, "%v %v", err, w.Header())
+	}), "max_body_bytes=100"))
+	_, text := s.do(http.MethodPost, "/", nil, io.MultiReader(strings.NewReader(strings.Repeat("x", 101))))
+	require.Equal(t, "http: request body too large map[]", text)
+}
+
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, httpserver.Config{})
