@@ -118,7 +118,8 @@ func (h *HTTP) remote(w http.ResponseWriter, r *http.Request, most time.Duration
 	if err == nil && call == nil {
 		return false
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(most + time.Second)) // a client that never reads
+	// A client that never reads; the server takes the time back after its own writes.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(most + time.Second))
 	began := false
 	body := wasihttp.NewRequestBody(w, r)
 	defer func() { body.End(began) }()
@@ -144,7 +145,6 @@ func (h *HTTP) remote(w http.ResponseWriter, r *http.Request, most time.Duration
 		h.failed(r, err)
 		panic(http.ErrAbortHandler)
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	return true
 }
 

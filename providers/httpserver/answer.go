@@ -49,8 +49,14 @@ func preflighted(to *routing, host string, r *http.Request, allow []string) (int
 	return i, allow
 }
 
+// sayTime is how long a client may take to read that its request leads nowhere.
+const sayTime = 10 * time.Second
+
 // say answers with a status and a line of text.
-func say(w http.ResponseWriter, status int, text string) { http.Error(w, text, status) }
+func say(w http.ResponseWriter, status int, text string) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sayTime)) // HTTP/2 may leave no room for it
+	http.Error(w, text, status)
+}
 
 // answer has a link's target answer.
 func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, l *followed) {

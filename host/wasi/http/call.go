@@ -194,13 +194,12 @@ func (c *Call) Detach() {
 		c.timeWrites() // to read what is left of it may be to write
 	}
 	c.bytes.End(c.began)
-	if c.timed {
-		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Time{})
-	}
 }
 
-// timeWrites has writes to the client end at some time. What fits the server's
-// buffers needs no such thing, which is not for nothing.
+// timeWrites has writes to the client end at some time, also those of the server
+// when the handler has returned, which takes the time back itself. A few bytes that
+// fit the system's buffers need no such thing, which is not for nothing; in HTTP/2
+// the client may leave no room for any.
 func (c *Call) timeWrites() {
 	if !c.timed && !c.WriteBy.IsZero() {
 		c.timed = true

@@ -111,7 +111,7 @@ const serverBytes = 2 << 10
 func (c *Call) sendWhole() error {
 	r := c.whole
 	c.began = true
-	if len(r.body) > serverBytes || len(r.trailers) > 0 {
+	if len(r.body) > serverBytes || len(r.trailers) > 0 || c.r.ProtoMajor >= 2 && len(r.body) > 0 {
 		c.timeWrites()
 	}
 	r.put(c.w)

@@ -189,9 +189,13 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	Refuse(w, Status(err))
 }
 
-// Refuse answers with a status and its text. A client that is to try again is
-// told so.
+// refusalTime is how long a client may take to read a refusal.
+const refusalTime = 10 * time.Second
+
+// Refuse answers with a status and its text, which the client has 10 s to take. One
+// that is to try again is told so.
 func Refuse(w http.ResponseWriter, status int) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(refusalTime)) // others than net/http's writers know none
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
