@@ -78,12 +78,15 @@ func (b *RequestBody) Close() error {
 	return nil
 }
 
+// breakOff ends a read that is under way. It does so again while it takes: what is
+// read may be about to set a deadline of its own.
 func (b *RequestBody) breakOff() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.reading {
 		b.cut = true
 		_ = http.NewResponseController(b.w).SetReadDeadline(time.Unix(1, 0)) // else the client's next bytes end the read
+		time.AfterFunc(patience, b.breakOff)
 	}
 }
 
