@@ -205,21 +205,44 @@ func (s *Server) leave(address string, e *endpoint) {
 const drainTime = 30 * time.Second
 
 // Drain takes in no more requests, at any address, and waits for those that are
-// under way until ctx ends; then they are cut off. Later links are not followed.
+// under way until ctx ends; then they are cut off. Those at addresses that were given
+// up before are waited for, too, and cut off by Close. Later links are not followed.
 // It may be called again.
 func (s *Server) Drain(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.base, cancel)() // Close waits for no other call's time
 	s.turn.Lock()
 	s.closed = true
 	list := slices.Collect(maps.Values(s.endpoints))
 	clear(s.endpoints)
-	s.turn.Unlock()
 	errs := make([]error, len(list))
 	var draining sync.WaitGroup
 	for i, e := range list {
-		draining.Go(func() { errs[i] = e.end(ctx) })
+		draining.Add(1)
+		s.leaving.Go(func() {
+			defer draining.Done()
+			errs[i] = e.end(ctx)
+		})
 	}
+	s.turn.Unlock()
 	draining.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.left(ctx))...)
+}
+
+// left waits until all endpoints have ended, or ctx has.
+func (s *Server) left(ctx context.Context) error {
+	all := make(chan struct{})
+	go func() { // which Close ends
+		defer close(all)
+		s.leaving.Wait()
+	}()
+	select {
+	case <-all:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("requests at addresses that were given up were cut off: %w", ctx.Err())
+	}
 }
 
 // Close ends everything at once.

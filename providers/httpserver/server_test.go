@@ -243,6 +243,42 @@ func TestDrainLetsRequestsEnd(t *testing.T) {
 	require.EqualError(t, s.set([]httpserver.Link{link("a", says("a"))})[0], "the HTTP server is stopping")
 }
 
+// Requests at an address that was given up are under way like others.
+func TestDrainWaitsForAddressesThatWereGivenUp(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, httpserver.Config{})
+	began, release := make(chan struct{}), make(chan struct{})
+	s.follow(link("slow", answerer(func(w http.ResponseWriter, _ *http.Request, _ time.Duration) {
+		close(began)
+		<-release
+		_, _ = io.WriteString(w, "late")
+	})))
+	url := s.url()
+	answered, drained := make(chan string, 1), make(chan error, 1)
+	go func() {
+		resp, err := s.client.Get(url)
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		answered <- string(b)
+	}()
+	<-began
+	s.follow()
+	go func() { drained <- errors.Join(s.Drain(t.Context()), s.Close()) }()
+	select {
+	case <-drained:
+		close(release)
+		require.Fail(t, "the request was not waited for", <-answered)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(release)
+	require.Equal(t, "late", <-answered)
+	require.NoError(t, <-drained)
+}
+
 func TestDrainIsBounded(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, httpserver.Config{})
