@@ -29,6 +29,9 @@ import (
 type running struct {
 	*deployed
 	last chan struct{} // closed when the command that was accepted last has ended
+	// asked are the images of the commands that have not ended, in their order; one
+	// that stops the component has none.
+	asked []string
 }
 
 // deployed is a component that runs, with what it holds beside its workload.
@@ -74,9 +77,9 @@ func (h *Host) listComponents() []*deployed {
 	return list
 }
 
-// inTurn carries out a command for an id after those that came before it, and
-// tells ended what became of it.
-func (h *Host) inTurn(id string, ended ctl.Outcome, f func(ctx context.Context) error) error {
+// inTurn carries out a command for an id, by which it is to run an image, after those
+// that came before it, and tells ended what became of it.
+func (h *Host) inTurn(id, image string, ended ctl.Outcome, f func(ctx context.Context) error) error {
 	h.mu.Lock()
 	r := h.components[id]
 	if r == nil {
@@ -84,7 +87,7 @@ func (h *Host) inTurn(id string, ended ctl.Outcome, f func(ctx context.Context) 
 		h.components[id] = r
 	}
 	before, done := r.last, make(chan struct{})
-	r.last = done
+	r.last, r.asked = done, append(r.asked, image)
 	h.mu.Unlock()
 	err := h.background(before, ended, func(ctx context.Context) error {
 		defer h.endTurn(id, r, done)
@@ -96,12 +99,22 @@ func (h *Host) inTurn(id string, ended ctl.Outcome, f func(ctx context.Context) 
 	return err
 }
 
+// settled reports whether no command that has not ended yet asks for another image
+// than this one for an id, or for none.
+func (h *Host) settled(id, image string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.components[id]
+	return r == nil || !slices.ContainsFunc(r.asked, func(other string) bool { return other != image })
+}
+
 // endTurn lets the next command in, and forgets a place where nothing runs and
 // nobody waits.
 func (h *Host) endTurn(id string, r *running, done chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	close(done)
+	r.asked = r.asked[1:]
 	if r.last == done && r.deployed == nil {
 		delete(h.components, id)
 	}

@@ -75,8 +75,11 @@ func (c *control) ScaleComponent(_ context.Context, req *ctl.ScaleComponent, end
 				"If you meant to update this component to a new image ref, use the update command."
 		}
 	}
-	r := *req
-	return message, h.inTurn(r.ComponentID, ended, func(ctx context.Context) error { return h.scale(ctx, &r) })
+	r, image := *req, req.ComponentRef
+	if r.MaxInstances == 0 {
+		image = ""
+	}
+	return message, h.inTurn(r.ComponentID, image, ended, func(ctx context.Context) error { return h.scale(ctx, &r) })
 }
 
 // UpdateComponent implements ctl.ComponentHandler: it accepts the command, and an
@@ -85,16 +88,19 @@ func (c *control) ScaleComponent(_ context.Context, req *ctl.ScaleComponent, end
 func (c *control) UpdateComponent(_ context.Context, req *ctl.UpdateComponent, ended ctl.Outcome) (string, error) {
 	h := (*Host)(c)
 	now := h.component(req.ComponentID)
-	switch {
-	case now == nil:
+	if now == nil {
 		return "", fmt.Errorf("component %s not found", req.ComponentID)
-	case now.Image() == req.NewComponentRef:
-		ended(nil)
-		return fmt.Sprintf("component %s already updated to %s", req.ComponentID, req.NewComponentRef), nil
 	}
 	message := fmt.Sprintf("component %s updating from %s to %s", req.ComponentID, now.Image(), req.NewComponentRef)
+	if now.Image() == req.NewComponentRef {
+		message = fmt.Sprintf("component %s already updated to %s", req.ComponentID, req.NewComponentRef)
+		if h.settled(req.ComponentID, req.NewComponentRef) { // else it is another one when this command's turn comes
+			ended(nil)
+			return message, nil
+		}
+	}
 	r := *req
-	return message, h.inTurn(r.ComponentID, ended, func(ctx context.Context) error { return h.update(ctx, &r) })
+	return message, h.inTurn(r.ComponentID, r.NewComponentRef, ended, func(ctx context.Context) error { return h.update(ctx, &r) })
 }
 
 // StartProvider implements ctl.ProviderHandler.

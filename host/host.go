@@ -119,6 +119,7 @@ func (h *Host) Run(ctx context.Context) error {
 	defer cancel()
 	err = h.drain(ctx, server)
 	endWatch()
+	h.storeWantLast(ctx)
 	h.pulse.Close()
 	h.publish(event.HostStopped{Labels: h.labels.all()})
 	h.left(err)

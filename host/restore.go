@@ -81,6 +81,21 @@ func (h *Host) storeWant(ctx context.Context) {
 	}
 }
 
+// storeLast bounds the last attempt to store what a host is to run.
+const storeLast = 2 * time.Second
+
+// storeWantLast stores, before the host leaves, what could not be stored yet: a command
+// that was cut short by the end of the host may have had its effect all the same.
+func (h *Host) storeWantLast(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeLast)
+	defer cancel()
+	h.wanted.mu.Lock()
+	defer h.wanted.mu.Unlock()
+	if h.wanted.unstored {
+		h.storeWant(ctx)
+	}
+}
+
 // wantComponent notes how a command has left a component.
 func (h *Host) wantComponent(ctx context.Context, id string) {
 	h.want(ctx, func(w *wanted) {
@@ -181,7 +196,7 @@ func (h *Host) startWanted() {
 		if h.named(c.ID) {
 			continue
 		}
-		err := h.inTurn(c.ID, untold, func(ctx context.Context) error { return h.startWantedComponent(ctx, c.ID) })
+		err := h.inTurn(c.ID, c.Image, untold, func(ctx context.Context) error { return h.startWantedComponent(ctx, c.ID) })
 		if err != nil {
 			h.log.Warn("component not started again", zap.String("component", c.ID), zap.Error(err))
 		}

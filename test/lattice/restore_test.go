@@ -2,6 +2,7 @@ package lattice_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/lathhost/lath/host/provider"
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
+	"github.com/lathhost/lath/lattice/state"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/test/harness"
 )
@@ -142,6 +144,47 @@ func TestRestoreLeavesWhatWasCutOff(t *testing.T) {
 	inv, err := l.Control.Inventory(t.Context(), n.ID)
 	require.NoError(t, err)
 	require.Empty(t, inv.Components)
+}
+
+// A command that stops a component has taken effect also when the end of the host cuts
+// off the calls that it waits for: it is told so, and the component stays away.
+func TestRestoreLeavesWhatTheEndCutOff(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	n := l.Host(func(c *host.Config) { c.Restore = true })
+	require.NoError(t, n.Start("c", "chain", 1))
+	ended := make(chan error, 1)
+	go func() {
+		_, err := l.Call(context.Background(), n, "c", "example:chain/step.run(0, spin)")
+		ended <- err
+	}()
+	l.Eventually("it spins", func() bool { return n.Runtime.MemoryInUse() > 0 })
+	ctx := t.Context()
+	stopped := make(chan error, 1)
+	go func() {
+		op, err := l.Control.Await(ctx, func(c *ctl.Client) error {
+			_, err := c.ScaleComponent(ctx, n.ID, ctl.ScaleComponent{ComponentID: "c", ComponentRef: l.Image("chain")})
+			return err
+		})
+		if err == nil && op.State != lattice.OpDone {
+			err = errors.New(op.Cause)
+		}
+		stopped <- err
+	}()
+	l.Eventually("it has taken effect", func() bool {
+		inv, err := l.Control.Inventory(ctx, n.ID)
+		return err == nil && len(inv.Components) == 0
+	})
+	require.NoError(t, l.Control.StopHost(ctx, n.ID, 200*time.Millisecond))
+	require.NoError(t, <-stopped)
+	require.ErrorIs(t, <-ended, wrpc.ErrLost)
+	require.NoError(t, n.Ended())
+	store, err := state.Open(ctx, l.Conn, harness.Name, state.Options{})
+	require.NoError(t, err)
+	defer store.Close()
+	want, err := store.Want(ctx, n.ID)
+	require.NoError(t, err)
+	require.Empty(t, want.Components)
 }
 
 // Commands for one provider do not meet: one that is being started cannot be

@@ -123,6 +123,49 @@ func TestAuctions(t *testing.T) {
 	require.Equal(t, a.ID, bids[0].HostID)
 }
 
+// The command that was accepted last is how it ends, also where it asks for the image
+// that runs just now, while others wait for their turn.
+func TestLastUpdateWins(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	n := l.Host(nil)
+	ctx := t.Context()
+	wasm, err := examples.Component("chain")
+	require.NoError(t, err)
+	one, two := l.Image("chain"), l.File("two.wasm", wasm)
+	require.NoError(t, n.Start("c", "chain", 1))
+	calling, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	go l.Call(calling, n, "c", "example:chain/step.run(0, spin)") //nolint:errcheck // it is given up
+	l.Eventually("it spins", func() bool { return n.Runtime.MemoryInUse() > 0 })
+	update := func(c *ctl.Client, ref string) error {
+		_, err := c.UpdateComponent(ctx, n.ID, ctl.UpdateComponent{ComponentID: "c", NewComponentRef: ref})
+		return err
+	}
+	image := func() string {
+		inv, err := l.Control.Inventory(ctx, n.ID)
+		require.NoError(t, err)
+		return inv.Components[0].ImageRef
+	}
+	require.NoError(t, update(l.Control, two))
+	l.Eventually("the new one runs, while the first command waits for calls of the old one", func() bool { return image() == two })
+	require.NoError(t, update(l.Control, one))
+	op, err := l.Control.Await(ctx, func(c *ctl.Client) error {
+		err := update(c, two)
+		giveUp()
+		return err
+	})
+	require.NoError(t, err)
+	require.Equal(t, lattice.OpDone, op.State, op.Cause)
+	op, err = l.Control.Await(ctx, func(c *ctl.Client) error {
+		_, err := c.ScaleComponent(ctx, n.ID, ctl.ScaleComponent{ComponentID: "c", ComponentRef: two, MaxInstances: 2})
+		return err
+	})
+	require.NoError(t, err)
+	require.Equal(t, lattice.OpDone, op.State, op.Cause)
+	require.Equal(t, two, image())
+}
+
 func TestUpdateCommand(t *testing.T) {
 	t.Parallel()
 	l := harness.New(t)
