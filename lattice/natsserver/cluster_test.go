@@ -2,18 +2,20 @@ package natsserver_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lathhost/lath/lattice/natsserver"
+	"github.com/lathhost/lath/test/harness"
 )
 
 func routes(hosts ...string) []string {
@@ -84,22 +86,10 @@ func TestClustersThatMakeNoSense(t *testing.T) {
 	}
 }
 
-func freePorts(t *testing.T, n int) []int {
-	t.Helper()
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
-}
-
 // clusterOf are the configurations of a cluster on this machine, with a password.
 func clusterOf(t *testing.T, n int) []natsserver.Config {
 	t.Helper()
-	ports := freePorts(t, n)
+	ports := harness.FreePorts(t, n)
 	var all []string
 	for _, p := range ports {
 		all = append(all, fmt.Sprintf("127.0.0.1:%d", p))
@@ -132,11 +122,17 @@ func TestClusterForms(t *testing.T) {
 	// One that does not know the password is none of them.
 	stranger := cfgs[1]
 	stranger.StoreDir, stranger.Name = t.TempDir(), "stranger"
-	stranger.Cluster = &natsserver.Cluster{Name: "c", Addr: fmt.Sprintf("127.0.0.1:%d", freePorts(t, 1)[0]),
+	stranger.Cluster = &natsserver.Cluster{Name: "c", Addr: fmt.Sprintf("127.0.0.1:%d", harness.FreePorts(t, 1)[0]),
 		Routes: []string{strings.Replace(cfgs[0].Cluster.Addr, "us:secret@", "us:wrong@", 1), strings.Replace(cfgs[1].Cluster.Addr, "us:secret@", "us:wrong@", 1)}}
 	alone := start(t, stranger)
 	other := connect(t, alone.URL())
-	require.Never(t, func() bool { return len(other.Servers()) > 1 }, 300*time.Millisecond, 20*time.Millisecond)
+	_, err = nc.Subscribe("members", func(m *nats.Msg) { _ = m.Respond(nil) })
+	require.NoError(t, err)
+	// It may tell its own clients of the servers that it finds, until they refuse it.
+	require.Never(t, func() bool {
+		_, err := other.Request("members", nil, time.Second)
+		return !errors.Is(err, nats.ErrNoResponders) || len(nc.Servers()) > 3
+	}, 300*time.Millisecond, 20*time.Millisecond)
 }
 
 // NATS deletes what a server stored alone when it is started in a cluster.
@@ -160,7 +156,7 @@ func TestStoresAreNotStartedInAnotherWay(t *testing.T) {
 	require.ErrorContains(t, err, cfg.StoreDir)
 	// Neither by a configuration file.
 	file := filepath.Join(t.TempDir(), "nats.conf")
-	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "server_name: x\ncluster { name: c, listen: \"127.0.0.1:%d\" }", freePorts(t, 1)[0]), 0o600))
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "server_name: x\ncluster { name: c, listen: \"127.0.0.1:%d\" }", harness.FreePorts(t, 1)[0]), 0o600))
 	byFile := alone
 	byFile.ConfigFile = file
 	_, err = natsserver.Start(t.Context(), byFile)
