@@ -76,6 +76,9 @@ func New(cfg Config) (*Host, error) {
 // Ready is closed once the host answers on the lattice.
 func (h *Host) Ready() <-chan struct{} { return h.ready }
 
+// lastTime bounds what a host that leaves stores and tells at the very end.
+const lastTime = 2 * time.Second
+
 // Run joins the lattice and blocks until ctx ends or a host.stop command
 // comes. It then takes no more calls, lets the running ones finish within the
 // drain time, and leaves: whatever was started is stopped when it returns.
@@ -119,13 +122,15 @@ func (h *Host) Run(ctx context.Context) error {
 	defer cancel()
 	err = h.drain(ctx, server)
 	endWatch()
-	h.storeWantLast(ctx)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTime) // also where draining took all of its time
+	defer cancel()
+	h.storeWantLast(last)
 	h.pulse.Close()
 	h.publish(event.HostStopped{Labels: h.labels.all()})
 	h.left(err)
 	for _, conn := range h.conns() {
 		if conn.IsConnected() {
-			err = errors.Join(err, lattice.Flush(ctx, conn))
+			err = errors.Join(err, lattice.Flush(last, conn))
 		}
 	}
 	return errors.Join(lost, err, h.close())

@@ -81,14 +81,9 @@ func (h *Host) storeWant(ctx context.Context) {
 	}
 }
 
-// storeLast bounds the last attempt to store what a host is to run.
-const storeLast = 2 * time.Second
-
 // storeWantLast stores, before the host leaves, what could not be stored yet: a command
 // that was cut short by the end of the host may have had its effect all the same.
 func (h *Host) storeWantLast(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeLast)
-	defer cancel()
 	h.wanted.mu.Lock()
 	defer h.wanted.mu.Unlock()
 	if h.wanted.unstored {

@@ -136,7 +136,7 @@ func TestLastUpdateWins(t *testing.T) {
 	require.NoError(t, n.Start("c", "chain", 1))
 	calling, giveUp := context.WithCancel(ctx)
 	defer giveUp()
-	go l.Call(calling, n, "c", "example:chain/step.run(0, spin)") //nolint:errcheck // it is given up
+	go l.Call(calling, n, "c", "example:chain/step.run(0, spin)")
 	l.Eventually("it spins", func() bool { return n.Runtime.MemoryInUse() > 0 })
 	update := func(c *ctl.Client, ref string) error {
 		_, err := c.UpdateComponent(ctx, n.ID, ctl.UpdateComponent{ComponentID: "c", NewComponentRef: ref})
