@@ -48,6 +48,9 @@ func (w *Workload) outcome(ctx context.Context, e *component.Export, err error) 
 	meta, _ := wrpc.MetaFromContext(ctx)
 	full := *t // it may be shared
 	full.Stderr, full.Trace = wasi.LastLines(ctx), wrpc.TraceID(meta.TraceParent)
+	// What failed in it is not what failed of it: that a callee of the component's was
+	// busy must not look as if the component had been, which is then called again.
+	full.Err = nil
 	w.report.failed(w.cfg.Log, e, meta.SourceID, &full)
 
 	code := wrpc.Trap

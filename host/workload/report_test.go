@@ -115,6 +115,25 @@ func TestFailuresOfTheHostAreNotTold(t *testing.T) {
 	require.NoError(t, w.outcome(t.Context(), e, nil))
 }
 
+// Who finds a component busy calls it elsewhere. One that has run, and whose own call
+// met somebody busy, must not be taken for that: it would run twice.
+func TestABusyCalleeIsNotABusyComponent(t *testing.T) {
+	t.Parallel()
+	w, _ := serving(t, "../../examples/types/types.wasm", wasi.Config{})
+	e := w.cfg.Template.Export("example:types/failures", "trap")
+	for _, code := range []wrpc.Code{wrpc.Busy, wrpc.Refused, wrpc.NotConnected} {
+		cause := &wrpc.Error{Code: code, Detail: "the store of the component"}
+		err := w.outcome(traced(t.Context()), e, trap.New(trap.Import, "store.get: %w", cause))
+		require.ErrorIs(t, err, wrpc.ErrTrap)
+		require.ErrorIs(t, err, wrpc.ErrMayHaveRun)
+		require.NotErrorIs(t, err, cause)
+		for _, not := range []error{wrpc.ErrBusy, wrpc.ErrRefused, wrpc.ErrNotConnected} {
+			require.NotErrorIs(t, err, not)
+		}
+		require.ErrorContains(t, err, "the store of the component")
+	}
+}
+
 func TestAFloodOfFailuresIsCounted(t *testing.T) {
 	t.Parallel()
 	var r report
