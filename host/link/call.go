@@ -162,8 +162,12 @@ func (i *Import) local(ctx context.Context, route *Route, iface, fn string, resu
 		}
 	}
 	i.RecordLocal(ctx, route, fn)
-	out, err := route.Component.Invoke(ctx, iface, fn, params, i.router.timeout)
+	out, err := route.Component.Invoke(ctx, iface, fn, params, i.most(route))
 	if errors.Is(err, wrpc.ErrBusy) {
+		// As in Call: what has taken the place of one that was stopping answers.
+		if next := i.RouteNamed(route.LinkName); next != route && next.Err == nil && next.Provider == nil {
+			return i.call(ctx, next, iface, fn, results, params)
+		}
 		if out, ran, err := i.elsewhere(ctx, route, iface, fn, results, params); ran {
 			return out, err
 		}

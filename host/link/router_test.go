@@ -292,6 +292,67 @@ func TestCallWithoutNATS(t *testing.T) {
 	require.NoError(t, ctx.Err(), "its deadline has not passed")
 }
 
+// A target of an adapter's call that stops before the call begins, as it does when it is
+// updated while calls wait for room, leaves it to what has taken its place. Each attempt
+// may take the link's own time.
+func TestInvokerAtATargetThatIsReplaced(t *testing.T) {
+	t.Parallel()
+	iface := world(t, shopText, "import stock;").Imports[0].Interface
+	exports := target{world(t, shopText, "export stock;")}
+	here := &place{}
+	r := link.NewRouter("default", here, wrpc.NewCaller(nil, "default", nobody{}))
+	r.SetConfig(func([]string) map[string]string { return map[string]string{"lath.timeout-ms": "3600000"} })
+	var ran []string
+	here.is = &invoked{exports, func(most time.Duration) ([]byte, error) {
+		require.Equal(t, time.Hour, most)
+		ran = append(ran, "old")
+		here.is = &invoked{exports, func(most time.Duration) ([]byte, error) {
+			require.Equal(t, time.Hour, most)
+			ran = append(ran, "new")
+			return []byte{7}, nil
+		}}
+		r.Changed()
+		return nil, &wrpc.Error{Code: wrpc.Busy, Detail: "the component is stopping"}
+	}}
+	l := stockLink("a", "b")
+	l.SourceConfig = []string{"slow"}
+	r.SetLinks([]lattice.Link{l})
+	imp := r.Import("a", iface)
+	route := imp.Route()
+	ctx, cancel, err := imp.Outgoing(t.Context(), route, "take")
+	require.NoError(t, err)
+	defer cancel()
+	out, err := imp.Invoker(route, iface).Invoke(ctx, iface.Name, "take", []byte{0})
+	require.NoError(t, err)
+	require.Equal(t, []byte{7}, out)
+	require.Equal(t, []string{"old", "new"}, ran)
+
+	here.is = &invoked{exports, func(time.Duration) ([]byte, error) { return nil, &wrpc.Error{Code: wrpc.Busy} }}
+	r.Changed()
+	_, err = imp.Invoker(imp.Route(), iface).Invoke(ctx, iface.Name, "take", []byte{0})
+	require.ErrorIs(t, err, wrpc.ErrBusy, "it is only full, and nobody else has it")
+}
+
+// place is a host on which one component runs.
+type place struct{ is link.Component }
+
+// Component implements link.Local.
+func (p *place) Component(string) link.Component { return p.is }
+
+// Provider implements link.Local.
+func (p *place) Provider(string) *provider.Capabilities { return nil }
+
+// invoked is a component that answers encoded calls.
+type invoked struct {
+	target
+	invoke func(most time.Duration) ([]byte, error)
+}
+
+// Invoke implements link.Component.
+func (c *invoked) Invoke(_ context.Context, _, _ string, _ []byte, most time.Duration) ([]byte, error) {
+	return c.invoke(most)
+}
+
 // nobody are no hosts.
 type nobody struct{}
 
