@@ -155,8 +155,13 @@ func (in *incoming) run(ctx context.Context) {
 		in.session.init(s.mux, s.cfg.MaxParams, s.cfg.MaxQueued, s.cfg.Window, in.h.e.ParamPaths)
 		in.onFail = func(err *Error) { in.ctx.interrupt(err) }
 		in.open(results, lattice.ParamsCreditSubject(in.caller), in.lath, in.invocation.window)
-		// Readers and writers end with the call.
-		defer context.AfterFunc(ctx, func() { in.fail(endOfContext(ctx, true)) })()
+		// Readers and writers end with the call, also those that the handler has left to
+		// somebody.
+		stop := context.AfterFunc(ctx, func() { in.fail(endOfContext(ctx, true)) })
+		defer func() {
+			stop()
+			in.fail(&Error{Code: Cancelled, Detail: "the call has ended", MayHaveRun: true, Err: ErrClosed})
+		}()
 	}
 	id, inbox, regErr := s.mux.register(in)
 	if regErr != nil {

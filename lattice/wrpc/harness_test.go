@@ -32,8 +32,14 @@ func testContext(t testing.TB) context.Context {
 // startNATS starts a server on a random port; maxPayload 0 means its default.
 func startNATS(t testing.TB, maxPayload int32) *natsserver.Server {
 	t.Helper()
+	return startNATSOn(t, natsserver.RANDOM_PORT, maxPayload)
+}
+
+// startNATSOn starts one on a port, as after one that was shut down.
+func startNATSOn(t testing.TB, port int, maxPayload int32) *natsserver.Server {
+	t.Helper()
 	srv, err := natsserver.NewServer(&natsserver.Options{
-		Host: "127.0.0.1", Port: -1, MaxPayload: maxPayload, NoLog: true, NoSigs: true,
+		Host: "127.0.0.1", Port: port, MaxPayload: maxPayload, NoLog: true, NoSigs: true,
 	})
 	require.NoError(t, err)
 	srv.Start()

@@ -194,8 +194,7 @@ func (v *Serving) StepAside() error {
 		if !j.shared || j.sub == nil || v.stopped {
 			continue
 		}
-		// Unsubscribe would drop what nats.go has received and not handed over.
-		if err := j.sub.Drain(); err != nil {
+		if err := v.s.drain(j.sub); err != nil {
 			return fmt.Errorf("leave the queue group of %s: %w", j.name, lattice.Disconnected(err))
 		}
 		v.left = append(v.left, j.sub)
@@ -292,17 +291,32 @@ func (v *Serving) Drain(ctx context.Context) error {
 	return err
 }
 
+// drain ends a subscription once what nats.go has received is handed over, which
+// Unsubscribe would drop. It fails without a connection, and then ends nothing: nats.go
+// would subscribe anew with the next one, and forget the subscription, but not the
+// server, which would go on giving it calls.
+func (s *Server) drain(sub *nats.Subscription) error {
+	since := s.nc.Stats().Reconnects
+	if !s.nc.IsConnected() {
+		return lattice.ErrDisconnected
+	}
+	if err := sub.Drain(); err != nil {
+		return err
+	}
+	if !s.nc.IsConnected() || s.nc.Stats().Reconnects != since { // it may have been as above
+		return sub.Unsubscribe()
+	}
+	return nil
+}
+
 // drainSubscriptions lets nats.go hand over what has arrived, and waits for it.
 func (v *Serving) drainSubscriptions(ctx context.Context) error {
 	for _, sub := range v.subscriptions() {
-		if !v.s.nc.IsConnected() {
-			return nil // nothing more arrives, and nats.go would wait for the server
-		}
 		closed := sub.StatusChanged(nats.SubscriptionClosed)
 		if !sub.IsValid() { // one that had stepped aside
 			continue
 		}
-		if err := sub.Drain(); err != nil {
+		if err := v.s.drain(sub); err != nil {
 			if errors.Is(err, nats.ErrBadSubscription) || lattice.IsDisconnected(err) {
 				continue // nothing more arrives
 			}

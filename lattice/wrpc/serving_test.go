@@ -2,8 +2,10 @@ package wrpc_test
 
 import (
 	"context"
+	"net"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -87,6 +89,44 @@ func TestStepAside(t *testing.T) {
 		call(echoTarget)
 	}
 	require.Equal(t, before, ran.Load())
+}
+
+// A serving that steps aside while there is no connection leaves when there is one: it
+// must not stay a member of the group that takes calls and does not answer.
+func TestStepAsideWithoutNATS(t *testing.T) {
+	t.Parallel()
+	srv := startNATS(t, 0)
+	port := srv.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it listens on TCP
+	nc := connect(t, srv)
+	s, err := wrpc.NewServer(nc, wrpc.ServerConfig{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	v, err := s.Serve(testContext(t), echoExport(t, echo))
+	require.NoError(t, err)
+	newServer(t, srv, wrpc.ServerConfig{}, echoExport(t, echo))
+	srv.Shutdown()
+	srv.WaitForShutdown()
+	require.Eventually(t, nc.IsReconnecting, patience, time.Millisecond)
+	left := v.StepAside()
+	if left != nil {
+		require.ErrorIs(t, left, lattice.ErrDisconnected)
+	}
+
+	again := startNATSOn(t, port, 0)
+	require.Eventually(t, nc.IsConnected, patience, time.Millisecond)
+	for left != nil {
+		left = v.StepAside()
+	}
+	require.NoError(t, nc.Flush())
+	c := newClient(t, again, wrpc.ClientConfig{})
+	require.Eventually(t, func() bool { // the other one is back
+		_, _, err := c.Call(testContext(t), echoTarget, wrpc.Meta{}, []byte{0})
+		return err == nil
+	}, patience, time.Millisecond)
+	for range 40 {
+		_, _, err := c.Call(testContext(t), echoTarget, wrpc.Meta{}, []byte{0})
+		require.NoError(t, err, "given to who had left")
+	}
 }
 
 // A serving replaces another without a moment in which a call meets nobody, and each

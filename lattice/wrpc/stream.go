@@ -101,11 +101,16 @@ func (w *Writer) grant(consumed uint64) bool {
 		return false
 	}
 	w.acked = consumed
+	w.signal()
+	return true
+}
+
+// signal has a Write look again.
+func (w *Writer) signal() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
-	return true
 }
 
 // Write sends p, waiting for the handshake and for credit. An empty p sends
@@ -183,6 +188,7 @@ func (w *Writer) CloseWithError(err error) error {
 	if closed {
 		return nil
 	}
+	w.signal()
 	// A call that failed still ends its channels, since to a v1 peer that is
 	// the only sign there is; but only a peer that accepted has channels.
 	select {

@@ -369,3 +369,71 @@ func TestFuture(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, v)
 }
+
+// What a handler leaves behind does not wait for ever: readers and writers end with
+// the call, however it ended.
+func TestStreamsEndWithTheirCall(t *testing.T) {
+	t.Parallel()
+	srv := startNATS(t, 0)
+	ended := make(chan error, 2)
+	newServer(t, srv, wrpc.ServerConfig{}, pipeExport(t, func(_ context.Context, x *wrpc.Exchange) error {
+		in, err := x.ParamStream(0)
+		if err != nil {
+			return err
+		}
+		out := x.ResultStream(0)
+		go func() {
+			_, err := in.Read(make([]byte, 1))
+			ended <- err
+		}()
+		full := make(chan struct{})
+		go func() {
+			_, err := out.Write(make([]byte, wrpc.DefaultWindow))
+			close(full)
+			if err == nil {
+				_, err = out.Write([]byte{0}) // for which nobody gives room
+			}
+			ended <- err
+		}()
+		<-full
+		return x.SetResults([]byte{wrpc.Pending})
+	}))
+	c := newClient(t, srv, wrpc.ClientConfig{})
+	call := invokePipe(t, c)
+	_, err := call.Root(nil)
+	require.NoError(t, err)
+	for range 2 {
+		select {
+		case err := <-ended:
+			require.ErrorIs(t, err, wrpc.ErrClosed)
+		case <-time.After(patience):
+			require.FailNow(t, "one still waits")
+		}
+	}
+}
+
+// A writer that waits for room is closed by another goroutine.
+func TestCloseEndsAWrite(t *testing.T) {
+	t.Parallel()
+	srv := startNATS(t, 0)
+	callee := newRaw(t, srv, "a.lath.wrpc.0.0.1.f")
+	c := newClient(t, srv, wrpc.ClientConfig{})
+	call, err := c.Invoke(testContext(t), wrpc.Target{Prefix: "a.lath", Func: "f"}, wrpc.Meta{}, []byte{0})
+	require.NoError(t, err)
+	defer call.Close()
+	callee.accept(callee.next(), "lath", "1", "lath-window", "1024")
+	callee.expect(callee.in+".params", "")
+	wrote := make(chan error, 1)
+	go func() {
+		_, err := call.Params(0).Write(make([]byte, 3000))
+		wrote <- err
+	}()
+	require.Len(t, callee.next().Data, 1024)
+	require.NoError(t, call.Params(0).Close())
+	select {
+	case err := <-wrote:
+		require.ErrorIs(t, err, wrpc.ErrClosed)
+	case <-time.After(patience):
+		require.FailNow(t, "it still waits")
+	}
+}
