@@ -40,6 +40,8 @@ func newEndpoint(l listening, logger *zap.Logger) *endpoint {
 	e.server = &http.Server{
 		Handler: e, ReadHeaderTimeout: l.headerTimeout, IdleTimeout: l.idleTimeout, MaxHeaderBytes: l.maxHeader,
 		ErrorLog: errorLog(e.log), Protocols: &http.Protocols{},
+		// Of many streams that share a connection, the time of one ends none of its writes.
+		HTTP2: &http.HTTP2Config{WriteByteTimeout: l.idleTimeout},
 	}
 	e.server.Protocols.SetHTTP1(true)
 	e.server.Protocols.SetHTTP2(l.http2 && l.certFile != "")

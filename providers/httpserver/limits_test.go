@@ -93,6 +93,37 @@ func TestIdleConnectionsEnd(t *testing.T) {
 	require.True(t, bytes.HasPrefix(b, []byte("HTTP/1.1 200 OK\r\n")))
 }
 
+// A client of HTTP/2 that leaves all the room there is for a response, and takes none
+// of it off the network, is as idle as one that sends nothing.
+func TestAClientThatTakesNothing(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, httpserver.Config{})
+	began, ended := make(chan struct{}), make(chan error, 1)
+	s.follow(link("a", answerer(func(w http.ResponseWriter, _ *http.Request, _ time.Duration) {
+		close(began)
+		for b := make([]byte, 1<<20); ; {
+			if _, err := w.Write(b); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}), "h2c=true", "idle_timeout_ms=50"))
+	conn := s.dial()
+	const most = "\x7f\xff\xff\xff"
+	_, err := io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"+
+		"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x04"+most+ // SETTINGS: the window of a stream
+		"\x00\x00\x04\x08\x00\x00\x00\x00\x00\x7f\xff\x00\x00"+ // WINDOW_UPDATE of the connection
+		"\x00\x00\x06\x01\x05\x00\x00\x00\x01\x82\x86\x84\x01\x01a") // HEADERS: GET http://a/
+	require.NoError(t, err)
+	<-began
+	select {
+	case err := <-ended:
+		require.Error(t, err)
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "the response waits for ever")
+	}
+}
+
 func TestHeadersThatAreTooLarge(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, httpserver.Config{})
