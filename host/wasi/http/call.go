@@ -30,8 +30,8 @@ var (
 // returns. Most guests end soon and have answered all by then: Settle, at a guest's
 // end, makes that the host's own.
 type Call struct {
-	// WriteBy is when a client that does not read the response has it cut off; zero:
-	// never.
+	// WriteBy is when a response is cut off that its client does not read, or that its
+	// guest does not finish; zero: never.
 	WriteBy time.Time
 
 	w      http.ResponseWriter

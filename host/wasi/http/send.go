@@ -6,6 +6,7 @@ import (
 	goio "io"
 	"net/http"
 	"strconv"
+	"time"
 
 	contract "github.com/lathhost/lath/wit/wasi/http"
 )
@@ -24,7 +25,11 @@ func (c *Call) send(r *outgoingResponse) error {
 	}
 	// A client that goes away ends the guest's writing, also where nothing is
 	// there to be written that would fail.
-	defer context.AfterFunc(c.r.Context(), func() { r.body.pipe.CloseRead(nil) })()
+	giveUp := func() { r.body.pipe.CloseRead(nil) }
+	defer context.AfterFunc(c.r.Context(), giveUp)()
+	if !c.WriteBy.IsZero() { // an instance that is kept may hold the body without end
+		defer time.AfterFunc(time.Until(c.WriteBy), giveUp).Stop()
+	}
 	out := NewPrompt(c.w) // which leaves the server the time to find out the length of a small body
 	defer out.Stop()
 	return c.sendBody(r.body, out)

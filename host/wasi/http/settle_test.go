@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -71,6 +72,29 @@ func TestWhatOfAResponseIsTheGuests(t *testing.T) {
 			require.Equal(t, c.bytes, w.Body.Len())
 		})
 	}
+}
+
+// A guest whose instance is kept may hold the body of its response when its call has
+// ended: nobody waits for that without end.
+func TestAResponseThatIsNeverFinished(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, http.Config{})
+	call := http.NewCall(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), gohttp.MethodGet, "/", gohttp.NoBody))
+	call.WriteBy = time.Now().Add(20 * time.Millisecond)
+	held := answered(t, h, call, 16, false)
+	defer held.Drop()
+	require.False(t, call.Settle())
+	over, sent := make(chan struct{}), make(chan error, 1)
+	close(over)
+	go func() { sent <- call.Answer(over) }()
+	select {
+	case err := <-sent:
+		require.ErrorIs(t, err, http.ErrAborted)
+	case <-time.After(10 * time.Second):
+		held.Drop()
+		require.Fail(t, "the response is waited for", <-sent)
+	}
+	call.Detach()
 }
 
 // A client that goes away leaves nothing of the guest's behind, whoever is first.
