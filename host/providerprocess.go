@@ -25,8 +25,10 @@ func (h *Host) startProcess(ctx context.Context, p *runningProvider) error {
 	p.process, err = external.Start(ctx, external.Config{
 		ID: p.id, Ref: p.ref, Path: program.Path, Line: p.output.line, Log: log, Times: h.cfg.ProviderTimes, Limits: h.cfg.ProviderLimits,
 		Lattice: h.cfg.Lattice, HostID: h.cfg.Identity.ID, Conn: h.cfg.RPCConn, Now: h.cfg.Now, Publish: h.publish,
-		Data:   func(ctx context.Context) (*wire.HostData, error) { return h.hostData(ctx, p) },
-		Links:  func(keys *wire.Keys) []wire.LinkDefinition { return h.processDefinitions(p, keys) },
+		Data: func(ctx context.Context) (*wire.HostData, error) { return h.hostData(ctx, p) },
+		Links: func(ctx context.Context, keys *wire.Keys) []wire.LinkDefinition {
+			return h.processDefinitions(ctx, p, keys)
+		},
 		Values: p.settings.values,
 	})
 	if err != nil {

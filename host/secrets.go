@@ -182,8 +182,8 @@ func (h *Host) withSecrets(ctx context.Context, p *runningProvider, keys *wire.K
 // and its secrets. One whose secrets are not to be had is left out: it would be
 // another link without them. It is tried again when the provider is next asked how
 // it is.
-func (h *Host) processDefinitions(p *runningProvider, keys *wire.Keys) []wire.LinkDefinition {
-	ctx, cancel := context.WithTimeout(context.Background(), secretsTime)
+func (h *Host) processDefinitions(ctx context.Context, p *runningProvider, keys *wire.Keys) []wire.LinkDefinition {
+	ctx, cancel := context.WithTimeout(ctx, secretsTime)
 	defer cancel()
 	var list []wire.LinkDefinition
 	for _, l := range h.linksOf(p.id) {

@@ -57,10 +57,13 @@ func (p *Provider) launch(ctx context.Context) (*attendance, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &attendance{words: &lastWords{tell: p.cfg.Line}, answers: make(chan answer, 1), links: p.cfg.Links(p.keys), values: data.Config}
+	a := &attendance{words: &lastWords{tell: p.cfg.Line}, answers: make(chan answer, 1), links: p.cfg.Links(ctx, p.keys), values: data.Config}
 	data.Links, data.InstanceID = a.links, uuid.NewString()
 	p.keys.Fill(data)
 	line, err := data.Encode()
+	if err == nil {
+		err = context.Cause(ctx) // by which links may be missing
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +161,10 @@ func (p *Provider) tell(a *attendance, all bool) (left bool) {
 	if !a.ready {
 		return false
 	}
-	now := p.cfg.Links(p.keys)
+	now := p.cfg.Links(p.life, p.keys)
+	if p.life.Err() != nil {
+		return false // it is to stop, and links may be missing
+	}
 	gone, came, both := changes(a.links, now)
 	var errs []error
 	if all {

@@ -70,11 +70,12 @@ type Config struct {
 	// Conn is where the provider's subjects are.
 	Conn *lattice.Conn
 	// Data is asked before each start for what the provider is told: all but the
-	// keys, the instance and the links.
+	// keys, the instance and the links. ctx ends when the provider is to stop.
 	Data func(ctx context.Context) (*wire.HostData, error)
 	// Links returns the provider's links now, with their configuration. Secrets
-	// are sealed with keys.
-	Links func(keys *wire.Keys) []wire.LinkDefinition
+	// are sealed with keys; when ctx ends, links are left out whose secrets are not
+	// there yet.
+	Links func(ctx context.Context, keys *wire.Keys) []wire.LinkDefinition
 	// Values returns the provider's configuration now.
 	Values func() map[string]string
 	// Now is the wall clock by which a state is told to have begun.
@@ -96,6 +97,8 @@ type Provider struct {
 	deleted chan lattice.Link    // links that the provider was told are gone
 	changed chan struct{}        // holds one token while links or configuration may have changed
 	stop    chan context.Context // at most one, whose end is that of patience
+	life    context.Context      //nolint:containedctx // of what is asked for processes; ended by Stop
+	quit    context.CancelFunc
 	once    sync.Once
 	ended   chan struct{}
 	endErr  error // of the end of the last process; read after ended
@@ -119,6 +122,7 @@ func Start(ctx context.Context, cfg Config) (*Provider, error) {
 		changed: make(chan struct{}, 1), stop: make(chan context.Context, 1), ended: make(chan struct{}),
 		remote: wire.NewRemote(cfg.Conn, cfg.Lattice, cfg.ID, keys.ProviderPublic()),
 		status: lattice.ProviderStatus{ID: cfg.ID, ImageRef: cfg.Ref, State: lattice.ProviderStarting, Since: cfg.Now()}}
+	p.life, p.quit = context.WithCancel(context.Background())
 	if cfg.Dir == "" {
 		if p.cfg.Dir, err = os.MkdirTemp("", "lath-provider-"); err != nil {
 			return nil, fmt.Errorf("working directory: %w", err)
@@ -136,6 +140,7 @@ func Start(ctx context.Context, cfg Config) (*Provider, error) {
 	}
 	go func() {
 		defer close(p.ended)
+		defer p.quit()
 		p.run(ctx)
 		p.endErr = errors.Join(p.endErr, hearing(), p.clear())
 	}()
@@ -190,7 +195,10 @@ func (p *Provider) Changed() {
 // Stop ends the provider and waits for its end: it is asked to over NATS, then by
 // SIGTERM, and killed when ctx ends. It may be called again.
 func (p *Provider) Stop(ctx context.Context) error {
-	p.once.Do(func() { p.stop <- ctx })
+	p.once.Do(func() {
+		p.stop <- ctx
+		p.quit()
+	})
 	<-p.ended
 	return p.endErr
 }
@@ -223,7 +231,10 @@ func (p *Provider) run(ctx context.Context) {
 			p.settle(err)
 			return
 		}
-		ctx = context.Background()
+		if a == nil && p.life.Err() != nil {
+			return // told to stop before another one ran
+		}
+		ctx = p.life
 		pause := backoff.Ended(time.Since(began))
 		if backoff.Ends() == 1 {
 			loop = time.Now()
