@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -80,10 +81,11 @@ func (h *Host) listProviders() []*runningProvider {
 	return list
 }
 
-// startProvider carries out a provider.start command and tells the lattice the
-// outcome.
-func (h *Host) startProvider(ctx context.Context, req *ctl.StartProvider) error {
+// startProvider carries out a provider.start command, and after settle tells the lattice
+// the outcome: who hears it may go on with the id at once.
+func (h *Host) startProvider(ctx context.Context, req *ctl.StartProvider, settle func()) error {
 	if err := h.guarded(func() error { return h.start(ctx, req) }); err != nil {
+		settle()
 		h.log.Error("provider failed to start", zap.String("provider", req.ProviderID), zap.String("reference", req.ProviderRef), zap.Error(err))
 		h.publish(event.ProviderStartFailed{ProviderRef: req.ProviderRef, ProviderID: req.ProviderID, HostID: h.cfg.Identity.ID, Error: err.Error()})
 		return err
@@ -95,6 +97,7 @@ func (h *Host) startProvider(ctx context.Context, req *ctl.StartProvider) error 
 	if p := h.provider(req.ProviderID); p != nil {
 		started.Claims = providerClaims(p.claims)
 	}
+	settle()
 	h.publish(started)
 	return nil
 }
@@ -188,12 +191,13 @@ func (h *Host) claimRunning(id string) error {
 
 // startClaimed begins to start a provider whose id is claimed.
 func (h *Host) startClaimed(req *ctl.StartProvider, ended ctl.Outcome) error {
+	unclaim := sync.OnceFunc(func() { h.unclaimProvider(req.ProviderID) })
 	err := h.background(nil, ended, func(ctx context.Context) error {
-		defer h.unclaimProvider(req.ProviderID)
-		return h.startProvider(ctx, req)
+		defer unclaim()
+		return h.startProvider(ctx, req, unclaim)
 	})
 	if err != nil {
-		h.unclaimProvider(req.ProviderID)
+		unclaim()
 	}
 	return err
 }
