@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -61,10 +62,13 @@ var behaviours = map[string]func(){
 	"secretive": func() { run(secretive()) },
 	// It ends before it has said anything.
 	"exits": func() { fmt.Fprintln(os.Stderr, "no database at db:5432"); os.Exit(9) },
-	// It ends soon after it has answered.
+	// It ends when it is asked again after it has answered twice: it was ready.
 	"loops": func() {
-		run(sdk.Provider{Init: func(context.Context, *sdk.Session) error {
-			time.AfterFunc(150*time.Millisecond, func() { os.Exit(4) })
+		var asked atomic.Int32
+		run(sdk.Provider{Health: func(context.Context) error {
+			if asked.Add(1) > 2 {
+				os.Exit(4)
+			}
 			return nil
 		}})
 	},
