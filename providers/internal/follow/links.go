@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lathhost/lath/lattice/provider"
@@ -46,7 +47,7 @@ type Links[H any] struct {
 
 	turn    sync.Mutex // held while links change
 	now     map[string]*followed
-	closed  bool
+	closed  atomic.Bool // set without a turn: what is being opened is the last
 	base    context.Context //nolint:containedctx // ended by Close
 	stop    context.CancelFunc
 	leaving sync.WaitGroup
@@ -87,7 +88,7 @@ func (s *Links[H]) SetLinks(own provider.Settings, links []Link[H]) []error {
 	for i, l := range links {
 		id := l.ID()
 		switch {
-		case s.closed:
+		case s.closed.Load():
 			errs[i] = errClosed
 		case s.now[id] != nil:
 		default:
@@ -119,8 +120,8 @@ func (s *Links[H]) leave(id string, f *followed) {
 // Drain takes in nothing more, and waits until what was taken in is dealt with; when
 // ctx ends, it is cut off. Later links are not followed.
 func (s *Links[H]) Drain(ctx context.Context) error {
+	s.closed.Store(true)
 	s.turn.Lock()
-	s.closed = true
 	list := s.now
 	s.now = map[string]*followed{}
 	s.turn.Unlock()
