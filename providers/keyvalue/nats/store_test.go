@@ -73,6 +73,38 @@ func TestStore(t *testing.T) {
 	})
 }
 
+// TestWatchEndsWhileMuchWaits: a watch that ends while its component is slow leaves
+// nothing behind that waits to tell it the rest; [TestMain] would find it.
+func TestWatchEndsWhileMuchWaits(t *testing.T) {
+	t.Parallel()
+	nc, err := lattice.Connect(t.Context(), lattice.ConnConfig{URL: startServer(t)})
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	store, err := nats.New(t.Context(), nc, nats.Config{})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ready, changed, ended := make(chan struct{}), make(chan string), make(chan error)
+	go func() {
+		ended <- store.Watch(ctx, "b", keyvalue.Watch{Ready: func() { close(ready) },
+			Changed: func(c keyvalue.Change) {
+				select {
+				case changed <- c.Key:
+					<-ctx.Done()
+				case <-ctx.Done():
+				}
+			}})
+	}()
+	<-ready
+	const many = 600 // twice of what waits in the client's watch
+	for i := range many {
+		require.NoError(t, store.Set(t.Context(), "b", fmt.Sprintf("k%d", i), nil))
+	}
+	require.Eventually(t, func() bool { return nc.Stats().InMsgs >= 2*many }, time.Minute, time.Millisecond, "each is answered, and watched")
+	require.Equal(t, "k0", <-changed)
+	cancel()
+	require.NoError(t, <-ended)
+}
+
 // TestOthersReadWhatIsStored: names are as documented, in v1's own bucket too.
 func TestOthersReadWhatIsStored(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -23,7 +24,7 @@ func (s *Store) Watch(ctx context.Context, bucket string, w keyvalue.Watch) erro
 	if err != nil {
 		return failed(err)
 	}
-	defer updates.Stop() //nolint:errcheck // it ends by itself, later
+	defer end(updates)
 	w.Ready()
 	for {
 		select {
@@ -41,3 +42,24 @@ func (s *Store) Watch(ctx context.Context, bucket string, w keyvalue.Watch) erro
 		}
 	}
 }
+
+// end ends a watch. What the client has still to hand over is taken from it, since it
+// waits for that otherwise, for good.
+func end(w jetstream.KeyWatcher) {
+	_ = w.Stop() // it ends by itself, later
+	late := time.NewTimer(endTime)
+	defer late.Stop()
+	for {
+		select {
+		case _, ok := <-w.Updates():
+			if !ok {
+				return
+			}
+		case <-late.C: // the connection was closed before the client could say that
+			return
+		}
+	}
+}
+
+// endTime bounds how long the client may take to end a watch.
+const endTime = 5 * time.Second
