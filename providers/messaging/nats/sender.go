@@ -90,7 +90,7 @@ func (s *sender) ask(ctx context.Context, subject, reply string, timeoutMs uint3
 		return none, fmt.Errorf("request to %q: %w", subject, lattice.Disconnected(err))
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // it is gone with the connection, or it works
-	if err := publish(ctx); err != nil {
+	if err := publish(ctx); err != nil && ctx.Err() == nil {
 		return none, fmt.Errorf("request to %q: %w", subject, lattice.Disconnected(err))
 	}
 	got, err := sub.NextMsgWithContext(ctx)
