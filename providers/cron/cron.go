@@ -102,6 +102,7 @@ type schedule struct {
 	clock   clock
 	next    time.Time // when there is something to look for
 	seen    sighting
+	own     record // the claim or the end of a tick that may be stored, though no answer says so
 
 	// stopping ends when no more is to be fired, base when what runs is to be cut
 	// off.
@@ -118,12 +119,17 @@ func (p *Provider) follow(l messaging.Link, settings provider.Settings) (follow.
 	if err != nil {
 		return nil, err
 	}
+	return p.begin(kv, l, cfg), nil
+}
+
+// begin follows a link by the bucket of schedules.
+func (p *Provider) begin(kv jetstream.KeyValue, l messaging.Link, cfg config) *schedule {
 	s := &schedule{config: cfg, of: p, key: lattice.CronKey(p.cfg.ID, l.Name, l.Target), handler: l.Handler,
 		log: p.cfg.Log.With(zap.String("link", l.Name), zap.String("target", l.Target))}
 	s.base, s.cut = context.WithCancel(context.Background())
 	s.stopping, s.stop = context.WithCancel(s.base)
 	s.running.Go(func() { s.run(kv) })
-	return s, nil
+	return s
 }
 
 // Stop implements follow.Following.
@@ -177,18 +183,42 @@ func (s *schedule) turn(kv jetstream.KeyValue) error {
 	if err != nil {
 		return err
 	}
+	if r.runs(s.own.Last.Claim) && (s.own.Last.State != stateRunning || now.Sub(r.Last.Tick) <= punctual) {
+		return s.resume(kv, rev)
+	}
 	var tick time.Time
 	if tick, s.next = decide(s.schedule, &r, now, s.seen.left(r.lease()), s.once); tick.IsZero() {
 		return nil
 	}
-	r = r.claim(tick, s.of.cfg.Holder, s.lease, int(s.history))
-	if rev, err = s.save(s.stopping, kv, &r, rev); err != nil {
+	return s.take(kv, r.claim(tick, s.of.cfg.Holder, s.lease, int(s.history)), rev)
+}
+
+// take claims a tick, and fires it. Where no answer comes, the claim may be stored: it
+// is this copy's to fire when it is found.
+func (s *schedule) take(kv jetstream.KeyValue, r record, rev uint64) error {
+	s.own = r
+	asked := time.Now()
+	rev, err := s.save(s.stopping, kv, &r, rev)
+	if err != nil {
 		if errors.Is(err, errTaken) {
 			err = nil // by another: look at what it did
 		}
 		return err
 	}
-	return s.fire(kv, r, rev)
+	if time.Since(asked) > s.lease/2 {
+		return nil // too little is left of the lease: claim it again, as one's own
+	}
+	return s.fire(kv, r, rev, asked)
+}
+
+// resume goes on with a tick of this copy's: no answer said that its claim was stored,
+// or its end was not.
+func (s *schedule) resume(kv jetstream.KeyValue, rev uint64) error {
+	if s.own.Last.State == stateRunning {
+		return s.take(kv, s.own, rev)
+	}
+	_, err := s.save(s.stopping, kv, &s.own, rev)
+	return err
 }
 
 // due says whether there is something to look for: the time has come, or the clock
@@ -253,8 +283,8 @@ func (s *schedule) save(ctx context.Context, kv jetstream.KeyValue, r *record, r
 }
 
 // fire calls the handler for a tick that was claimed, holds the lease meanwhile,
-// and tells how it ended. Who loses the lease stops.
-func (s *schedule) fire(kv jetstream.KeyValue, r record, rev uint64) error {
+// and tells how it ended. Who loses the lease stops. asked is when it was asked for.
+func (s *schedule) fire(kv jetstream.KeyValue, r record, rev uint64, asked time.Time) error {
 	ctx, cancel := context.WithTimeout(s.base, s.timeout)
 	defer cancel()
 	var handled error
@@ -265,16 +295,18 @@ func (s *schedule) fire(kv jetstream.KeyValue, r record, rev uint64) error {
 	}()
 	renew := time.NewTicker(s.lease / 3)
 	defer renew.Stop()
-	held := time.Now() // since when the lease is sure
+	over := time.AfterFunc(s.lease-time.Since(asked), cancel) // it may be another's then
+	defer over.Stop()
 	for {
 		select {
 		case <-renew.C:
-			asked := time.Now()
-			now, err := s.save(ctx, kv, &r, rev)
+			asked = time.Now()
+			now, err := s.renew(ctx, kv, &r, rev)
 			if err == nil {
-				held, rev = asked, now
-			} else if errors.Is(err, errTaken) || time.Since(held) > s.lease {
-				cancel() // it is another's now, or may be
+				rev = now
+				over.Reset(s.lease - time.Since(asked))
+			} else if errors.Is(err, errTaken) {
+				cancel()
 			}
 			continue
 		case <-done:
@@ -284,9 +316,31 @@ func (s *schedule) fire(kv jetstream.KeyValue, r record, rev uint64) error {
 	if handled != nil {
 		s.log.Warn("a tick was not dealt with", zap.Time("tick", r.Last.Tick), zap.Error(handled))
 	}
-	r = r.end(s.clock.now(), handled)
-	_, err := s.save(context.WithoutCancel(s.base), kv, &r, rev)
+	s.own = r.end(s.clock.now(), handled)
+	_, err := s.renew(context.WithoutCancel(s.base), kv, &s.own, rev)
 	return err
+}
+
+// renew changes the record of a tick that is this copy's. What is stored may be newer
+// than what it knows, where an answer was lost, and yet its own.
+func (s *schedule) renew(ctx context.Context, kv jetstream.KeyValue, r *record, rev uint64) (uint64, error) {
+	now, err := s.save(ctx, kv, r, rev)
+	if !errors.Is(err, errTaken) {
+		return now, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	e, err := kv.Get(ctx, s.key)
+	if err != nil {
+		return 0, lattice.Disconnected(err)
+	}
+	if e.Revision() <= rev {
+		return 0, errors.New("the record was read behind")
+	}
+	if stored, err := parseRecord(e.Value()); err != nil || !stored.runs(r.Last.Claim) {
+		return 0, errTaken
+	}
+	return s.save(ctx, kv, r, e.Revision())
 }
 
 // call calls the handler, again while it is not reached.

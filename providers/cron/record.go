@@ -1,6 +1,7 @@
 package cron
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -18,9 +19,12 @@ const (
 
 // firing is one tick that was fired.
 type firing struct {
-	Tick    time.Time `json:"tick"`
-	State   string    `json:"state"`
-	Holder  string    `json:"holder"`
+	Tick   time.Time `json:"tick"`
+	State  string    `json:"state"`
+	Holder string    `json:"holder"`
+	// Claim tells this firing from all others: its holder knows it by that where it
+	// was not told that it is stored.
+	Claim   string    `json:"claim,omitempty"`
 	Attempt int       `json:"attempt"`
 	Ended   time.Time `json:"ended,omitzero"`
 	Error   string    `json:"error,omitempty"`
@@ -61,6 +65,11 @@ func (r *record) lease() time.Duration {
 	return time.Duration(min(max(r.LeaseMS, 0), maxLease.Milliseconds())) * time.Millisecond
 }
 
+// runs says whether the last tick runs by a claim.
+func (r *record) runs(claim string) bool {
+	return r.Last.State == stateRunning && claim != "" && r.Last.Claim == claim
+}
+
 // after is since when ticks were not fired.
 func (r *record) after() time.Time {
 	if r.Last.Tick.After(r.Since) {
@@ -71,7 +80,7 @@ func (r *record) after() time.Time {
 
 // claim is the record of a tick that is to be fired now.
 func (r *record) claim(tick time.Time, holder string, lease time.Duration, keep int) record {
-	next := record{Since: r.Since, Last: firing{Tick: tick, State: stateRunning, Holder: holder, Attempt: 1}, LeaseMS: lease.Milliseconds(), History: r.History}
+	next := record{Since: r.Since, Last: firing{Tick: tick, State: stateRunning, Holder: holder, Claim: rand.Text(), Attempt: 1}, LeaseMS: lease.Milliseconds(), History: r.History}
 	last := r.Last
 	if last.Tick.Equal(tick) {
 		next.Last.Attempt = last.Attempt + 1
