@@ -118,7 +118,7 @@ func TestTriesElsewhere(t *testing.T) {
 		srv := startNATS(t, 0)
 		newCallee(t, srv, "A", true, busy)
 		newRaw(t, srv, lattice.DirectSubject("default", "B", "echo", echoInstance, "echo")) // never answers
-		c := wrpc.NewCaller(newClient(t, srv, wrpc.ClientConfig{Timeout: 100 * time.Millisecond}), "default", knows{hosts: []string{"B"}})
+		c := wrpc.NewCaller(newClient(t, srv, wrpc.ClientConfig{Timeout: time.Second}), "default", knows{hosts: []string{"B"}})
 		_, _, err := c.Call(context.Background(), "echo", bare, wrpc.Meta{}, []byte{0})
 		require.ErrorIs(t, err, wrpc.ErrTimeout)
 		require.ErrorIs(t, err, wrpc.ErrMayHaveRun)

@@ -178,7 +178,7 @@ func (in *incoming) run(ctx context.Context) {
 	case err != nil:
 		err = malformedParams(err)
 	case len(in.req.Params) > s.cfg.MaxParams:
-		err = &Error{Code: Refused, Detail: "parameters are too large"}
+		err = errParamsSize
 	case !whole:
 		err = in.awaitParams(ctx)
 	}
@@ -222,6 +222,8 @@ func (in *incoming) accept(inbox string, whole bool) error {
 	return publishError(in.nc.PublishMsg(m))
 }
 
+var errParamsSize = &Error{Code: Refused, Detail: "parameters are too large"}
+
 // awaitParams collects parameters that did not come with the invocation. The
 // end of S.params is not waited for once they are whole: a v1 client in Go
 // sends it only after the response.
@@ -231,11 +233,14 @@ func (in *incoming) awaitParams(ctx context.Context) error {
 	defer timer.Stop()
 	params := append([]byte(nil), in.req.Params...)
 	for {
-		piece, ended, _ := in.root.all()
+		piece, ended, overflow := in.root.all()
 		params = append(params, piece...)
-		if len(params) > in.h.v.s.cfg.MaxParams {
+		switch {
+		case overflow != nil:
+			return errParamsSize
+		case len(params) > in.h.v.s.cfg.MaxParams:
 			in.mux.overflows.Add(1)
-			return &Error{Code: Refused, Detail: "parameters are too large"}
+			return errParamsSize
 		}
 		whole, err := done(params)
 		switch {
@@ -250,13 +255,25 @@ func (in *incoming) awaitParams(ctx context.Context) error {
 		select {
 		case <-in.root.wake:
 		case <-in.failed:
-			return in.failError()
+			return in.paramsError(ctx)
 		case <-ctx.Done():
-			return endOfContext(ctx, false)
+			return in.paramsError(ctx)
 		case <-timer.C:
 			return &Error{Code: Timeout, Detail: "parameters did not arrive in time"}
 		}
 	}
+}
+
+// paramsError is why parameters do not arrive any more. Where the session has failed,
+// its context has ended for that.
+func (in *incoming) paramsError(ctx context.Context) error {
+	switch err := in.failError(); {
+	case errors.Is(err, ErrOverflow): // they came faster than they were taken
+		return errParamsSize
+	case err != nil:
+		return err
+	}
+	return endOfContext(ctx, false)
 }
 
 // handle runs the handler and sends what it returned.

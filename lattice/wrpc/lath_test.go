@@ -248,7 +248,7 @@ func TestDeadline(t *testing.T) {
 	}))
 	t.Run("of the context", func(t *testing.T) {
 		c := newClient(t, srv, wrpc.ClientConfig{})
-		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second/2)
 		defer cancel()
 		_, _, err := c.Call(ctx, echoTarget, wrpc.Meta{}, []byte{0})
 		require.ErrorIs(t, err, lattice.ErrTimeout)

@@ -8,6 +8,8 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/lathhost/lath/wit"
 )
 
 // What nats.go has to drop from the shared inbox may have been anybody's, so
@@ -123,4 +125,28 @@ func TestQueue(t *testing.T) {
 	require.Len(t, b, 10000)
 	require.True(t, ended)
 	require.NoError(t, err)
+}
+
+// Who sends more parameters than may wait is told so, whichever of the signs of it is
+// seen first.
+func TestParamsThatOverflow(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		s := &Server{cfg: ServerConfig{MaxParams: 1000}, mux: &mux{}}
+		require.NoError(t, s.cfg.setDefaults())
+		in := &incoming{h: newHandling(&Serving{s: s}, &Export{Params: []*wit.Type{wit.String}}), req: Request{Params: []byte{0xff, 0x7f}}}
+		in.ctx.Context, in.ctx.until = t.Context(), time.Now().Add(time.Hour)
+		in.session.init(s.mux, s.cfg.MaxParams, 1, 1, nil)
+		in.mux = s.mux
+		in.onFail = func(err *Error) { in.ctx.interrupt(err) }
+		told := make(chan error)
+		go func() { told <- in.awaitParams(&in.ctx) }()
+		for range 30 {
+			in.data("", &nats.Msg{Data: make([]byte, 60)}, false)
+		}
+		err := <-told
+		require.ErrorIs(t, err, ErrRefused)
+		require.ErrorContains(t, err, "parameters are too large")
+		in.ctx.end()
+	}
 }

@@ -234,13 +234,23 @@ func TestCloseInMidStream(t *testing.T) {
 func TestStreamDeadline(t *testing.T) {
 	t.Parallel()
 	srv := startNATS(t, 0)
-	newServer(t, srv, wrpc.ServerConfig{MaxTime: 20 * time.Millisecond}, pipeExport(t, pipe))
-	r := newRaw(t, srv)
-	r.send(pipeSubject, r.in, []byte{0}, "lath", "1")
-	r.handshake()
-	require.Equal(t, []byte{0}, r.next().Data)
-	r.expectEnd(r.in+".results", "ok")
-	r.expectEnd(r.in+".results.0", "timeout")
+	for limit := 20 * time.Millisecond; ; limit *= 2 {
+		e := pipeExport(t, pipe)
+		e.Prefix = "default.pipe" + strconv.Itoa(int(limit))
+		newServer(t, srv, wrpc.ServerConfig{MaxTime: limit}, e)
+		r := newRaw(t, srv)
+		r.send(e.Prefix+".wrpc.0.0.1.f", r.in, []byte{0}, "lath", "1")
+		r.handshake()
+		begun := r.next()
+		if len(begun.Data) == 0 { // its time was over before it began
+			require.Equal(t, "timeout", begun.Header.Get("lath-status"))
+			continue
+		}
+		require.Equal(t, []byte{0}, begun.Data)
+		r.expectEnd(r.in+".results", "ok")
+		r.expectEnd(r.in+".results.0", "timeout")
+		return
+	}
 }
 
 func TestCancelEndsStreams(t *testing.T) {
