@@ -78,7 +78,8 @@ func (s *site) get(path string) (status int, text string) {
 
 func TestHTTPPages(t *testing.T) {
 	t.Parallel()
-	sites(t, map[string]string{"timeout_ms": "500"}, nil, func(t *testing.T, s *site) {
+	// Long enough for any page but the one that has no end.
+	sites(t, map[string]string{"timeout_ms": "2000"}, nil, func(t *testing.T, s *site) {
 		for _, page := range []struct {
 			path   string
 			status int
@@ -323,7 +324,7 @@ func TestHTTPUpdateUnderLoad(t *testing.T) {
 // the next request.
 func TestHTTPABodyThatStops(t *testing.T) {
 	t.Parallel()
-	sites(t, map[string]string{"body_timeout_ms": "100"}, nil, func(t *testing.T, s *site) {
+	sites(t, map[string]string{"body_timeout_ms": "500"}, nil, func(t *testing.T, s *site) {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
 		require.NoError(t, err)
 		defer conn.Close()
