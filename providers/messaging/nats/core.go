@@ -159,7 +159,9 @@ func (f *coreLink) take(sub *coreSub, m *nats.Msg) {
 // Stop implements follow.Following.
 func (f *coreLink) Stop() {
 	for _, s := range f.subs {
-		if s.Drain() != nil { // no connection: what has come is given up
+		// Without a connection, what has come is given up: one that drained would be
+		// subscribed anew with the next, and then only the server would know of it.
+		if !f.conn.IsConnected() || s.Drain() != nil {
 			_ = s.Unsubscribe()
 		}
 	}

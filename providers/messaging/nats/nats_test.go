@@ -227,6 +227,39 @@ func TestNATSRestart(t *testing.T) {
 	require.Eventually(t, func() bool { return got.distinct() == 3 }, time.Minute, 10*time.Millisecond)
 }
 
+// TestLinkGoneWithoutNATS: a link that goes while there is no connection is left for
+// good, and takes no messages from the other copies when there is one again.
+func TestLinkGoneWithoutNATS(t *testing.T) {
+	t.Parallel()
+	srv := start(t)
+	var got tally
+	h := handler(func(_ context.Context, msg contract.BrokerMessage) error {
+		got.add(string(msg.Body))
+		return nil
+	})
+	links := link(h, map[string]string{"subscriptions": "shared.*"})
+	left, stays := srv.connect(), srv.connect()
+	leaving, staying := core(t, left, nil), core(t, stays, nil)
+	require.NoError(t, leaving.SetLinks(provider.Settings{}, links)[0])
+	require.NoError(t, staying.SetLinks(provider.Settings{}, links)[0])
+	u, err := url.Parse(srv.URL())
+	require.NoError(t, err)
+	srv.cfg.Port, err = strconv.Atoi(u.Port())
+	require.NoError(t, err)
+	require.NoError(t, srv.Shutdown(context.Background()))
+	require.Eventually(t, left.IsReconnecting, time.Minute, time.Millisecond)
+	leaving.SetLinks(provider.Settings{}, nil)
+	srv.up()
+	require.Eventually(t, func() bool { return left.IsConnected() && stays.IsConnected() }, time.Minute, 10*time.Millisecond)
+	require.NoError(t, left.Flush())
+	require.NoError(t, stays.Flush())
+	const n = 100
+	for i := range n {
+		require.NoError(t, staying.Publish(t.Context(), contract.BrokerMessage{Subject: "shared.x", Body: []byte(fmt.Sprint(i))}))
+	}
+	require.Eventually(t, func() bool { return got.distinct() == n }, 20*time.Second, 10*time.Millisecond, "some went to who has left")
+}
+
 // TestNobodyTakesIt: durable means that somebody keeps it.
 func TestNobodyTakesIt(t *testing.T) {
 	t.Parallel()
