@@ -189,23 +189,35 @@ func (d stateDir) identity(seed string) (*lattice.Identity, error) {
 	if seed != "" {
 		return lattice.NewIdentity(seed)
 	}
-	data, err := d.read("host.seed")
-	if err == nil {
-		id, err := lattice.NewIdentity(strings.TrimSpace(string(data)))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", d.path("host.seed"), err)
-		}
-		return id, nil
-	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+	if seed, err := d.readSeed(); err != nil || seed != nil {
+		return seed, err
 	}
 	id, err := lattice.NewIdentity("")
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(d.path("host.seed"), []byte(id.Seed()+"\n"), 0o600); err != nil {
+	if err := d.keepNew("host.seed", id.Seed()); err != nil {
 		return nil, fmt.Errorf("keep host seed: %w", err)
+	}
+	return d.readSeed()
+}
+
+// readSeed returns the identity that the directory keeps, or nil.
+func (d stateDir) readSeed() (*lattice.Identity, error) {
+	data, err := d.read("host.seed")
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	seed := strings.TrimSpace(string(data))
+	if seed == "" { // which would make another identity at each start
+		return nil, fmt.Errorf("%s: it is empty: put back the host's seed, or remove the file for a new identity", d.path("host.seed"))
+	}
+	id, err := lattice.NewIdentity(seed)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.path("host.seed"), err)
 	}
 	return id, nil
 }
@@ -216,10 +228,14 @@ func (d stateDir) secretsKey(file string) (*secret.Key, error) {
 	if file == "" {
 		file = d.path("secrets.key")
 		key, err := secret.NewKey()
+		var seed string
+		if err == nil {
+			seed, err = key.Seed()
+		}
 		if err != nil {
 			return nil, err
 		}
-		if err := d.keepNew("secrets.key", key); err != nil {
+		if err := d.keepNew("secrets.key", seed); err != nil {
 			return nil, fmt.Errorf("keep the key for secrets: %w", err)
 		}
 	}
@@ -240,15 +256,11 @@ func (d stateDir) secretsKey(file string) (*secret.Key, error) {
 	return key, nil
 }
 
-// keepNew writes a key to a file of the directory, whole, unless there is one: of
+// keepNew writes a seed to a file of the directory, whole, unless there is one: of
 // several processes that come at once, one wins.
-func (d stateDir) keepNew(name string, key *secret.Key) error {
+func (d stateDir) keepNew(name, seed string) error {
 	if _, err := os.Stat(d.path(name)); err == nil {
 		return nil
-	}
-	seed, err := key.Seed()
-	if err != nil {
-		return err
 	}
 	f, err := os.CreateTemp(string(d), name+".*.tmp") // 0600
 	if err != nil {
