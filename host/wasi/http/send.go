@@ -27,8 +27,8 @@ func (c *Call) send(r *outgoingResponse) error {
 	// there to be written that would fail.
 	giveUp := func() { r.body.pipe.CloseRead(nil) }
 	defer context.AfterFunc(c.r.Context(), giveUp)()
-	if !c.WriteBy.IsZero() { // an instance that is kept may hold the body without end
-		defer time.AfterFunc(time.Until(c.WriteBy), giveUp).Stop()
+	if by := c.WriteBy; !by.IsZero() { // an instance that is kept may hold the body without end
+		defer time.AfterFunc(time.Until(by), giveUp).Stop()
 	}
 	out := NewPrompt(c.w) // which leaves the server the time to find out the length of a small body
 	defer out.Stop()
