@@ -89,6 +89,7 @@ func (s *Server) serve(ctx context.Context, old *Serving, exports []Export) (*Se
 	}
 	if err != nil {
 		v.unsubscribe()
+		v.stop(&Error{Code: Lost, Detail: "not served after all", MayHaveRun: true}) // who called by a new subject meanwhile
 		return nil, err
 	}
 	return v, nil
