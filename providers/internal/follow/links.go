@@ -47,7 +47,7 @@ type Links[H any] struct {
 
 	turn    sync.Mutex // held while links change
 	now     map[string]*followed
-	closed  atomic.Bool // set without a turn: what is being opened is the last
+	closed  atomic.Bool     // set without a turn: what is being opened is the last
 	base    context.Context //nolint:containedctx // ended by Close
 	stop    context.CancelFunc
 	leaving sync.WaitGroup
