@@ -12,7 +12,7 @@ import (
 
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/natsserver"
-	"github.com/lathhost/lath/test/harness"
+	"github.com/lathhost/lath/lattice/natsserver/natsservertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,7 +29,7 @@ func startNATS(t *testing.T, cfg natsserver.Config) *natsserver.Server {
 
 func TestNATSDownAtStart(t *testing.T) {
 	t.Parallel()
-	url := fmt.Sprintf("nats://user:secret@127.0.0.1:%d", harness.FreePorts(t, 1)[0])
+	url := fmt.Sprintf("nats://user:secret@127.0.0.1:%d", natsservertest.FreePorts(t, 1)[0])
 	_, err := lattice.Connect(t.Context(), lattice.ConnConfig{URL: url, Wait: 120 * time.Millisecond})
 	require.ErrorIs(t, err, lattice.ErrTimeout)
 	require.ErrorIs(t, err, nats.ErrNoServers)
@@ -45,7 +45,7 @@ func TestNATSDownAtStart(t *testing.T) {
 
 func TestNATSComesUpLate(t *testing.T) {
 	t.Parallel()
-	port := harness.FreePorts(t, 1)[0]
+	port := natsservertest.FreePorts(t, 1)[0]
 	connected := make(chan error, 1)
 	go func() {
 		nc, err := lattice.Connect(t.Context(), lattice.ConnConfig{URL: fmt.Sprintf("127.0.0.1:%d", port), Wait: patience})
@@ -71,7 +71,7 @@ func TestBadAddresses(t *testing.T) {
 // subscriptions live on.
 func TestConnectionLostAndFoundAgain(t *testing.T) {
 	t.Parallel()
-	cfg := natsserver.Config{StoreDir: t.TempDir(), Port: harness.FreePorts(t, 1)[0]}
+	cfg := natsserver.Config{StoreDir: t.TempDir(), Port: natsservertest.FreePorts(t, 1)[0]}
 	srv, err := natsserver.Start(t.Context(), cfg)
 	require.NoError(t, err)
 	lost, found := make(chan error, 10), make(chan string, 10)

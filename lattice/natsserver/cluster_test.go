@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lathhost/lath/lattice/natsserver"
-	"github.com/lathhost/lath/test/harness"
+	"github.com/lathhost/lath/lattice/natsserver/natsservertest"
 )
 
 func routes(hosts ...string) []string {
@@ -89,7 +89,7 @@ func TestClustersThatMakeNoSense(t *testing.T) {
 // clusterOf are the configurations of a cluster on this machine, with a password.
 func clusterOf(t *testing.T, n int) []natsserver.Config {
 	t.Helper()
-	ports := harness.FreePorts(t, n)
+	ports := natsservertest.FreePorts(t, n)
 	var all []string
 	for _, p := range ports {
 		all = append(all, fmt.Sprintf("127.0.0.1:%d", p))
@@ -122,7 +122,7 @@ func TestClusterForms(t *testing.T) {
 	// One that does not know the password is none of them.
 	stranger := cfgs[1]
 	stranger.StoreDir, stranger.Name = t.TempDir(), "stranger"
-	stranger.Cluster = &natsserver.Cluster{Name: "c", Addr: fmt.Sprintf("127.0.0.1:%d", harness.FreePorts(t, 1)[0]),
+	stranger.Cluster = &natsserver.Cluster{Name: "c", Addr: fmt.Sprintf("127.0.0.1:%d", natsservertest.FreePorts(t, 1)[0]),
 		Routes: []string{strings.Replace(cfgs[0].Cluster.Addr, "us:secret@", "us:wrong@", 1), strings.Replace(cfgs[1].Cluster.Addr, "us:secret@", "us:wrong@", 1)}}
 	alone := start(t, stranger)
 	other := connect(t, alone.URL())
@@ -156,7 +156,7 @@ func TestStoresAreNotStartedInAnotherWay(t *testing.T) {
 	require.ErrorContains(t, err, cfg.StoreDir)
 	// Neither by a configuration file.
 	file := filepath.Join(t.TempDir(), "nats.conf")
-	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "server_name: x\ncluster { name: c, listen: \"127.0.0.1:%d\" }", harness.FreePorts(t, 1)[0]), 0o600))
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "server_name: x\ncluster { name: c, listen: \"127.0.0.1:%d\" }", natsservertest.FreePorts(t, 1)[0]), 0o600))
 	byFile := alone
 	byFile.ConfigFile = file
 	_, err = natsserver.Start(t.Context(), byFile)

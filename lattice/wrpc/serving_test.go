@@ -13,6 +13,38 @@ import (
 	"github.com/lathhost/lath/lattice/wrpc"
 )
 
+// crowd has four callers make calls, by turns to each target, none of which may fail.
+// What it returns ends them and tells how many calls there were.
+func crowd(t *testing.T, c *wrpc.Client, targets ...wrpc.Target) (called func() int32) {
+	stop, counts := make(chan struct{}), make(chan int32)
+	const callers = 4
+	for k := range callers {
+		go func() {
+			n := int32(0)
+			defer func() { counts <- n }()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, _, err := c.Call(context.Background(), targets[k%len(targets)], wrpc.Meta{}, []byte{0}); err != nil {
+					t.Errorf("a call failed: %v", err)
+					return
+				}
+				n++
+			}
+		}()
+	}
+	return func() (total int32) {
+		close(stop)
+		for range callers {
+			total += <-counts
+		}
+		return total
+	}
+}
+
 // A serving that steps aside loses no call that was on its way, answers on its
 // direct subjects, and comes back.
 func TestStepAside(t *testing.T) {
@@ -36,26 +68,7 @@ func TestStepAside(t *testing.T) {
 		_, _, err := c.Call(testContext(t), target, wrpc.Meta{}, []byte{0})
 		require.NoError(t, err)
 	}
-	stop := make(chan struct{})
-	crowd := make(chan int32)
-	for range 4 {
-		go func() {
-			n := int32(0)
-			defer func() { crowd <- n }()
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if _, _, err := c.Call(context.Background(), echoTarget, wrpc.Meta{}, []byte{0}); err != nil {
-					t.Errorf("a call failed: %v", err)
-					return
-				}
-				n++
-			}
-		}()
-	}
+	called := crowd(t, c, echoTarget)
 	for range 20 {
 		require.NoError(t, v.StepAside())
 		require.NoError(t, v.StepAside(), "twice is once")
@@ -63,12 +76,7 @@ func TestStepAside(t *testing.T) {
 		require.NoError(t, v.Rejoin())
 		require.NoError(t, v.Rejoin())
 	}
-	close(stop)
-	total := int32(20)
-	for range 4 {
-		total += <-crowd
-	}
-	require.Equal(t, total, ran.Load()+other.Load(), "each call ran once")
+	require.Equal(t, called()+20, ran.Load()+other.Load(), "each call ran once")
 
 	require.NoError(t, v.StepAside())
 	call(wrpc.Target{Prefix: e.Direct, Instance: echoInstance, Func: "echo"}) // the server knows by now
@@ -148,25 +156,7 @@ func TestReplace(t *testing.T) {
 	server, v := newServer(t, srv, wrpc.ServerConfig{}, made(0), only)
 	c := newClient(t, srv, wrpc.ClientConfig{})
 	direct := wrpc.Target{Prefix: made(0).Direct, Instance: echoInstance, Func: "echo"}
-	stop, crowd := make(chan struct{}), make(chan int32)
-	for k := range 4 {
-		go func() {
-			n := int32(0)
-			defer func() { crowd <- n }()
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if _, _, err := c.Call(context.Background(), []wrpc.Target{echoTarget, direct}[k%2], wrpc.Meta{}, []byte{0}); err != nil {
-					t.Errorf("a call failed: %v", err)
-					return
-				}
-				n++
-			}
-		}()
-	}
+	called := crowd(t, c, echoTarget, direct)
 	total := int32(0)
 	for n := byte(1); n <= 50; n++ {
 		next, err := v.Replace(testContext(t), made(n))
@@ -185,10 +175,7 @@ func TestReplace(t *testing.T) {
 		require.NoError(t, v.Drain(testContext(t)))
 		v = next
 	}
-	close(stop)
-	for range 4 {
-		total += <-crowd
-	}
+	total += called()
 	require.Equal(t, total, ran.Load(), "each call ran once")
 	_, _, err := c.Call(testContext(t), wrpc.Target{Prefix: echoTarget.Prefix, Instance: echoInstance, Func: "only"}, wrpc.Meta{}, []byte{0})
 	require.ErrorIs(t, err, wrpc.ErrNotConnected)

@@ -283,7 +283,7 @@ func (s *schedule) save(ctx context.Context, kv jetstream.KeyValue, r *record, r
 }
 
 // fire calls the handler for a tick that was claimed, holds the lease meanwhile,
-// and tells how it ended. Who loses the lease stops. asked is when it was asked for.
+// and tells how it ended. Who loses the lease stops. asked is when the lease was asked for.
 func (s *schedule) fire(kv jetstream.KeyValue, r record, rev uint64, asked time.Time) error {
 	ctx, cancel := context.WithTimeout(s.base, s.timeout)
 	defer cancel()

@@ -206,6 +206,17 @@ func TestSettingsOfV1(t *testing.T) {
 	require.Equal(t, "b", text)
 }
 
+// text is the page at an address, or why there is none.
+func (s *server) text(url string) string {
+	resp, err := s.client.Get(url)
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return string(b)
+}
+
 func TestDrainLetsRequestsEnd(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, httpserver.Config{})
@@ -217,16 +228,7 @@ func TestDrainLetsRequestsEnd(t *testing.T) {
 	})))
 	url := s.url()
 	got := make(chan string, 1)
-	go func() {
-		resp, err := s.client.Get(url)
-		if err != nil {
-			got <- err.Error()
-			return
-		}
-		defer resp.Body.Close()
-		b, _ := io.ReadAll(resp.Body)
-		got <- string(b)
-	}()
+	go func() { got <- s.text(url) }()
 	<-began
 	drained := make(chan error, 1)
 	go func() { drained <- s.Drain(t.Context()) }()
@@ -255,16 +257,7 @@ func TestDrainWaitsForAddressesThatWereGivenUp(t *testing.T) {
 	})))
 	url := s.url()
 	answered, drained := make(chan string, 1), make(chan error, 1)
-	go func() {
-		resp, err := s.client.Get(url)
-		if err != nil {
-			answered <- err.Error()
-			return
-		}
-		defer resp.Body.Close()
-		b, _ := io.ReadAll(resp.Body)
-		answered <- string(b)
-	}()
+	go func() { answered <- s.text(url) }()
 	<-began
 	s.follow()
 	go func() { drained <- errors.Join(s.Drain(t.Context()), s.Close()) }()

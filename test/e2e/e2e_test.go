@@ -22,8 +22,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"github.com/lathhost/lath/lattice/natsserver/natsservertest"
 	"github.com/lathhost/lath/providers/postgres/postgrestest"
-	"github.com/lathhost/lath/test/harness"
 )
 
 // binDir holds the binary, built once.
@@ -193,7 +193,7 @@ func freeport(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: freeport VAR")
 	}
-	ports, err := harness.Ports(context.Background(), 1)
+	ports, err := natsservertest.Ports(context.Background(), 1)
 	ts.Check(err)
 	ts.Setenv(args[0], strconv.Itoa(ports[0]))
 }

@@ -3,12 +3,9 @@ package harness
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -16,6 +13,7 @@ import (
 
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/natsserver"
+	"github.com/lathhost/lath/lattice/natsserver/natsservertest"
 )
 
 // Cluster is a NATS cluster of embedded servers, each of which a test may stop and
@@ -55,7 +53,7 @@ func NewCluster(t testing.TB, n int) (*Lattice, *Cluster) {
 func (c *Cluster) boot(dir string) bool {
 	c.t.Helper()
 	n := len(c.configs)
-	ports := FreePorts(c.t, 2*n)
+	ports := natsservertest.FreePorts(c.t, 2*n)
 	var routes []string
 	for _, p := range ports[:n] {
 		routes = append(routes, "nats://127.0.0.1:"+strconv.Itoa(p))
@@ -142,41 +140,3 @@ func Whole(ctx context.Context, js jetstream.JetStream, buckets ...string) bool 
 func Buckets() []string {
 	return []string{lattice.LatticeBucket(Name), lattice.ConfigBucket(Name), lattice.LathBucket(Name)}
 }
-
-// FreePorts are ports on which nothing listens, as far as one can know.
-func FreePorts(t testing.TB, n int) []int {
-	t.Helper()
-	ports, err := Ports(t.Context(), n)
-	require.NoError(t, err)
-	return ports
-}
-
-// taken are the ports that were chosen in this process.
-var taken sync.Map
-
-// Ports are ports on which nothing listens, and which nothing takes that does not ask
-// for them: they are below those that systems choose for whoever wants any.
-func Ports(ctx context.Context, n int) ([]int, error) {
-	var cfg net.ListenConfig
-	ports := make([]int, 0, n)
-	for tries := 0; len(ports) < n; tries++ {
-		port := lowestPort + rand.IntN(firstEphemeral-lowestPort)
-		if _, mine := taken.LoadOrStore(port, true); mine {
-			continue
-		}
-		l, err := cfg.Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		switch {
-		case err == nil:
-			defer l.Close() //nolint:errcheck // not before all are chosen
-			ports = append(ports, port)
-		case tries > 1000 || ctx.Err() != nil:
-			return nil, err
-		}
-	}
-	return ports, nil
-}
-
-const (
-	lowestPort     = 10_000
-	firstEphemeral = 32_768 // Linux's; elsewhere they are higher
-)

@@ -25,6 +25,7 @@ import (
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/event"
 	"github.com/lathhost/lath/lattice/natsserver"
+	"github.com/lathhost/lath/lattice/natsserver/natsservertest"
 	"github.com/lathhost/lath/lattice/provider"
 	"github.com/lathhost/lath/lattice/secret"
 	"github.com/lathhost/lath/lattice/state"
@@ -341,7 +342,7 @@ func TestLatticesByAccount(t *testing.T) {
 // hub.conf, and hears nothing else of it.
 func TestLeafTemplates(t *testing.T) {
 	t.Parallel()
-	port := fmt.Sprint(harness.FreePorts(t, 1)[0])
+	port := fmt.Sprint(natsservertest.FreePorts(t, 1)[0])
 	text, u := template(t, "hub.conf", "0.0.0.0", "127.0.0.1", "7422", port)
 	hub := harness.NewAs(t, text, u.config("LATH_HUB", "_INBOX.default.operator"))
 	center := hub.Host(nil)

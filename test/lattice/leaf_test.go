@@ -14,6 +14,7 @@ import (
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/natsserver"
+	"github.com/lathhost/lath/lattice/natsserver/natsservertest"
 	"github.com/lathhost/lath/test/harness"
 )
 
@@ -21,7 +22,7 @@ import (
 // the lattice of the hub: its data are there, calls and commands go both ways.
 func TestHostOnALeafNode(t *testing.T) {
 	t.Parallel()
-	port := harness.FreePorts(t, 1)[0]
+	port := natsservertest.FreePorts(t, 1)[0]
 	hub := harness.NewWith(t, fmt.Sprintf("jetstream { domain: hub }\nleafnodes { host: 127.0.0.1, port: %d }", port))
 	center := hub.Host(nil)
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/lathhost/lath/lattice/natsserver"
+	"github.com/lathhost/lath/lattice/natsserver/natsservertest"
 	"github.com/lathhost/lath/test/harness"
 )
 
@@ -38,7 +39,7 @@ type servers struct {
 // newServers starts n servers with their files in a folder.
 func newServers(ctx context.Context, dir string, n int) (*servers, error) {
 	s := &servers{configs: make([]natsserver.Config, n), running: make([]*natsserver.Server, n), is: make([]condition, n)}
-	ports, err := harness.Ports(ctx, 2*n)
+	ports, err := natsservertest.Ports(ctx, 2*n)
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,5 @@
-// Package natsservertest is for tests that start and stop clusters of NATS servers in
-// their own process.
+// Package natsservertest is for tests that start and stop NATS servers: on ports that
+// nobody takes meanwhile, and without what clusters of them leave behind in a process.
 package natsservertest
 
 import (
@@ -8,7 +8,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// VerifyTestMain is [goleak.VerifyTestMain] for such tests. A server that is stopped while
+// VerifyTestMain is [goleak.VerifyTestMain] for tests of clusters. A server that is stopped while
 // it makes a Raft group forgets the log that it opened for it (v2.15.2: initRaftNode
 // returns without closing it once the system account is gone), and with it the log's
 // goroutine and the clock of all logs. A server of our own process ends with it, so that
