@@ -12,9 +12,15 @@ import (
 	"github.com/lathhost/lath/lattice"
 )
 
-// maxReference bounds a reference, in bytes; 127 for a registry and 255 for a
-// repository are the longest in use.
-const maxReference = 1024
+// Limits of a reference, in bytes: of the whole text, and of what it names,
+// without schemes, spaces and default tags. A registry is a host's name, which
+// has 253 at most, and a port; clients of the distribution specification take
+// 255 for it and the repository together.
+const (
+	maxReference  = 1024
+	maxRegistry   = 255
+	maxRepository = 255
+)
 
 // Reference names an artifact: in a registry, or in a local file.
 type Reference struct {
@@ -68,6 +74,12 @@ func parseRemote(s string) (registry.Reference, error) {
 	ref, err := registry.ParseReference(s)
 	if err != nil {
 		return registry.Reference{}, err
+	}
+	if len(ref.Registry) > maxRegistry {
+		return registry.Reference{}, fmt.Errorf("registry is longer than %d bytes", maxRegistry)
+	}
+	if len(ref.Repository) > maxRepository {
+		return registry.Reference{}, fmt.Errorf("repository is longer than %d bytes", maxRepository)
 	}
 	if d, err := ref.Digest(); err == nil && d.Algorithm() != digest.SHA256 {
 		return registry.Reference{}, fmt.Errorf("digest algorithm %s is not supported: use sha256", d.Algorithm())

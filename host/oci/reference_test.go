@@ -43,21 +43,24 @@ func TestParseReference(t *testing.T) {
 func TestParseReferenceRefuses(t *testing.T) {
 	t.Parallel()
 	for in, message := range map[string]string{
-		"":                            "want REGISTRY/REPOSITORY:TAG",
-		"counter:0.1.0":               "want REGISTRY/REPOSITORY:TAG",
-		"localhost:5000/":             "invalid repository",
-		"localhost:5000/a b:1":        "invalid",
-		"localhost:5000/../../etc:1":  "invalid repository",
-		"localhost:port/a:1":          "invalid registry",
-		"user@host/a:1":               "invalid",
-		"ghcr.io/a/b@sha256:abc":      "invalid",
-		"ghcr.io/a/b@" + otherDigest:  "sha512 is not supported",
-		"wasmcloud+builtin://http":    `scheme "wasmcloud+builtin" is neither`,
-		"file://relative/path":        `names the host "relative"`,
-		"file:relative":               "want REGISTRY/REPOSITORY:TAG",
-		"file://":                     "want file:///absolute/path",
-		strings.Repeat("a", 2000):     "longer than 1024 bytes",
-		"localhost:5000/a:\x00secret": "invalid",
+		"":                           "want REGISTRY/REPOSITORY:TAG",
+		"counter:0.1.0":              "want REGISTRY/REPOSITORY:TAG",
+		"localhost:5000/":            "invalid repository",
+		"localhost:5000/a b:1":       "invalid",
+		"localhost:5000/../../etc:1": "invalid repository",
+		"localhost:port/a:1":         "invalid registry",
+		"user@host/a:1":              "invalid",
+		"ghcr.io/a/b@sha256:abc":     "invalid",
+		"ghcr.io/a/b@" + otherDigest: "sha512 is not supported",
+		"wasmcloud+builtin://http":   `scheme "wasmcloud+builtin" is neither`,
+		"file://relative/path":       `names the host "relative"`,
+		"file:relative":              "want REGISTRY/REPOSITORY:TAG",
+		"file://":                    "want file:///absolute/path",
+		strings.Repeat("a", 2000):    "longer than 1024 bytes",
+		// Without its default tag it is no longer than a reference may be.
+		"a/" + strings.Repeat("b", 1020):  "repository is longer than 255 bytes",
+		strings.Repeat("a", 256) + "/b:1": "registry is longer than 255 bytes",
+		"localhost:5000/a:\x00secret":     "invalid",
 	} {
 		_, err := ParseReference(in)
 		require.ErrorIs(t, err, lattice.ErrInvalid, in)
@@ -99,7 +102,7 @@ func TestFileReference(t *testing.T) {
 func FuzzParseReference(f *testing.F) {
 	for _, seed := range []string{
 		"localhost:5000/counter:0.1.0", "oci://ghcr.io/a/b@" + someDigest, "file:///a/b.wasm",
-		"a/b:latest", "://", "file://%", "a/b@sha256:", "a//b",
+		"a/b:latest", "a/" + strings.Repeat("b", 1022), "://", "file://%", "a/b@sha256:", "a//b",
 	} {
 		f.Add(seed)
 	}
