@@ -102,7 +102,7 @@ func TestFileReference(t *testing.T) {
 func FuzzParseReference(f *testing.F) {
 	for _, seed := range []string{
 		"localhost:5000/counter:0.1.0", "oci://ghcr.io/a/b@" + someDigest, "file:///a/b.wasm",
-		"a/b:latest", "a/" + strings.Repeat("b", 1022), "://", "file://%", "a/b@sha256:", "a//b",
+		"a/b:1..2", "a/b:latest", "a/" + strings.Repeat("b", 1022), "://", "file://%", "a/b@sha256:", "a//b",
 	} {
 		f.Add(seed)
 	}
@@ -121,7 +121,7 @@ func FuzzParseReference(f *testing.F) {
 		}
 		require.NotEmpty(t, ref.Registry())
 		require.True(t, (ref.Tag() == "") != (ref.Digest() == ""))
-		require.NotContains(t, ref.canonical(), "..")
+		require.NotContains(t, "/"+ref.remote.Repository+"/", "/../")
 		again, err := ParseReference(ref.canonical())
 		require.NoError(t, err)
 		require.Equal(t, ref.canonical(), again.canonical())

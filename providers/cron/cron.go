@@ -224,7 +224,8 @@ func (s *schedule) resume(kv jetstream.KeyValue, rev uint64) error {
 // due says whether there is something to look for: the time has come, or the clock
 // was set back and other ticks come first.
 func (s *schedule) due(now time.Time) bool {
-	return !now.Before(s.next) || s.schedule.Next(now).Before(s.next)
+	next := s.schedule.Next(now)
+	return !now.Before(s.next) || !next.IsZero() && next.Before(s.next)
 }
 
 var errTaken = errors.New("another copy of the provider was faster")

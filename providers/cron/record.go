@@ -115,6 +115,9 @@ const punctual = 10 * time.Second
 // that were missed, all of them by the last one.
 func decide(s *Schedule, r *record, now time.Time, left time.Duration, once bool) (tick, again time.Time) {
 	next := s.Next(now)
+	if next.IsZero() {
+		next = now.AddDate(maxYears, 0, 0)
+	}
 	running := r.Last.State == stateRunning
 	if running && left > 0 {
 		return time.Time{}, earlier(next, now.Add(left))

@@ -150,10 +150,12 @@ func parseValue(text string, least, most int, names []string) (int, error) {
 	return n, nil
 }
 
-// maxYears is how far the next tick may be: 29 February may take eight.
-const maxYears = 9
+// maxYears is how far the next tick may be: a 29 February that is a Sunday, too, may
+// take 40, over the turn of a century.
+const maxYears = 41
 
-// Next returns the first tick after a time; zero: there is none.
+// Next returns the first tick after a time. It is zero where there is none: where
+// all that would be is left out when clocks go forward.
 func (s *Schedule) Next(after time.Time) time.Time {
 	if s.every > 0 {
 		sec := int64(s.every / time.Second)
@@ -161,7 +163,11 @@ func (s *Schedule) Next(after time.Time) time.Time {
 	}
 	local := after.In(s.loc)
 	y, m, d := local.Date()
-	for range maxYears * 366 {
+	for end := y + maxYears; y <= end; {
+		if s.months>>int(m)&1 == 0 {
+			y, m, d = time.Date(y, m+1, 1, 12, 0, 0, 0, time.UTC).Date()
+			continue
+		}
 		day := time.Date(y, m, d, 12, 0, 0, 0, time.UTC) // the date, without any clock
 		if s.onDay(day) {
 			if t := s.onClock(day, after); !t.IsZero() {
@@ -182,9 +188,6 @@ func floorDiv(a, b int64) int64 {
 }
 
 func (s *Schedule) onDay(day time.Time) bool {
-	if s.months>>int(day.Month())&1 == 0 {
-		return false
-	}
 	byDay, byWeekday := s.days>>day.Day()&1 == 1, s.weekdays>>int(day.Weekday())&1 == 1
 	if s.anyDay || s.anyWeekday {
 		return byDay && byWeekday

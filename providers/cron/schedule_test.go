@@ -34,6 +34,7 @@ func TestNext(t *testing.T) {
 		{"0 12 * * 7", time.UTC, "2026-02-01 12:00:00", []string{"2026-02-08 12:00:00"}},
 		{"0 12 * JAN-Mar 1-5", time.UTC, "2026-03-31 12:00:00", []string{"2027-01-01 12:00:00"}},
 		{"30/10 * * * *", time.UTC, "2026-01-01 00:00:00", []string{"2026-01-01 00:30:00", "2026-01-01 00:40:00"}},
+		{"0 0 29 2 */7", time.UTC, "2089-01-01 00:00:00", []string{"2128-02-29 00:00:00", "2156-02-29 00:00:00"}}, // a star: on both days
 		{"@daily", berlin, "2026-01-01 00:00:00", []string{"2026-01-01 23:00:00"}},
 		{"30 2 * * *", berlin, "2026-03-28 12:00:00", []string{"2026-03-30 00:30:00"}},                        // the 29th has no 2:30
 		{"30 2 * * *", berlin, "2026-10-24 12:00:00", []string{"2026-10-25 01:30:00", "2026-10-26 01:30:00"}}, // the 25th has two
@@ -49,6 +50,25 @@ func TestNext(t *testing.T) {
 			require.Equal(t, want, now.Format("2006-01-02 15:04:05"), x.text)
 		}
 	}
+}
+
+// TestNextNever: clocks went forward on another day when it was written, and skip all
+// that would be due since.
+func TestNextNever(t *testing.T) {
+	t.Parallel()
+	newYork, err := time.LoadLocation("America/New_York")
+	require.NoError(t, err)
+	s, err := Parse("30 2 8 3 */7", newYork)
+	require.NoError(t, err)
+	now := at(t, "2026-01-01 00:00:00")
+	require.Zero(t, s.Next(now))
+
+	tick, again := decide(s, &record{Since: now}, now, 0, true)
+	require.Zero(t, tick)
+	require.Equal(t, 2067, again.Year(), "later, not at once")
+	x := schedule{config: config{schedule: s}, next: again}
+	require.False(t, x.due(now))
+	require.False(t, x.due(now.AddDate(1, 0, 0)))
 }
 
 func TestParseRefuses(t *testing.T) {
@@ -97,7 +117,7 @@ func TestLatest(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"* * * * *", "*/5 1-3,7 * jan-dec/2 mon", "@every 10s", "@hourly", "0 0 29 2 *", "0 0 31 4 *"} {
+	for _, s := range []string{"* * * * *", "*/5 1-3,7 * jan-dec/2 mon", "@every 10s", "@hourly", "0 0 29 2 *", "0 0 29 2 */7", "0 0 31 4 *"} {
 		f.Add(s, int64(1_700_000_000))
 	}
 	f.Fuzz(func(t *testing.T, text string, unix int64) {
