@@ -55,7 +55,7 @@ func New(cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cron: %w", err)
 	}
-	p.links = follow.NewLinks(p.follow)
+	p.links = follow.NewLinks(messaging.LinksConfig{Open: p.follow})
 	return p, nil
 }
 

@@ -41,7 +41,7 @@ type WatchOpener func(ctx context.Context, own, joined provider.Settings) (store
 // NewWatching watches nothing yet.
 func NewWatching(log *zap.Logger, open WatchOpener) *Watching {
 	w := &Watching{open: open, log: log}
-	w.links = follow.NewLinks(w.follow)
+	w.links = follow.NewLinks(follow.Config[contract.Watcher]{Open: w.follow})
 	return w
 }
 

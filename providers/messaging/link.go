@@ -10,3 +10,6 @@ type Link = follow.Link[contract.Handler]
 
 // Links are those of one broker.
 type Links = follow.Links[contract.Handler]
+
+// LinksConfig says how a broker follows them.
+type LinksConfig = follow.Config[contract.Handler]

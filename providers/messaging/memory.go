@@ -65,7 +65,7 @@ func NewMemory(cfg MemoryConfig) (*Memory, error) {
 	if _, err := m.read(&m.limits, cfg.Settings); err != nil {
 		return nil, err
 	}
-	m.links = follow.NewLinks(m.follow)
+	m.links = follow.NewLinks(LinksConfig{Open: m.follow, Overlap: true})
 	return m, nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/lathhost/lath/lattice/provider"
 )
 
@@ -39,11 +41,21 @@ type Goer interface {
 	Gone()
 }
 
+// Config says how a provider follows links.
+type Config[H any] struct {
+	// Open follows a link; settings are its own joined with the provider's. It is
+	// called for several links at a time.
+	Open func(l Link[H], settings provider.Settings) (Following, error)
+	// Overlap says that two who follow one link share what comes. One that has other
+	// settings is followed anew then before it is given up, so that nothing is missed
+	// meanwhile.
+	Overlap bool
+}
+
 // Links keeps what is followed in step with the links that there are. It is safe
 // for concurrent use.
 type Links[H any] struct {
-	// open follows a link; settings are its own joined with the provider's.
-	open func(l Link[H], settings provider.Settings) (Following, error)
+	cfg Config[H]
 
 	turn    sync.Mutex // held while links change
 	now     map[string]*followed
@@ -61,9 +73,13 @@ type followed struct {
 // leaveTime is how long the work of a link that was given up may still take.
 const leaveTime = 30 * time.Second
 
+// maxOpening bounds how many links are opened at a time: each may wait for a server
+// that is away.
+const maxOpening = 16
+
 // NewLinks follows nothing yet.
-func NewLinks[H any](open func(l Link[H], settings provider.Settings) (Following, error)) *Links[H] {
-	s := &Links[H]{open: open, now: map[string]*followed{}}
+func NewLinks[H any](cfg Config[H]) *Links[H] {
+	s := &Links[H]{cfg: cfg, now: map[string]*followed{}}
 	s.base, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -75,29 +91,44 @@ var errClosed = errors.New("the provider is stopping")
 func (s *Links[H]) SetLinks(own provider.Settings, links []Link[H]) []error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	errs := make([]error, len(links))
-	settings := make(map[string]provider.Settings, len(links))
+	wanted := make(map[string]provider.Settings, len(links))
 	for _, l := range links {
-		settings[l.ID()] = l.Over(own)
+		wanted[l.ID()] = l.Over(own)
 	}
 	for id, f := range s.now {
-		if wanted, ok := settings[id]; !ok || !wanted.Equal(f.settings) {
+		if settings, ok := wanted[id]; !ok || !settings.Equal(f.settings) && !s.cfg.Overlap {
 			s.leave(id, f)
 		}
 	}
+	errs := make([]error, len(links))
+	opened := make([]Following, len(links))
+	opening := make(map[string]bool, len(links))
+	var g errgroup.Group
+	g.SetLimit(maxOpening)
 	for i, l := range links {
 		id := l.ID()
-		switch {
-		case s.closed.Load():
-			errs[i] = errClosed
-		case s.now[id] != nil:
-		default:
-			f, err := s.open(l, settings[id])
-			if err != nil {
-				errs[i] = err
-				continue
+		settings := wanted[id]
+		if f := s.now[id]; opening[id] || f != nil && settings.Equal(f.settings) {
+			continue
+		}
+		opening[id] = true
+		g.Go(func() error {
+			if s.closed.Load() {
+				errs[i] = errClosed
+				return nil
 			}
-			s.now[id] = &followed{settings: settings[id], Following: f}
+			opened[i], errs[i] = s.cfg.Open(l, settings)
+			return nil
+		})
+	}
+	_ = g.Wait() // each has an error of its own
+	for i, l := range links {
+		id := l.ID()
+		if f := s.now[id]; f != nil && (opened[i] != nil || errs[i] != nil && !errors.Is(errs[i], errClosed)) {
+			s.leave(id, f)
+		}
+		if opened[i] != nil {
+			s.now[id] = &followed{settings: wanted[id], Following: opened[i]}
 		}
 	}
 	return errs

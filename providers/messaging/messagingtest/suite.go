@@ -55,6 +55,7 @@ var behaviours = map[string]func(*testing.T, *subject){
 	"a handler that never returns":         handlerHangs,
 	"a target that comes late":             targetLate,
 	"links come, change and go":            relink,
+	"other settings miss nothing":          reset,
 	"a drain waits for what runs":          drain,
 	"a drain that takes too long":          drainCut,
 	"bodies are the caller's again":        bodies,
@@ -355,6 +356,38 @@ func relink(t *testing.T, s *subject) {
 	s.gets(b, "3", "5")
 	s.gets(a, "1", "2")
 	require.Empty(t, s.SetLinks(provider.Settings{}, nil))
+}
+
+func reset(t *testing.T, s *subject) {
+	h := &handler{}
+	s.link("a", h, "subscriptions=reset")
+	var want []string
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		pace := time.NewTicker(100 * time.Microsecond)
+		defer pace.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			case <-pace.C:
+			}
+			body := fmt.Sprint(n)
+			if err := s.Publish(s.ctx, contract.BrokerMessage{Subject: "reset", Body: []byte(body)}); err != nil {
+				t.Errorf("publish: %v", err)
+				return
+			}
+			want = append(want, body)
+		}
+	}()
+	for n := range 20 {
+		s.links[0] = s.newLink("a", h, "subscriptions=reset", fmt.Sprintf("max_in_flight=%d", 2+n%2))
+		s.follow()
+	}
+	close(stop)
+	<-stopped
+	s.gets(h, want...)
 }
 
 func drain(t *testing.T, s *subject) {

@@ -42,7 +42,7 @@ func (s *Server) key() string {
 
 // conns are the connections that links use, each once.
 type conns struct {
-	lattice *nats.Conn // may be nil
+	lattice *shared // whose connection may be nil
 
 	mu   sync.Mutex
 	open map[string]*shared
@@ -51,35 +51,56 @@ type conns struct {
 // shared is a connection with how many use it.
 type shared struct {
 	*nats.Conn
-	users int
+	err   error         // why there is none
+	ready chan struct{} // closed when one of both is there
+	users int           // guarded by mu of conns
+
+	// streams is held while a link's stream and consumer are made: a stream is changed
+	// by what it was before.
+	streams sync.Mutex
+}
+
+func newConns(lattice *nats.Conn) *conns {
+	return &conns{lattice: &shared{Conn: lattice}, open: map[string]*shared{}}
 }
 
 // connectWait bounds how long a link waits for its server; it is tried again.
 const connectWait = 3 * time.Second
 
 // take returns a connection, and what to call when it is not used any more.
-func (c *conns) take(s Server) (*nats.Conn, func(), error) {
+func (c *conns) take(s Server) (*shared, func(), error) {
 	if s.URL == "" {
-		if c.lattice == nil {
+		if c.lattice.Conn == nil {
 			return nil, nil, errors.New("messaging configuration: cluster_uris: no server is named, and there is no connection to use")
 		}
 		return c.lattice, func() {}, nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	key := s.key()
-	if c.open[key] == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), connectWait)
-		defer cancel()
-		nc, err := lattice.Connect(ctx, lattice.ConnConfig{URL: s.URL, Auth: s.Auth, InboxPrefix: s.Inbox, Name: "lath messaging", Wait: connectWait})
-		if err != nil {
-			return nil, nil, err
-		}
-		c.open[key] = &shared{Conn: nc}
-	}
+	c.mu.Lock()
 	at := c.open[key]
+	first := at == nil
+	if first {
+		at = &shared{ready: make(chan struct{})}
+		c.open[key] = at
+	}
 	at.users++
-	return at.Conn, sync.OnceFunc(func() { c.leave(key, at) }), nil
+	c.mu.Unlock()
+	if first {
+		at.Conn, at.err = s.connect()
+		close(at.ready)
+	}
+	<-at.ready // within connectWait
+	if at.err != nil {
+		c.leave(key, at)
+		return nil, nil, at.err
+	}
+	return at, sync.OnceFunc(func() { c.leave(key, at) }), nil
+}
+
+func (s *Server) connect() (*nats.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), connectWait)
+	defer cancel()
+	return lattice.Connect(ctx, lattice.ConnConfig{URL: s.URL, Auth: s.Auth, InboxPrefix: s.Inbox, Name: "lath messaging", Wait: connectWait})
 }
 
 func (c *conns) leave(key string, at *shared) {
@@ -87,6 +108,8 @@ func (c *conns) leave(key string, at *shared) {
 	defer c.mu.Unlock()
 	if at.users--; at.users == 0 {
 		delete(c.open, key)
-		at.Close()
+		if at.Conn != nil {
+			at.Close()
+		}
 	}
 }

@@ -36,7 +36,7 @@ func NewCore(cfg Config) (*Core, error) {
 	if b.sender, err = newSender(cfg, own); err != nil {
 		return nil, err
 	}
-	b.links = follow.NewLinks(b.follow)
+	b.links = follow.NewLinks(messaging.LinksConfig{Open: b.follow, Overlap: true})
 	return b, nil
 }
 
@@ -92,7 +92,7 @@ func (b *Core) follow(l messaging.Link, settings provider.Settings) (follow.Foll
 	if err != nil {
 		return nil, err
 	}
-	f := &coreLink{worker: messaging.NewWorker(cfg.Handling, l.Handler), conn: conn, leave: leave,
+	f := &coreLink{worker: messaging.NewWorker(cfg.Handling, l.Handler), conn: conn.Conn, leave: leave,
 		losses: follow.NewLosses(b.cfg.Log.With(zap.String("link", l.Name), zap.String("target", l.Target)))}
 	for _, s := range cfg.Subscriptions {
 		if s.Queue == "" {
@@ -103,7 +103,7 @@ func (b *Core) follow(l messaging.Link, settings provider.Settings) (follow.Foll
 		}
 	}
 	if err == nil {
-		err = flush(conn)
+		err = flush(conn.Conn)
 	}
 	if err != nil {
 		ctx, cancel := context.WithCancel(context.Background())

@@ -77,7 +77,7 @@ func NewDurable(ctx context.Context, cfg Config) (*Durable, error) {
 		b.sender.close()
 		return nil, err
 	}
-	b.links = follow.NewLinks(b.follow)
+	b.links = follow.NewLinks(messaging.LinksConfig{Open: b.follow})
 	return b, nil
 }
 
@@ -165,6 +165,7 @@ type durableLink struct {
 	worker   *messaging.Worker
 	losses   *follow.Losses
 	consumer jetstream.Consumer
+	puller   *puller
 	js       jetstream.JetStream
 	leave    func()
 	gone     atomic.Bool
@@ -190,9 +191,11 @@ func (b *Durable) follow(l messaging.Link, settings provider.Settings) (follow.F
 		return nil, err
 	}
 	f := &durableLink{durableConfig: cfg, broker: b, leave: leave, losses: follow.NewLosses(b.cfg.Log.With(zap.String("link", l.Name), zap.String("target", l.Target)))}
-	ctx, cancel := context.WithTimeout(context.Background(), connectWait)
-	defer cancel()
-	if f.consumer, err = f.open(ctx, conn, plain(b.cfg.ID+"-"+l.Name+"-"+l.Target)); err != nil {
+	if f.consumer, err = f.open(conn, plain(b.cfg.ID+"-"+l.Name+"-"+l.Target)); err != nil {
+		leave()
+		return nil, err
+	}
+	if f.puller, err = newPuller(conn.Conn, b.domain(f.Server), f.consumer.CachedInfo()); err != nil {
 		leave()
 		return nil, err
 	}
@@ -209,9 +212,13 @@ func (b *Durable) follow(l messaging.Link, settings provider.Settings) (follow.F
 
 // open finds or makes the stream and the consumer of a link. A consumer that the
 // settings name and that is there is left as it is.
-func (f *durableLink) open(ctx context.Context, conn *nats.Conn, name string) (jetstream.Consumer, error) {
+func (f *durableLink) open(conn *shared, name string) (jetstream.Consumer, error) {
+	conn.streams.Lock()
+	defer conn.streams.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), connectWait)
+	defer cancel()
 	b := f.broker
-	js, err := jetStream(conn, b.domain(f.Server))
+	js, err := jetStream(conn.Conn, b.domain(f.Server))
 	if err != nil {
 		return nil, err
 	}
@@ -262,21 +269,24 @@ func (f *durableLink) again(err error) error {
 	return err
 }
 
-// Bounds of a pull.
+// Pauses of feed: for room, and after an error.
 const (
-	pullTime  = 10 * time.Second
-	pullGrace = time.Millisecond
+	roomPause = time.Millisecond
 	feedPause = 500 * time.Millisecond
 )
 
 // feed pulls messages for as long as the link is followed.
 func (f *durableLink) feed() {
+	defer f.puller.stop()
 	for f.stopping.Err() == nil {
 		n := f.room()
 		if n == 0 {
 			return
 		}
-		got, err := f.pull(n)
+		got, err := f.puller.pull(f.stopping, n, f.take)
+		if f.stopping.Err() != nil {
+			got += f.puller.drain(n-got, f.take)
+		}
 		for range n - got {
 			f.slots <- struct{}{}
 		}
@@ -315,7 +325,7 @@ func (f *durableLink) room() int {
 			break
 		}
 		if late == nil {
-			late = time.After(pullGrace)
+			late = time.After(roomPause)
 		}
 		select {
 		case <-f.slots:
@@ -327,26 +337,8 @@ func (f *durableLink) room() int {
 	return n
 }
 
-// pull gives the worker up to n messages, and returns how many there were.
-func (f *durableLink) pull(n int) (got int, err error) {
-	ctx, cancel := context.WithTimeout(f.stopping, pullTime)
-	defer cancel()
-	batch, err := f.consumer.Fetch(n, jetstream.FetchContext(ctx))
-	if err != nil {
-		return 0, err
-	}
-	for m := range batch.Messages() {
-		got++
-		f.take(m)
-	}
-	if err = batch.Error(); errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
-		err = nil
-	}
-	return got, err
-}
-
 // take gives one message to the worker.
-func (f *durableLink) take(m jetstream.Msg) {
+func (f *durableLink) take(m *nats.Msg) {
 	md, err := m.Metadata()
 	if err != nil {
 		_ = m.Term() // not of a stream
@@ -356,11 +348,11 @@ func (f *durableLink) take(m jetstream.Msg) {
 	if md.NumDelivered > 1 {
 		f.broker.count.Redelivered.Add(1)
 	}
-	msg := contract.BrokerMessage{Subject: m.Subject(), Body: m.Data()}
-	if reply := m.Headers().Get(lattice.HeaderReplyTo); reply != "" {
+	msg := contract.BrokerMessage{Subject: m.Subject, Body: m.Data}
+	if reply := m.Header.Get(lattice.HeaderReplyTo); reply != "" {
 		msg.ReplyTo.OK, msg.ReplyTo.Value = true, reply
 	}
-	f.worker.Put(messaging.Delivery{Message: msg, TraceParent: traceIn(m.Headers()),
+	f.worker.Put(messaging.Delivery{Message: msg, TraceParent: traceIn(m.Header),
 		Done: func(err error) {
 			f.settle(m, md, err)
 			f.slots <- struct{}{}
@@ -369,7 +361,7 @@ func (f *durableLink) take(m jetstream.Msg) {
 
 // settle tells the stream what became of a message. Where that is lost, it comes
 // again.
-func (f *durableLink) settle(m jetstream.Msg, md *jetstream.MsgMetadata, err error) {
+func (f *durableLink) settle(m *nats.Msg, md *nats.MsgMetadata, err error) {
 	count := &f.broker.count
 	switch {
 	case err == nil:
@@ -387,14 +379,14 @@ func (f *durableLink) settle(m jetstream.Msg, md *jetstream.MsgMetadata, err err
 	}
 	if f.DeadLetter != "" {
 		if err := f.bury(m, md, err); err != nil {
-			f.losses.Note(m.Subject(), "a message could not be put aside: it is tried again", 0, err)
+			f.losses.Note(m.Subject, "a message could not be put aside: it is tried again", 0, err)
 			_ = m.NakWithDelay(f.pause(md.NumDelivered))
 			return
 		}
 	}
 	count.Dead.Add(1)
-	f.losses.Note(m.Subject(), "a message was given up", 1, err)
-	_ = m.TermWithReason("tried " + strconv.FormatUint(md.NumDelivered, 10) + " times")
+	f.losses.Note(m.Subject, "a message was given up", 1, err)
+	_ = m.Respond(fmt.Appendf(nil, "+TERM tried %d times", md.NumDelivered)) // with the reason, for JetStream's advisory
 }
 
 // maxReason bounds what a message that was given up says of why.
@@ -402,9 +394,9 @@ const maxReason = 1 << 10
 
 // bury puts a message aside, with what it was and why. It is stored once, however
 // often that is tried.
-func (f *durableLink) bury(m jetstream.Msg, md *jetstream.MsgMetadata, why error) error {
-	dead := &nats.Msg{Subject: f.DeadLetter, Data: m.Data(), Header: nats.Header{}}
-	for name, values := range m.Headers() {
+func (f *durableLink) bury(m *nats.Msg, md *nats.MsgMetadata, why error) error {
+	dead := &nats.Msg{Subject: f.DeadLetter, Data: m.Data, Header: nats.Header{}}
+	for name, values := range m.Header {
 		if !strings.HasPrefix(strings.ToLower(name), "nats-") {
 			dead.Header[name] = values
 		}
@@ -415,7 +407,7 @@ func (f *durableLink) bury(m jetstream.Msg, md *jetstream.MsgMetadata, why error
 		}
 		return r
 	}, why.Error())
-	dead.Header.Set(lattice.HeaderSubject, m.Subject())
+	dead.Header.Set(lattice.HeaderSubject, m.Subject)
 	dead.Header.Set(lattice.HeaderReason, reason[:min(len(reason), maxReason)])
 	dead.Header.Set(lattice.HeaderDeliveries, strconv.FormatUint(md.NumDelivered, 10))
 	dead.Header.Set(jetstream.MsgIDHeader, fmt.Sprintf("%s.%s.%d", md.Stream, md.Consumer, md.Sequence.Stream))

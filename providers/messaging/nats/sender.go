@@ -26,11 +26,12 @@ type sender struct {
 }
 
 func newSender(cfg Config, own linkConfig) (sender, error) {
-	s := sender{limits: own.Limits, conns: &conns{lattice: cfg.Conn, open: map[string]*shared{}}, rules: messaging.Rules{Lattice: cfg.Lattice}}
-	var err error
-	if s.conn, s.leave, err = s.conns.take(own.Server); err != nil {
+	s := sender{limits: own.Limits, conns: newConns(cfg.Conn), rules: messaging.Rules{Lattice: cfg.Lattice}}
+	at, leave, err := s.conns.take(own.Server)
+	if err != nil {
 		return sender{}, err
 	}
+	s.conn, s.leave = at.Conn, leave
 	s.rules.Inbox = s.conn.Opts.InboxPrefix
 	return s, nil
 }
