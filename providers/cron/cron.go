@@ -152,9 +152,15 @@ const (
 )
 
 // run fires ticks until it is stopped.
-func (s *schedule) run(kv jetstream.KeyValue) {
+func (s *schedule) run(bucket jetstream.KeyValue) {
 	for s.stopping.Err() == nil {
-		err := s.turn(kv)
+		err := s.turn(bucket)
+		if errors.Is(err, jetstream.ErrStreamNotFound) { // NATS came back without it
+			var again jetstream.KeyValue
+			if again, err = s.of.bucket(s.stopping); err == nil {
+				bucket, s.next, s.seen, s.own = again, time.Time{}, sighting{}, record{}
+			}
+		}
 		wait := min(s.next.Sub(s.clock.now()), lookEvery)
 		if err != nil && s.stopping.Err() == nil {
 			s.log.Warn("the schedule cannot be followed now", zap.Error(err))

@@ -190,6 +190,20 @@ func TestClockIsSet(t *testing.T) {
 	require.True(t, x.due(at(t, "2026-01-01 09:10:00")), "it was set back: ten o'clock comes first")
 }
 
+// TestBucketGoes: schedules begin anew where NATS has lost their bucket.
+func TestBucketGoes(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	nc := b.connect()
+	require.NoError(t, b.provider("a", nc).SetLinks(provider.Settings{}, link(b.note("a"), map[string]string{"schedule": "@every 1s"}))[0])
+	require.Eventually(t, func() bool { n, _ := b.ticks(); return n > 0 }, time.Minute, 10*time.Millisecond)
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	require.NoError(t, js.DeleteKeyValue(t.Context(), "LATHCRON_default"))
+	before, _ := b.ticks()
+	require.Eventually(t, func() bool { n, _ := b.ticks(); return n >= before+2 }, time.Minute, 10*time.Millisecond)
+}
+
 // TestHolderDiesWhileItRuns: what it did not end is fired again by another, one
 // lease after that has seen it, where the schedule says that ticks are made up for.
 func TestHolderDiesWhileItRuns(t *testing.T) {

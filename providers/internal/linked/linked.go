@@ -34,6 +34,7 @@ type Table[B io.Closer] struct {
 	changed  chan struct{} // closed by the next Relink
 	closed   bool
 	closing  sync.WaitGroup // backends that are not needed any more
+	errs     []error        // of closing them once all are closed
 }
 
 // link is what a call says of the link that it comes by.
@@ -139,7 +140,14 @@ func (t *Table[B]) retire(s *shared[B]) {
 		return
 	}
 	s.opened = false
-	t.closing.Go(func() { _ = s.backend.Close() }) // of what nobody needs
+	t.closing.Go(func() {
+		err := s.backend.Close()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.closed { // before, nobody needs what it was
+			t.errs = append(t.errs, err)
+		}
+	})
 }
 
 var errClosed = fmt.Errorf("%w: the provider is stopping", lattice.ErrBusy)
@@ -262,19 +270,17 @@ func (t *Table[B]) leave(s *shared[B]) {
 	}
 }
 
-// Close closes all backends, and returns when they are. No call is under way.
+// Close closes all backends, and returns when they are. A call that is left closes its
+// own.
 func (t *Table[B]) Close() error {
 	t.mu.Lock()
 	t.closed = true
-	var errs []error
 	for _, s := range t.backends {
-		if s.opened && s.users == 0 {
-			errs = append(errs, s.backend.Close())
-			s.opened = false
-		}
-		t.retire(s) // a call that is left closes it
+		t.retire(s)
 	}
 	t.mu.Unlock()
 	t.closing.Wait()
-	return errors.Join(errs...)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return errors.Join(t.errs...)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,13 +65,8 @@ func NewDurable(ctx context.Context, cfg Config) (*Durable, error) {
 	if b.sender, err = newSender(cfg, b.own.linkConfig); err != nil {
 		return nil, err
 	}
-	if b.js, err = jetStream(b.conn, b.domain(b.own.Server)); err == nil && len(b.own.Subjects) > 0 {
-		ctx, cancel := context.WithTimeout(ctx, connectWait)
-		defer cancel()
-		var stream string
-		if stream, err = b.own.stream(ctx, b.js, b.rules, b.streamName(), b.own.Subjects); err == nil {
-			err = keep(ctx, b.js, stream, "")
-		}
+	if b.js, err = jetStream(b.conn, b.domain(b.own.Server)); err == nil {
+		err = b.makeStream(ctx)
 	}
 	if err != nil {
 		b.stop()
@@ -79,6 +75,21 @@ func NewDurable(ctx context.Context, cfg Config) (*Durable, error) {
 	}
 	b.links = follow.NewLinks(messaging.LinksConfig{Open: b.follow})
 	return b, nil
+}
+
+// makeStream makes the stream of the provider's own subjects, if there are any and it is
+// not there.
+func (b *Durable) makeStream(ctx context.Context) error {
+	if len(b.own.Subjects) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectWait)
+	defer cancel()
+	stream, err := b.own.stream(ctx, b.js, b.rules, b.streamName(), b.own.Subjects)
+	if err != nil {
+		return err
+	}
+	return keep(ctx, b.js, stream, "")
 }
 
 // domain is the JetStream domain of a server.
@@ -125,7 +136,19 @@ func (b *Durable) Publish(ctx context.Context, msg contract.BrokerMessage) error
 	if msg.ReplyTo.OK {
 		setHeader(m, lattice.HeaderReplyTo, msg.ReplyTo.Value)
 	}
-	return store(ctx, b.js, m)
+	return b.store(ctx, m)
+}
+
+// store has a stream take a message. Where NATS came back without the provider's own,
+// it is made again.
+func (b *Durable) store(ctx context.Context, m *nats.Msg) error {
+	err := store(ctx, b.js, m)
+	if errors.Is(err, errNoStream) && slices.ContainsFunc(b.own.Subjects, func(p string) bool { return messaging.Match(p, m.Subject) }) {
+		if err = b.makeStream(ctx); err == nil {
+			err = store(ctx, b.js, m)
+		}
+	}
+	return err
 }
 
 func setHeader(m *nats.Msg, name, value string) {
@@ -135,13 +158,15 @@ func setHeader(m *nats.Msg, name, value string) {
 	m.Header.Set(name, value)
 }
 
+var errNoStream = errors.New("no stream takes it")
+
 // store has a stream take a message.
 func store(ctx context.Context, js jetstream.JetStream, m *nats.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, connectWait)
 	defer cancel()
 	_, err := js.PublishMsg(ctx, m)
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
-		return fmt.Errorf("publish to %q: no stream takes it: name it in the provider's setting subjects, or link a component that subscribes to it", m.Subject)
+		return fmt.Errorf("publish to %q: %w: name it in the provider's setting subjects, or link a component that subscribes to it", m.Subject, errNoStream)
 	}
 	return failed("publish to "+strconv.Quote(m.Subject), err)
 }
@@ -155,7 +180,7 @@ func (b *Durable) Request(ctx context.Context, subject string, body []byte, time
 	}
 	m, inbox := message(ctx, msg), b.inbox()
 	setHeader(m, lattice.HeaderReplyTo, inbox)
-	return b.ask(ctx, subject, inbox, timeoutMs, func(ctx context.Context) error { return store(ctx, b.js, m) })
+	return b.ask(ctx, subject, inbox, timeoutMs, func(ctx context.Context) error { return b.store(ctx, m) })
 }
 
 // durableLink is a link that is followed.
@@ -170,9 +195,10 @@ type durableLink struct {
 	leave    func()
 	gone     atomic.Bool
 	slots    chan struct{} // as many as the worker has room for
-	// remake makes the consumer, where it is one of ours.
-	remake  func(ctx context.Context) (jetstream.Consumer, error)
-	feeding sync.WaitGroup
+	conn     *shared
+	name     string // of the consumer
+	ours     bool   // it was made here
+	feeding  sync.WaitGroup
 
 	stopping context.Context //nolint:containedctx // ended by End
 	stop     context.CancelFunc
@@ -191,11 +217,15 @@ func (b *Durable) follow(l messaging.Link, settings provider.Settings) (follow.F
 		return nil, err
 	}
 	f := &durableLink{durableConfig: cfg, broker: b, leave: leave, losses: follow.NewLosses(b.cfg.Log.With(zap.String("link", l.Name), zap.String("target", l.Target)))}
-	if f.consumer, err = f.open(conn, plain(b.cfg.ID+"-"+l.Name+"-"+l.Target)); err != nil {
-		leave()
-		return nil, err
+	f.conn, f.name = conn, cmp.Or(f.Consumer, plain(b.cfg.ID+"-"+l.Name+"-"+l.Target))
+	f.js, err = jetStream(conn.Conn, b.domain(f.Server))
+	if err == nil {
+		f.consumer, err = f.open(context.Background())
 	}
-	if f.puller, err = newPuller(conn.Conn, b.domain(f.Server), f.consumer.CachedInfo()); err != nil {
+	if err == nil {
+		f.puller, err = newPuller(conn.Conn, b.domain(f.Server))
+	}
+	if err != nil {
 		leave()
 		return nil, err
 	}
@@ -212,61 +242,55 @@ func (b *Durable) follow(l messaging.Link, settings provider.Settings) (follow.F
 
 // open finds or makes the stream and the consumer of a link. A consumer that the
 // settings name and that is there is left as it is.
-func (f *durableLink) open(conn *shared, name string) (jetstream.Consumer, error) {
-	conn.streams.Lock()
-	defer conn.streams.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), connectWait)
+func (f *durableLink) open(ctx context.Context) (jetstream.Consumer, error) {
+	f.conn.streams.Lock()
+	defer f.conn.streams.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, connectWait)
 	defer cancel()
 	b := f.broker
-	js, err := jetStream(conn.Conn, b.domain(f.Server))
-	if err != nil {
-		return nil, err
-	}
-	f.js = js
 	var patterns []string
 	for _, s := range f.Subscriptions {
 		patterns = append(patterns, s.Pattern)
 	}
-	stream, err := f.stream(ctx, js, b.rules, b.streamName(), patterns)
+	stream, err := f.stream(ctx, f.js, b.rules, b.streamName(), patterns)
 	if err != nil {
 		return nil, err
 	}
 	if f.DeadLetter != "" { // whose messages nobody need be waiting for
 		dead := f.durableConfig
 		dead.Retention, dead.Stream = jetstream.LimitsPolicy, ""
-		if _, err := dead.stream(ctx, js, b.rules, b.streamName()+"_dead", []string{f.DeadLetter}); err != nil {
+		if _, err := dead.stream(ctx, f.js, b.rules, b.streamName()+"_dead", []string{f.DeadLetter}); err != nil {
 			return nil, err
 		}
 	}
-	if f.Consumer != "" {
-		c, err := js.Consumer(ctx, stream, f.Consumer)
+	if f.Consumer != "" && !f.ours {
+		c, err := f.js.Consumer(ctx, stream, f.name)
 		if !errors.Is(err, jetstream.ErrConsumerNotFound) {
-			return c, failed("consumer "+f.Consumer, err)
+			return c, failed("consumer "+f.name, err)
 		}
-		name = f.Consumer
 	}
-	f.remake = func(ctx context.Context) (jetstream.Consumer, error) {
-		c, err := js.CreateOrUpdateConsumer(ctx, stream, f.consumerConfig(name))
-		if err == nil {
-			err = keep(ctx, js, stream, "")
-		}
-		return c, failed("make consumer "+name+" of stream "+stream, err)
+	f.ours = true
+	c, err := f.js.CreateOrUpdateConsumer(ctx, stream, f.consumerConfig(f.name))
+	if err == nil {
+		err = keep(ctx, f.js, stream, "")
 	}
-	return f.remake(ctx)
+	return c, failed("make consumer "+f.name+" of stream "+stream, err)
 }
 
-// again makes the consumer anew where somebody has deleted it.
+// again makes the consumer anew where somebody has deleted it, and its stream where NATS
+// came back without it.
 func (f *durableLink) again(err error) error {
-	if f.remake == nil || !errors.Is(err, jetstream.ErrConsumerNotFound) && !errors.Is(err, jetstream.ErrConsumerDeleted) && !errors.Is(err, nats.ErrNoResponders) {
+	if !errors.Is(err, jetstream.ErrConsumerDeleted) && !errors.Is(err, nats.ErrNoResponders) {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(f.stopping, connectWait)
-	defer cancel()
-	c, err := f.remake(ctx)
-	if err == nil {
-		f.consumer = c
+	c, err := f.open(f.stopping)
+	if err != nil {
+		return err
 	}
-	return err
+	f.broker.follows(f, -1)
+	f.consumer = c
+	f.broker.follows(f, 1)
+	return nil
 }
 
 // Pauses of feed: for room, and after an error.
@@ -283,7 +307,7 @@ func (f *durableLink) feed() {
 		if n == 0 {
 			return
 		}
-		got, err := f.puller.pull(f.stopping, n, f.take)
+		got, err := f.puller.pull(f.stopping, f.consumer.CachedInfo(), n, f.take)
 		if f.stopping.Err() != nil {
 			got += f.puller.drain(n-got, f.take)
 		}
@@ -426,7 +450,7 @@ func (f *durableLink) End(ctx context.Context) error {
 	f.broker.follows(f, -1)
 	f.broker.forgetting.Go(func() {
 		defer f.leave()
-		if f.gone.Load() && f.remake != nil {
+		if f.gone.Load() && f.ours {
 			f.forget()
 		}
 	})

@@ -227,6 +227,34 @@ func TestNATSRestart(t *testing.T) {
 	require.Eventually(t, func() bool { return got.distinct() == 3 }, time.Minute, 10*time.Millisecond)
 }
 
+// TestNATSForgets: NATS comes back without what it had stored.
+func TestNATSForgets(t *testing.T) {
+	t.Parallel()
+	srv := start(t)
+	b := durable(t, srv.connect(), "broker", map[string]string{"subjects": "own.>"})
+	var got tally
+	h := handler(func(_ context.Context, msg contract.BrokerMessage) error {
+		got.add(string(msg.Body))
+		return nil
+	})
+	require.NoError(t, b.SetLinks(provider.Settings{}, link(h, map[string]string{"subscriptions": "kept.>"}))[0])
+	publish := func(subject, body string) error {
+		return b.Publish(t.Context(), contract.BrokerMessage{Subject: subject, Body: []byte(body)})
+	}
+	require.NoError(t, publish("kept.1", "before"))
+	require.Eventually(t, func() bool { return got.distinct() == 1 }, time.Minute, 10*time.Millisecond)
+	u, err := url.Parse(srv.URL())
+	require.NoError(t, err)
+	srv.cfg.Port, err = strconv.Atoi(u.Port())
+	require.NoError(t, err)
+	require.NoError(t, srv.Shutdown(context.Background()))
+	srv.cfg.StoreDir = t.TempDir()
+	srv.up()
+	require.Eventually(t, func() bool { return publish("own.1", "nobody's") == nil }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return publish("kept.1", "after") == nil }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return got.distinct() == 2 }, time.Minute, 10*time.Millisecond)
+}
+
 // TestLinkGoneWithoutNATS: a link that goes while there is no connection is left for
 // good, and takes no messages from the other copies when there is one again.
 func TestLinkGoneWithoutNATS(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 type puller struct {
 	conn  *nats.Conn
 	sub   *nats.Subscription
-	next  string // what the consumer is asked by
+	next  string // what consumers are asked by, up to their names
 	inbox string
 	asked uint64
 }
@@ -33,10 +33,10 @@ const (
 	drainTime = 2 * time.Second
 )
 
-func newPuller(conn *nats.Conn, domain string, info *jetstream.ConsumerInfo) (*puller, error) {
-	p := &puller{conn: conn, next: "$JS.API.CONSUMER.MSG.NEXT." + info.Stream + "." + info.Name, inbox: conn.NewInbox()}
+func newPuller(conn *nats.Conn, domain string) (*puller, error) {
+	p := &puller{conn: conn, next: "$JS.API.CONSUMER.MSG.NEXT.", inbox: conn.NewInbox()}
 	if domain != "" {
-		p.next = "$JS." + domain + strings.TrimPrefix(p.next, "$JS")
+		p.next = "$JS." + domain + ".API.CONSUMER.MSG.NEXT."
 	}
 	var err error
 	if p.sub, err = conn.SubscribeSync(p.inbox + ".*"); err == nil {
@@ -51,9 +51,9 @@ type pullRequest struct {
 	Expires time.Duration `json:"expires"` // nanoseconds
 }
 
-// pull takes up to n messages, and returns how many there were. It waits for as many
-// for [pullTime], or until ctx ends.
-func (p *puller) pull(ctx context.Context, n int, take func(*nats.Msg)) (got int, err error) {
+// pull takes up to n messages of a consumer, and returns how many there were. It waits
+// for as many for [pullTime], or until ctx ends.
+func (p *puller) pull(ctx context.Context, of *jetstream.ConsumerInfo, n int, take func(*nats.Msg)) (got int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, pullTime+pullGrace)
 	defer cancel()
 	p.asked++
@@ -62,7 +62,7 @@ func (p *puller) pull(ctx context.Context, n int, take func(*nats.Msg)) (got int
 	if err != nil {
 		return 0, err
 	}
-	if err := p.conn.PublishRequest(p.next, reply, request); err != nil {
+	if err := p.conn.PublishRequest(p.next+of.Stream+"."+of.Name, reply, request); err != nil {
 		return 0, lattice.Disconnected(err)
 	}
 	for got < n {
