@@ -18,7 +18,7 @@ import (
 const (
 	DefaultMaxSpecSize = 1 << 20
 	DefaultCheckEvery  = 30 * time.Second
-	DefaultWait        = 10 * time.Second
+	DefaultWait        = 30 * time.Second
 )
 
 // opTimeout bounds one request to JetStream.
