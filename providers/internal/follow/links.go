@@ -102,16 +102,19 @@ func (s *Links[H]) SetLinks(own provider.Settings, links []Link[H]) []error {
 	}
 	errs := make([]error, len(links))
 	opened := make([]Following, len(links))
-	opening := make(map[string]bool, len(links))
+	opening := make(map[string]int, len(links)) // who opens a link that is there twice
 	var g errgroup.Group
 	g.SetLimit(maxOpening)
 	for i, l := range links {
 		id := l.ID()
 		settings := wanted[id]
-		if f := s.now[id]; opening[id] || f != nil && settings.Equal(f.settings) {
+		if f := s.now[id]; f != nil && settings.Equal(f.settings) {
 			continue
 		}
-		opening[id] = true
+		if _, ok := opening[id]; ok {
+			continue
+		}
+		opening[id] = i
 		g.Go(func() error {
 			if s.closed.Load() {
 				errs[i] = errClosed
@@ -122,13 +125,17 @@ func (s *Links[H]) SetLinks(own provider.Settings, links []Link[H]) []error {
 		})
 	}
 	_ = g.Wait() // each has an error of its own
-	for i, l := range links {
-		id := l.ID()
+	for id, i := range opening {
 		if f := s.now[id]; f != nil && (opened[i] != nil || errs[i] != nil && !errors.Is(errs[i], errClosed)) {
 			s.leave(id, f)
 		}
 		if opened[i] != nil {
 			s.now[id] = &followed{settings: wanted[id], Following: opened[i]}
+		}
+	}
+	for i, l := range links {
+		if first, ok := opening[l.ID()]; ok {
+			errs[i] = errs[first]
 		}
 	}
 	return errs

@@ -50,6 +50,16 @@ func (s *server) up() {
 	require.NoError(s.t, err)
 }
 
+// down stops the server; up has it where it was.
+func (s *server) down() {
+	s.t.Helper()
+	u, err := url.Parse(s.URL())
+	require.NoError(s.t, err)
+	s.cfg.Port, err = strconv.Atoi(u.Port())
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.Shutdown(context.Background()))
+}
+
 func (s *server) connect() *lattice.Conn {
 	s.t.Helper()
 	nc, err := lattice.Connect(s.t.Context(), lattice.ConnConfig{URL: s.URL()})
@@ -208,11 +218,7 @@ func TestNATSRestart(t *testing.T) {
 	}
 	require.NoError(t, publish("before"))
 	require.Eventually(t, func() bool { return got.distinct() == 1 }, time.Minute, 10*time.Millisecond)
-	u, err := url.Parse(srv.URL())
-	require.NoError(t, err)
-	srv.cfg.Port, err = strconv.Atoi(u.Port())
-	require.NoError(t, err)
-	require.NoError(t, srv.Shutdown(context.Background()))
+	srv.down()
 	require.Error(t, publish("meanwhile"))
 	srv.up()
 	require.Eventually(t, func() bool { return publish("after") == nil }, time.Minute, 50*time.Millisecond)
@@ -243,11 +249,7 @@ func TestNATSForgets(t *testing.T) {
 	}
 	require.NoError(t, publish("kept.1", "before"))
 	require.Eventually(t, func() bool { return got.distinct() == 1 }, time.Minute, 10*time.Millisecond)
-	u, err := url.Parse(srv.URL())
-	require.NoError(t, err)
-	srv.cfg.Port, err = strconv.Atoi(u.Port())
-	require.NoError(t, err)
-	require.NoError(t, srv.Shutdown(context.Background()))
+	srv.down()
 	srv.cfg.StoreDir = t.TempDir()
 	srv.up()
 	require.Eventually(t, func() bool { return publish("own.1", "nobody's") == nil }, time.Minute, 10*time.Millisecond)
@@ -270,11 +272,7 @@ func TestLinkGoneWithoutNATS(t *testing.T) {
 	leaving, staying := core(t, left, nil), core(t, stays, nil)
 	require.NoError(t, leaving.SetLinks(provider.Settings{}, links)[0])
 	require.NoError(t, staying.SetLinks(provider.Settings{}, links)[0])
-	u, err := url.Parse(srv.URL())
-	require.NoError(t, err)
-	srv.cfg.Port, err = strconv.Atoi(u.Port())
-	require.NoError(t, err)
-	require.NoError(t, srv.Shutdown(context.Background()))
+	srv.down()
 	require.Eventually(t, left.IsReconnecting, time.Minute, time.Millisecond)
 	leaving.SetLinks(provider.Settings{}, nil)
 	srv.up()
