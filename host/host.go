@@ -248,14 +248,15 @@ func (h *Host) drain(ctx context.Context, server *ctl.Server) error {
 	h.stopping = true
 	h.mu.Unlock()
 	h.pulse.Soon()
-	errs := []error{server.Shutdown(ctx)}
-	// Commands that take longer than half of the time are given up: what runs needs
-	// time to end as well.
+	// Requests and commands that take longer than half of the time are given up: what
+	// runs needs time to end as well.
 	working, cancel := ctx, context.CancelFunc(func() {})
 	if deadline, ok := ctx.Deadline(); ok {
 		working, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 	}
 	cut := context.AfterFunc(working, h.abandon)
+	_ = server.Shutdown(working) // that it gave some up is no news
+	errs := []error{server.Shutdown(ctx)}
 	h.tasks.Wait()
 	cut()
 	cancel()

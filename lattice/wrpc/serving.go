@@ -285,7 +285,11 @@ func (v *Serving) Drain(ctx context.Context) error {
 	select {
 	case <-idle:
 	case <-ctx.Done():
-		err = fmt.Errorf("drain: %w", context.Cause(ctx))
+		select {
+		case <-idle: // in time
+		default:
+			err = fmt.Errorf("drain: %w", context.Cause(ctx))
+		}
 	}
 	v.stop(&Error{Code: Lost, Detail: "host is leaving", MayHaveRun: true})
 	<-idle

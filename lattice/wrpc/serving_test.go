@@ -91,6 +91,11 @@ func TestStepAside(t *testing.T) {
 	}
 	require.NoError(t, v.StepAside())
 	require.NoError(t, v.Drain(testContext(t)))
+	over, cancel := context.WithCancel(testContext(t))
+	cancel()
+	for range 20 {
+		require.NoError(t, v.Drain(over), "nothing runs, whatever the time is")
+	}
 	require.NoError(t, v.Rejoin(), "it stays away")
 	before = ran.Load()
 	for range 40 {

@@ -3,11 +3,14 @@ package lattice_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lathhost/lath/host"
@@ -149,6 +152,30 @@ func TestHostDrainEnds(t *testing.T) {
 	require.ErrorContains(t, err, "host is leaving")
 	require.ErrorContains(t, a.Ended(), "deadline exceeded", "not all went well")
 	require.Zero(t, a.Runtime.MemoryInUse())
+}
+
+// Requests that take long leave what runs half of the time to drain.
+func TestHostDrainsPastItsRequests(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	n := l.Host(nil)
+	require.NoError(t, n.Start("c", "chain", 1))
+	asked := make(chan struct{}, 1000)
+	_, err := l.Conn.Subscribe(lattice.WITSubject(harness.Name, "silent"), func(*nats.Msg) { asked <- struct{}{} })
+	require.NoError(t, err)
+	require.NoError(t, l.Conn.Flush())
+	ctx, cancel := context.WithCancel(t.Context())
+	var putting sync.WaitGroup
+	defer func() { cancel(); putting.Wait() }()
+	for i := range 100 { // each waits for the silent one's contract
+		putting.Go(func() {
+			_ = l.Control.PutLink(ctx, lattice.Link{SourceID: "c", Name: fmt.Sprint(i), Target: "silent",
+				WITNamespace: "example", WITPackage: "chain", Interfaces: []string{"step"}})
+		})
+	}
+	<-asked
+	require.NoError(t, l.Control.StopHost(t.Context(), n.ID, 4*time.Second))
+	require.NoError(t, n.Ended())
 }
 
 func TestTwoHostsShareCalls(t *testing.T) {
