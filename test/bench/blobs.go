@@ -42,7 +42,12 @@ var blobRows = []blobRow{
 	{"across two hosts, blobstore-fs", "blobstore-fs", 1},
 	{"in process, blobstore-nats", "blobstore-nats", 0},
 	{"across two hosts, blobstore-nats", "blobstore-nats", 1},
+	{"in process, blobstore-s3", blobS3, 0},
+	{"across two hosts, blobstore-s3", blobS3, 1},
 }
+
+// blobS3 is the store that has a server.
+const blobS3 = "blobstore-s3"
 
 // blobs sends an object through hosts that are processes of their own.
 func (s *sandbox) blobs(ctx context.Context) (err error) {
@@ -66,6 +71,11 @@ func (s *sandbox) blobs(ctx context.Context) (err error) {
 		if !s.wants(blobGroup, r.name) {
 			continue
 		}
+		if r.store == blobS3 && f.s3 == nil {
+			if err := f.startS3(ctx); err != nil {
+				return fmt.Errorf("%s: %w", r.name, err)
+			}
+		}
 		b, err := f.carry(ctx, r.store, r.on, int64(s.scale(blobBytes>>20))<<20)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
@@ -83,6 +93,7 @@ type ferry struct {
 	conn                        *lattice.Conn
 	control                     *ctl.Client
 	hosts                       [2]*process
+	s3                          *child // nil: none yet
 }
 
 func (f *ferry) close() error {
@@ -95,7 +106,11 @@ func (f *ferry) close() error {
 	if f.conn != nil {
 		f.conn.Close()
 	}
-	return os.RemoveAll(f.dir)
+	var err error
+	if f.s3 != nil {
+		err = f.s3.close()
+	}
+	return errors.Join(err, os.RemoveAll(f.dir))
 }
 
 func (f *ferry) start(ctx context.Context) (err error) {
@@ -114,6 +129,18 @@ func (f *ferry) start(ctx context.Context) (err error) {
 		}
 	}
 	return f.gallery(ctx)
+}
+
+// startS3 starts an S3 server, which the configuration named by its store tells of.
+func (f *ferry) startS3(ctx context.Context) (err error) {
+	if f.s3, err = startChild(ctx, "s3"); err != nil {
+		return err
+	}
+	var url string
+	if err := f.s3.read(&url); err != nil {
+		return err
+	}
+	return f.control.PutConfig(ctx, blobS3, map[string]string{"endpoint": url})
 }
 
 // host starts a host and waits until it answers.
@@ -192,7 +219,11 @@ func (f *ferry) gallery(ctx context.Context) error {
 // hosts grew by meanwhile.
 func (f *ferry) carry(ctx context.Context, store string, on int, n int64) (b bar, err error) {
 	id := fmt.Sprint(store, "-", on)
-	if err := f.control.StartProvider(ctx, f.hosts[on].id, ctl.StartProvider{ProviderID: id, ProviderRef: provider.Scheme + store}); err != nil {
+	start := ctl.StartProvider{ProviderID: id, ProviderRef: provider.Scheme + store}
+	if store == blobS3 {
+		start.Config = []string{blobS3}
+	}
+	if err := f.control.StartProvider(ctx, f.hosts[on].id, start); err != nil {
 		return b, err
 	}
 	link := lattice.Link{SourceID: "gallery", Target: id, Name: lattice.DefaultLinkName, WITNamespace: "wasi", WITPackage: "blobstore", Interfaces: []string{"blobstore"}}

@@ -23,6 +23,7 @@ var children = map[string]func(ctx context.Context, args []string, in io.Reader,
 	"fleet":    fleetChild,
 	"stops":    stopsChild,
 	"idle":     idleChild,
+	"s3":       s3Child,
 	"thousand": thousandChild,
 	"web":      webChild,
 }
