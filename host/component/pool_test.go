@@ -70,7 +70,7 @@ func TestFreshInstancesAreNeverKept(t *testing.T) {
 func TestPoolFillsBeforeItIsAsked(t *testing.T) {
 	t.Parallel()
 	tm := stateful(t, component.PoolConfig{Reuse: component.Pristine, Min: 3})
-	require.Eventually(t, func() bool { return tm.Pool().Idle == 3 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return tm.Pool().Idle == 3 }, time.Minute, time.Millisecond)
 	require.Equal(t, "1121", pooledCall(t, tm, "bump()"))
 	require.Zero(t, tm.Pool().Misses)
 }
@@ -88,7 +88,7 @@ func TestPoolKeepsNoMoreThanItsMost(t *testing.T) {
 		require.NoError(t, i.Release())
 	}
 	// One may be on its way through the pool's goroutine.
-	require.Eventually(t, func() bool { s := tm.Pool(); return s.Idle <= 2 && s.Discarded >= 3 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { s := tm.Pool(); return s.Idle <= 2 && s.Discarded >= 3 }, time.Minute, time.Millisecond)
 }
 
 func TestPoolThinsOutWhatNobodyNeeds(t *testing.T) {
@@ -103,7 +103,7 @@ func TestPoolThinsOutWhatNobodyNeeds(t *testing.T) {
 	for _, i := range out {
 		require.NoError(t, i.Release())
 	}
-	require.Eventually(t, func() bool { return tm.Pool().Idle == 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return tm.Pool().Idle == 1 }, time.Minute, time.Millisecond)
 }
 
 func TestInterruptedInstancesAreNotKept(t *testing.T) {

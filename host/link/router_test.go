@@ -278,7 +278,7 @@ func TestCallWithoutNATS(t *testing.T) {
 	imp := r.Import("a", iface)
 	r.SetLinks([]lattice.Link{stockLink("a", "b")})
 	require.NoError(t, s.Shutdown(context.Background()))
-	require.Eventually(t, func() bool { return !conn.IsConnected() }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !conn.IsConnected() }, time.Minute, time.Millisecond)
 
 	route := imp.Route()
 	ctx, cancel, err := imp.Outgoing(t.Context(), route, "take")

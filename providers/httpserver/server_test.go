@@ -238,7 +238,7 @@ func TestDrainLetsRequestsEnd(t *testing.T) {
 			_ = resp.Body.Close()
 		}
 		return err != nil
-	}, 10*time.Second, time.Millisecond, "no more requests")
+	}, time.Minute, time.Millisecond, "no more requests")
 	close(goOn)
 	require.Equal(t, "whole", <-got)
 	require.NoError(t, <-drained)

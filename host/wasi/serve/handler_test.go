@@ -180,7 +180,7 @@ func TestSlowReaderHoldsTheGuest(t *testing.T) {
 			before = after
 			runtime.ReadMemStats(&after)
 			return after.TotalAlloc-before.TotalAlloc < 1<<20
-		}, 10*time.Second, 20*time.Millisecond)
+		}, time.Minute, 20*time.Millisecond)
 		cancel()
 		s.waitFor(t, "stdout: the client is gone")
 	})
@@ -326,7 +326,7 @@ func TestInstancesServeOneRequestAfterTheOther(t *testing.T) {
 		status, _ := s.get(t, "/trap")
 		require.Equal(t, http.StatusInternalServerError, status)
 		// Instances are given up after the answer.
-		require.Eventually(t, func() bool { return s.tmpl.Pool().Discarded > 0 }, 10*time.Second, time.Millisecond,
+		require.Eventually(t, func() bool { return s.tmpl.Pool().Discarded > 0 }, time.Minute, time.Millisecond,
 			"a guest that trapped serves no other request")
 	})
 }
