@@ -14,8 +14,8 @@ import (
 
 // s3Child is an S3 server that keeps what it is given in memory, until its input ends.
 // It tells its URL.
-func s3Child(_ context.Context, _ []string, in io.Reader, out io.Writer) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func s3Child(ctx context.Context, _ []string, in io.Reader, out io.Writer) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
