@@ -229,7 +229,7 @@ func (b *Durable) follow(l messaging.Link, settings provider.Settings) (follow.F
 		leave()
 		return nil, err
 	}
-	b.follows(f, 1)
+	b.follows(f.consumer, 1)
 	f.slots = make(chan struct{}, cfg.MaxInFlight)
 	for range cap(f.slots) {
 		f.slots <- struct{}{}
@@ -287,9 +287,9 @@ func (f *durableLink) again(err error) error {
 	if err != nil {
 		return err
 	}
-	f.broker.follows(f, -1)
+	f.broker.follows(c, 1)
+	f.broker.follows(f.consumer, -1)
 	f.consumer = c
-	f.broker.follows(f, 1)
 	return nil
 }
 
@@ -447,7 +447,7 @@ func (f *durableLink) End(ctx context.Context) error {
 	defer unblock()
 	f.feeding.Wait()
 	err := f.worker.End(ctx)
-	f.broker.follows(f, -1)
+	f.broker.follows(f.consumer, -1)
 	f.broker.forgetting.Go(func() {
 		defer f.leave()
 		if f.gone.Load() && f.ours {

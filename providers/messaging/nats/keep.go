@@ -94,9 +94,9 @@ func keep(ctx context.Context, js jetstream.JetStream, stream, ending string) er
 	return nil
 }
 
-// follows counts who follows a link's consumer here, and returns how many do now.
-func (b *Durable) follows(f *durableLink, more int) int {
-	info := f.consumer.CachedInfo()
+// follows counts who follows a consumer here, and returns how many do now.
+func (b *Durable) follows(c jetstream.Consumer, more int) int {
+	info := c.CachedInfo()
 	at := info.Stream + "/" + info.Name
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -130,7 +130,7 @@ func (f *durableLink) forget() {
 	ctx, cancel = context.WithTimeout(ctx, connectWait)
 	defer cancel()
 	now, err := f.consumer.Info(ctx)
-	if err != nil || now.Config.Metadata[openedKey] != before.Config.Metadata[openedKey] || b.follows(f, 0) > 0 {
+	if err != nil || now.Config.Metadata[openedKey] != before.Config.Metadata[openedKey] || b.follows(f.consumer, 0) > 0 {
 		return
 	}
 	if err = keep(ctx, f.js, stream, name); err == nil {
