@@ -8,6 +8,9 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 RACE ?= ./cmd/... ./host/... ./lattice/... ./providers/... ./test/hostile/...
 FUZZTIME ?= 10s
 STEPS ?= 100000
+# How many packages are tested at a time by stress, and how often.
+AT_ONCE ?= 8
+ROUNDS ?= 3
 BENCH ?=
 BENCHTIME ?= 1s
 # Of test/bench: -rounds, -row, -results and more.
@@ -19,7 +22,7 @@ GUESTS_DIR ?= test/guests/out
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help conformance wasi-suite interop build demo test race lint fmt generate check-generate fuzz soak bench cross guests test-guests ci clean
+.PHONY: help conformance wasi-suite interop build demo test race lint fmt generate check-generate fuzz stress soak bench cross guests test-guests ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +70,9 @@ fuzz: ## Fuzz every target for FUZZTIME (10s)
 	{ (cd "$$pkg" && "$$dir/test" -test.run '^$$' -test.fuzz "^$$name\$$" -test.fuzztime $(FUZZTIME) -test.fuzzminimizetime 100x \
 	-test.fuzzcachedir "$$cache/$$($(GO) list .)" </dev/null 2>&1) || echo "failed: $$pkg $$name"; } | tee "$$dir/log"; \
 	if grep -q '^failed: ' "$$dir/log" && { grep -q 'Failing input' "$$dir/log" || ! grep -q '^ *context deadline exceeded$$' "$$dir/log"; }; then exit 1; fi; done
+
+stress: ## Run every test on a crowded machine: AT_ONCE= packages at a time, ROUNDS= times
+	$(GO) test -p '$(AT_ONCE)' -count '$(ROUNDS)' -timeout 60m ./...
 
 soak: ## Play random schedules on lattices of three hosts: STEPS=, SEED=, SERVERS=3 for a cluster, DIR= to go on later
 	$(GO) run ./test/soak -steps '$(STEPS)' $(if $(SERVERS),-servers '$(SERVERS)') $(if $(SEED),-seed '$(SEED)') $(if $(DIR),-dir '$(DIR)')
