@@ -55,7 +55,7 @@ type shared struct {
 	ready chan struct{} // closed when one of both is there
 	users int           // guarded by mu of conns
 
-	// streams is held while a link's stream and consumer are made: a stream is changed
+	// streams is held while a stream, or a link's consumer, is made: a stream is changed
 	// by what it was before.
 	streams sync.Mutex
 }

@@ -65,7 +65,7 @@ func NewDurable(ctx context.Context, cfg Config) (*Durable, error) {
 	if b.sender, err = newSender(cfg, b.own.linkConfig); err != nil {
 		return nil, err
 	}
-	if b.js, err = jetStream(b.conn, b.domain(b.own.Server)); err == nil {
+	if b.js, err = jetStream(b.conn.Conn, b.domain(b.own.Server)); err == nil {
 		err = b.makeStream(ctx)
 	}
 	if err != nil {
@@ -83,6 +83,8 @@ func (b *Durable) makeStream(ctx context.Context) error {
 	if len(b.own.Subjects) == 0 {
 		return nil
 	}
+	b.conn.streams.Lock()
+	defer b.conn.streams.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, connectWait)
 	defer cancel()
 	stream, err := b.own.stream(ctx, b.js, b.rules, b.streamName(), b.own.Subjects)

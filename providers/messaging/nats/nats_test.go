@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -231,6 +232,31 @@ func TestNATSRestart(t *testing.T) {
 	next := durable(t, nc, "broker", nil)
 	require.NoError(t, next.SetLinks(provider.Settings{}, link(h, values))[0])
 	require.Eventually(t, func() bool { return got.distinct() == 3 }, time.Minute, 10*time.Millisecond)
+}
+
+// TestMessageLikeAnAnswer: what others store may look like what JetStream says of a pull.
+func TestMessageLikeAnAnswer(t *testing.T) {
+	t.Parallel()
+	nc := start(t).connect()
+	b := durable(t, nc, "broker", nil)
+	subjects := make(chan string, 10)
+	h := handler(func(_ context.Context, msg contract.BrokerMessage) error {
+		subjects <- msg.Subject
+		return nil
+	})
+	require.NoError(t, b.SetLinks(provider.Settings{}, link(h, map[string]string{"subscriptions": "kept.>"}))[0])
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	m := natsgo.NewMsg("kept.odd")
+	m.Header.Set("Status", "409")
+	_, err = js.PublishMsg(t.Context(), m)
+	require.NoError(t, err)
+	select {
+	case got := <-subjects:
+		require.Equal(t, "kept.odd", got)
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "it is not delivered")
+	}
 }
 
 // TestNATSForgets: NATS comes back without what it had stored.

@@ -73,8 +73,8 @@ func (p *puller) pull(ctx context.Context, of *jetstream.ConsumerInfo, n int, ta
 			}
 			return got, lattice.Disconnected(err)
 		}
-		switch status := statusOf(m); {
-		case status == "":
+		switch status := m.Header.Get("Status"); {
+		case !p.tells(m):
 			got++
 			take(m)
 		case m.Subject == reply && status != "100": // of an earlier pull, or that it lives
@@ -84,13 +84,9 @@ func (p *puller) pull(ctx context.Context, of *jetstream.ConsumerInfo, n int, ta
 	return got, nil
 }
 
-// statusOf is what the server says of a pull; empty: it is a message.
-func statusOf(m *nats.Msg) string {
-	if len(m.Data) > 0 {
-		return ""
-	}
-	return m.Header.Get("Status")
-}
+// tells says whether the server tells something of a pull. Messages come with the
+// subject under which they were stored, whatever headers they have.
+func (p *puller) tells(m *nats.Msg) bool { return strings.HasPrefix(m.Subject, p.inbox+".") }
 
 // pullEnd is why a pull is over; nil: it has waited for long enough.
 func pullEnd(status, description string) error {
@@ -120,7 +116,7 @@ func (p *puller) drain(n int, take func(*nats.Msg)) (got int) {
 		if err != nil {
 			break
 		}
-		if statusOf(m) == "" {
+		if !p.tells(m) {
 			got++
 			take(m)
 		}

@@ -21,17 +21,16 @@ type sender struct {
 	rules  messaging.Rules
 	limits messaging.Limits
 	conns  *conns
-	conn   *nats.Conn
+	conn   *shared
 	leave  func()
 }
 
 func newSender(cfg Config, own linkConfig) (sender, error) {
 	s := sender{limits: own.Limits, conns: newConns(cfg.Conn), rules: messaging.Rules{Lattice: cfg.Lattice}}
-	at, leave, err := s.conns.take(own.Server)
-	if err != nil {
+	var err error
+	if s.conn, s.leave, err = s.conns.take(own.Server); err != nil {
 		return sender{}, err
 	}
-	s.conn, s.leave = at.Conn, leave
 	s.rules.Inbox = s.conn.Opts.InboxPrefix
 	return s, nil
 }
