@@ -96,7 +96,7 @@ func (f *function) elsewhere(c *component.ImportCall, route *Route) (ran bool, e
 	case !ran:
 		return false, nil
 	case err != nil:
-		return true, f.imp.fail(route, f.fn.Name, err)
+		return true, f.imp.Failed(route, f.fn.Name, err)
 	}
 	if err := c.SetResults(results); err != nil {
 		return true, f.imp.Malformed(route, f.fn.Name, err)
@@ -119,7 +119,7 @@ func (f *function) along(c *component.ImportCall, route *Route) error {
 			return err
 		}
 		f.imp.RecordLocal(ctx, route, f.fn.Name)
-		return f.imp.fail(route, f.fn.Name, route.Component.Forward(ctx, c, f.imp.iface.Name, f.imp.most(route)))
+		return f.imp.Failed(route, f.fn.Name, route.Component.Forward(ctx, c, f.imp.iface.Name, f.imp.most(route)))
 	}
 	ctx, cancel, err := f.imp.Outgoing(c.Context(), route, f.fn.Name)
 	if err != nil {
@@ -132,7 +132,7 @@ func (f *function) along(c *component.ImportCall, route *Route) error {
 	}
 	results, err := f.imp.call(ctx, route, f.imp.iface.Name, f.wire, f.results, params)
 	if err != nil {
-		return f.imp.fail(route, f.fn.Name, err)
+		return f.imp.Failed(route, f.fn.Name, err)
 	}
 	if err := c.SetResults(results); err != nil {
 		return f.imp.Malformed(route, f.fn.Name, err)
@@ -236,9 +236,8 @@ func (i *Import) identify(ctx context.Context, route *Route, fn string) (context
 	return wrpc.ContextWithMeta(ctx, out), nil
 }
 
-// fail makes a CallError of a failed call; nil and the guest's own faults stay
-// as they are.
-func (i *Import) fail(route *Route, fn string, err error) error {
+// Failed makes a [CallError] of how a call along a route failed; nil stays nil.
+func (i *Import) Failed(route *Route, fn string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -267,7 +266,7 @@ func (i *Import) fail(route *Route, fn string, err error) error {
 
 // Refused is the error of a call that was not made, and why.
 func (i *Import) Refused(route *Route, fn string, why error) error {
-	return i.fail(route, fn, &wrpc.Error{Code: wrpc.Refused, Detail: why.Error(), Err: why})
+	return i.Failed(route, fn, &wrpc.Error{Code: wrpc.Refused, Detail: why.Error(), Err: why})
 }
 
 // Name returns the full name of the imported interface.
@@ -280,7 +279,7 @@ func (i *Import) RecordLocal(ctx context.Context, route *Route, fn string) {
 
 // Malformed is the error of a call whose results make no sense.
 func (i *Import) Malformed(route *Route, fn string, err error) error {
-	return i.fail(route, fn, &wrpc.Error{Code: wrpc.Protocol, Detail: "malformed results: " + err.Error(), MayHaveRun: true, Err: err})
+	return i.Failed(route, fn, &wrpc.Error{Code: wrpc.Protocol, Detail: "malformed results: " + err.Error(), MayHaveRun: true, Err: err})
 }
 
 // Invoker calls the target of a route with encoded parameters, for generated stubs:
@@ -305,7 +304,7 @@ func (v *Invoker) Invoke(ctx context.Context, instance, function string, params 
 		results = f.ResultTypes()
 	}
 	out, err := v.imp.call(ctx, v.route, instance, lattice.FunctionName(function), results, params)
-	return out, v.imp.fail(v.route, function, err)
+	return out, v.imp.Failed(v.route, function, err)
 }
 
 // Open starts a call with streams or futures among its parameters or results, as
@@ -327,7 +326,17 @@ func (v *Invoker) Open(ctx context.Context, instance, function string, params []
 func (i *Import) Open(ctx context.Context, route *Route, t wrpc.Target, m wrpc.Meta, params []byte, paths ...wrpc.Path) (*wrpc.Call, error) {
 	wrpc.RecordHop(ctx, wrpc.Hop{Source: i.source, Target: route.Target, Interface: i.key, Func: t.Func, Route: wrpc.OverNATS})
 	call, err := i.router.caller.Open(ctx, route.Target, t, m, params, paths...)
-	return call, i.fail(route, t.Func, err)
+	return call, i.Failed(route, t.Func, err)
+}
+
+// OpenElsewhere is Open for a target that runs on this host, too, which has no room
+// now. nil, nil: no other host has, and nothing was done.
+func (i *Import) OpenElsewhere(ctx context.Context, route *Route, t wrpc.Target, m wrpc.Meta, params []byte, paths ...wrpc.Path) (*wrpc.Call, error) {
+	call, err := i.router.caller.OpenElsewhere(ctx, route.Target, t, m, params, paths...)
+	if call != nil || err != nil {
+		wrpc.RecordHop(ctx, wrpc.Hop{Source: i.source, Target: route.Target, Interface: i.key, Func: t.Func, Route: wrpc.OverNATS})
+	}
+	return call, i.Failed(route, t.Func, err)
 }
 
 // Failed is the error of a call that failed after it was opened. What is no
@@ -336,5 +345,5 @@ func (v *Invoker) Failed(function string, err error) error {
 	if _, ok := errors.AsType[*wrpc.Error](err); !ok {
 		return err
 	}
-	return v.imp.fail(v.route, function, err)
+	return v.imp.Failed(v.route, function, err)
 }

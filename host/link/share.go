@@ -92,5 +92,5 @@ func (f *function) forward(c *component.ImportCall, p Pinned) error {
 		return err
 	}
 	f.imp.RecordLocal(ctx, route, f.fn.Name)
-	return f.imp.fail(route, f.fn.Name, p.Forward(ctx, c, f.imp.iface.Name, f.imp.most(route)))
+	return f.imp.Failed(route, f.fn.Name, p.Forward(ctx, c, f.imp.iface.Name, f.imp.most(route)))
 }

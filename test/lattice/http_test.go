@@ -283,14 +283,25 @@ func TestHTTPUpdateUnderLoad(t *testing.T) {
 	require.NoError(t, a.Start("one", "http-hello", 8))
 	require.NoError(t, a.StartProvider("web", "http-server"))
 	l.LinkHTTP("web", "one", map[string]string{"address": harness.Free})
-	url := servers.URL("web", harness.Free)
-	stop := make(chan struct{})
+	stop := asking(l.Web(), servers.URL("web", harness.Free))
+	for i := range 5 {
+		renewHello(t, l, a, "one", i)
+		require.NoError(t, a.Start("two", "http-hello", 1))
+		l.LinkHTTP("web", "two", map[string]string{"address": harness.Free, "path": "/two"})
+		require.NoError(t, l.Control.DeleteLink(t.Context(), lattice.LinkKey{SourceID: "web", Name: "web-two", WITNamespace: "wasi", WITPackage: "http"}))
+	}
+	require.NoError(t, stop())
+}
+
+// asking has a client ask for a page over and over, all of which must be there. stop
+// ends that and returns why it has ended before.
+func asking(client *http.Client, url string) (stop func() error) {
+	over := make(chan struct{})
 	ended := make(chan error, 1)
-	client := l.Web()
 	go func() {
-		for n := 0; ; n++ {
+		for {
 			select {
-			case <-stop:
+			case <-over:
 				ended <- nil
 				return
 			default:
@@ -307,17 +318,20 @@ func TestHTTPUpdateUnderLoad(t *testing.T) {
 			_ = resp.Body.Close()
 		}
 	}()
-	for i := range 5 {
-		wasm, err := os.ReadFile("../../examples/http-hello/http-hello.wasm")
-		require.NoError(t, err)
-		ref := l.File(fmt.Sprintf("hello-%d.wasm", i), wasm)
-		require.NoError(t, a.Scale(ctl.ScaleComponent{ComponentID: "one", ComponentRef: ref, MaxInstances: 8, AllowUpdate: true}))
-		require.NoError(t, a.Start("two", "http-hello", 1))
-		l.LinkHTTP("web", "two", map[string]string{"address": harness.Free, "path": "/two"})
-		require.NoError(t, l.Control.DeleteLink(t.Context(), lattice.LinkKey{SourceID: "web", Name: "web-two", WITNamespace: "wasi", WITPackage: "http"}))
+	return func() error {
+		close(over)
+		return <-ended
 	}
-	close(stop)
-	require.NoError(t, <-ended)
+}
+
+// renewHello has another file, of the same bytes, take the place of a component that
+// says hello.
+func renewHello(t *testing.T, l *harness.Lattice, on *harness.Node, id string, i int) {
+	t.Helper()
+	wasm, err := os.ReadFile("../../examples/http-hello/http-hello.wasm")
+	require.NoError(t, err)
+	ref := l.File(fmt.Sprintf("hello-%d.wasm", i), wasm)
+	require.NoError(t, on.Scale(ctl.ScaleComponent{ComponentID: id, ComponentRef: ref, MaxInstances: 8, AllowUpdate: true}))
 }
 
 // TestHTTPABodyThatStops: the rest of a body that came too slowly is not taken for

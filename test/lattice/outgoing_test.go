@@ -3,11 +3,13 @@ package lattice_test
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/ctl"
 	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/lattice/wrpchttp"
 	"github.com/lathhost/lath/test/harness"
@@ -32,6 +34,37 @@ func TestHTTPOutAlongLinks(t *testing.T) {
 			require.NoError(t, n.Start("hello", "http-hello", 0))
 		}
 	})
+}
+
+// TestHTTPOutInProcess has a component's HTTP requests answered by another one of its
+// host: by whichever is there now, and without NATS.
+func TestHTTPOutInProcess(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	servers := l.HTTPServers()
+	a := l.Host(servers.Offer)
+	wasm, err := os.ReadFile(web)
+	require.NoError(t, err)
+	require.NoError(t, a.Scale(ctl.ScaleComponent{ComponentID: "site", ComponentRef: l.File("web.wasm", wasm), MaxInstances: 4}))
+	require.NoError(t, a.Start("hello", "http-hello", 8))
+	require.NoError(t, l.Link("site", "hello", "wasi:http/outgoing-handler"))
+	require.NoError(t, a.StartProvider("web", "http-server"))
+	l.LinkHTTP("web", "site", map[string]string{"address": harness.Free})
+	s := &site{Lattice: l, client: l.Web(), runner: a, url: servers.URL("web", harness.Free)}
+	s.Eventually("requests are linked", func() bool { status, _ := s.get("/fetch?shop.example"); return status == http.StatusOK })
+
+	stop := asking(s.client, s.url+"/fetch?shop.example")
+	for i := range 5 {
+		renewHello(t, l, a, "hello", i)
+	}
+	require.NoError(t, stop())
+
+	l.StopNATS()
+	l.Eventually("the host notices", func() bool { return !a.Conn.IsConnected() })
+	status, text := s.get("/fetch?shop.example")
+	require.Equal(t, http.StatusOK, status, text)
+	require.Equal(t, "Hello from Lath\n", text)
+	l.RestartNATS()
 }
 
 // TestHTTPOutByAClient links a component to what answers wrpc:http/outgoing-handler.

@@ -23,7 +23,7 @@ import (
 )
 
 func TestPages(t *testing.T) {
-	both(t, serve.Options{}, func(t *testing.T, s *site) {
+	everyWay(t, serve.Options{}, func(t *testing.T, s *site) {
 		for range 2 {
 			status, text := s.get(t, "/hello")
 			require.Equal(t, http.StatusOK, status)
@@ -39,7 +39,7 @@ func TestPages(t *testing.T) {
 }
 
 func TestTheGuestSeesTheRequest(t *testing.T) {
-	both(t, serve.Options{}, func(t *testing.T, s *site) {
+	everyWay(t, serve.Options{}, func(t *testing.T, s *site) {
 		req, err := http.NewRequestWithContext(t.Context(), "QUERY", s.URL+"/info?a=%20&b", http.NoBody)
 		require.NoError(t, err)
 		req.Host = "web.example:81"
@@ -65,7 +65,7 @@ func TestTheGuestSeesTheRequest(t *testing.T) {
 }
 
 func TestBodiesStreamBothWaysWithTrailers(t *testing.T) {
-	both(t, serve.Options{}, func(t *testing.T, s *site) {
+	everyWay(t, serve.Options{}, func(t *testing.T, s *site) {
 		r, w := io.Pipe()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/echo", r)
 		require.NoError(t, err)
@@ -146,7 +146,7 @@ func TestFailuresBeforeTheResponse(t *testing.T) {
 }
 
 func TestFailuresWithinTheResponseAbortIt(t *testing.T) {
-	both(t, serve.Options{}, func(t *testing.T, s *site) {
+	everyWay(t, serve.Options{}, func(t *testing.T, s *site) {
 		for _, path := range []string{"/late-trap", "/abandon", "/short"} {
 			resp, err := s.Client().Get(s.URL + path)
 			if err == nil { // else the abort came before the header was sent
@@ -164,7 +164,7 @@ func TestFailuresWithinTheResponseAbortIt(t *testing.T) {
 }
 
 func TestSlowReaderHoldsTheGuest(t *testing.T) {
-	both(t, serve.Options{}, func(t *testing.T, s *site) {
+	everyWay(t, serve.Options{}, func(t *testing.T, s *site) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/flood", http.NoBody)
@@ -266,7 +266,7 @@ func TestABodyThatWasLeftDoesNotCostTheConnection(t *testing.T) {
 }
 
 func TestManyHeadersAreRefused(t *testing.T) {
-	both(t, serve.Options{HeaderBytes: 1000}, func(t *testing.T, s *site) {
+	everyWay(t, serve.Options{HeaderBytes: 1000}, func(t *testing.T, s *site) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/hello", http.NoBody)
 		require.NoError(t, err)
 		req.Header.Set("X-Long", strings.Repeat("x", 1000))

@@ -107,6 +107,7 @@ type site struct {
 	*httptest.Server
 	*record
 	tmpl    *component.Template
+	handler *serve.Handler
 	arrived chan struct{} // holds one: a request has begun to arrive
 }
 
@@ -124,6 +125,7 @@ func newSite(t testing.TB, opts serve.Options, secure bool) *site {
 	h, err := serve.NewHandler(s.tmpl, opts)
 	require.NoError(t, err)
 	t.Cleanup(h.Close)
+	s.handler = h
 	s.Server = httptest.NewUnstartedServer(h)
 	s.Config.ConnState = func(_ net.Conn, now http.ConnState) {
 		if now == http.StateActive {
@@ -151,6 +153,34 @@ func (s *site) get(t testing.TB, path string) (int, string) {
 	b, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	return resp.StatusCode, string(b)
+}
+
+// inProcess is a client of a handler without a server.
+type inProcess struct{ h *serve.Handler }
+
+// RoundTrip implements [http.RoundTripper].
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	return serve.RoundTrip(r, func(w http.ResponseWriter, r *http.Request) error { return p.h.Serve(w, r, 0) })
+}
+
+// newInProcess is newSite for clients of the same process, who have to close the
+// bodies that they send.
+func newInProcess(t testing.TB, opts serve.Options) *site {
+	t.Helper()
+	s := newSite(t, opts, false)
+	s.URL = "http://site.example"
+	s.Client().Transport = inProcess{s.handler}
+	return s
+}
+
+// everyWay runs a test over HTTP/1.1, HTTP/2 and without either.
+func everyWay(t *testing.T, opts serve.Options, test func(t *testing.T, s *site)) {
+	t.Helper()
+	both(t, opts, test)
+	t.Run("in process", func(t *testing.T) {
+		t.Parallel()
+		test(t, newInProcess(t, opts))
+	})
 }
 
 // both runs a test over HTTP/1.1 and HTTP/2.
