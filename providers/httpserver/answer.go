@@ -49,12 +49,14 @@ func preflighted(to *routing, host string, r *http.Request, allow []string) (int
 	return i, allow
 }
 
-// sayTime is how long a client may take to read that its request leads nowhere.
+// sayTime is how long a client of HTTP/2 may leave no room for being told that its
+// request leads nowhere. What bounds a connection's writes does not bound that: the
+// client may go on with everything else.
 const sayTime = 10 * time.Second
 
 // say answers with a status and a line of text.
 func say(w http.ResponseWriter, status int, text string) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sayTime)) // HTTP/2 may leave no room for it
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sayTime)) // who knows none waits for nobody
 	http.Error(w, text, status)
 }
 

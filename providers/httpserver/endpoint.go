@@ -40,8 +40,6 @@ func newEndpoint(l listening, logger *zap.Logger) *endpoint {
 	e.server = &http.Server{
 		Handler: e, ReadHeaderTimeout: l.headerTimeout, IdleTimeout: l.idleTimeout, MaxHeaderBytes: l.maxHeader,
 		ErrorLog: errorLog(e.log), Protocols: &http.Protocols{},
-		// Of many streams that share a connection, the time of one ends none of its writes.
-		HTTP2: &http.HTTP2Config{WriteByteTimeout: l.idleTimeout},
 	}
 	e.server.Protocols.SetHTTP1(true)
 	e.server.Protocols.SetHTTP2(l.http2 && l.certFile != "")
@@ -79,7 +77,7 @@ func (e *endpoint) start() error {
 		return fmt.Errorf("listen at %s: %w", e.listen.address, err)
 	}
 	e.at = l.Addr()
-	e.listener = newBounded(l, e.listen.maxConns)
+	e.listener = newBounded(l, e.listen.maxConns, e.listen.idleTimeout)
 	e.log.Info("listening for HTTP", zap.Stringer("at", e.at), zap.Bool("tls", e.listen.certFile != ""))
 	e.serving.Go(func() {
 		var err error
@@ -108,62 +106,6 @@ func (e *endpoint) end(ctx context.Context) error {
 	_ = e.server.Close() // what is left is idle, or was cut off
 	e.serving.Wait()
 	return err
-}
-
-// bounded is a listener with so many connections at a time; others wait in the
-// system's queue.
-type bounded struct {
-	net.Listener
-	room chan struct{}
-	done chan struct{}
-	once sync.Once
-}
-
-func newBounded(l net.Listener, most int) *bounded {
-	return &bounded{Listener: l, room: make(chan struct{}, max(most, 1)), done: make(chan struct{})}
-}
-
-// Accept implements [net.Listener].
-func (b *bounded) Accept() (net.Conn, error) {
-	select {
-	case b.room <- struct{}{}:
-	case <-b.done:
-		return nil, net.ErrClosed
-	}
-	c, err := b.Listener.Accept()
-	if err != nil {
-		<-b.room
-		return nil, err
-	}
-	return &counted{Conn: c, leave: func() { <-b.room }}, nil
-}
-
-// Close implements [net.Listener].
-func (b *bounded) Close() error {
-	b.once.Do(func() { close(b.done) })
-	return b.Listener.Close()
-}
-
-// counted is a connection that has a place.
-type counted struct {
-	net.Conn
-	once  sync.Once
-	leave func()
-}
-
-// Close implements [net.Conn].
-func (c *counted) Close() error {
-	c.once.Do(c.leave)
-	return c.Conn.Close()
-}
-
-// CloseWrite is what the server does before it closes a connection on which a client
-// still sends, so that the client has a chance to read why.
-func (c *counted) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
 }
 
 // certificate reads the certificate of an address that has one.

@@ -17,6 +17,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -91,6 +92,44 @@ func TestIdleConnectionsEnd(t *testing.T) {
 	b, err := io.ReadAll(conn)
 	require.NoError(t, err, "the server has closed the connection")
 	require.True(t, bytes.HasPrefix(b, []byte("HTTP/1.1 200 OK\r\n")))
+}
+
+// A client that sends requests all the time and takes none of their answers off the
+// network, each of which would fit, is as idle as one that sends nothing: its place is
+// somebody else's.
+func TestAClientThatReadsNoAnswers(t *testing.T) {
+	t.Parallel()
+	files, pool := pair(t)
+	readFile := func(name string) ([]byte, error) { return files[name], nil }
+	for name, settings := range map[string][]string{"plain": nil, "TLS": {"tls_cert_file=/cert", "tls_priv_key_file=/key", "http2=false"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, httpserver.Config{ReadFile: readFile})
+			s.follow(link("a", says(strings.Repeat("a", 1000)), append(settings, "idle_timeout_ms=100", "max_connections=1")...))
+			reach := func() net.Conn {
+				conn := s.dial()
+				if settings == nil {
+					return conn
+				}
+				return tls.Client(conn, &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"})
+			}
+			conn := reach()
+			const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+			for requests := []byte(strings.Repeat(get, 1000)); ; {
+				if _, err := conn.Write(requests); err != nil {
+					require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is kept for who does not read")
+					break
+				}
+			}
+			other := reach()
+			_, err := io.WriteString(other, get)
+			require.NoError(t, err)
+			resp, err := http.ReadResponse(bufio.NewReader(other), nil)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, resp.StatusCode)
+			require.NoError(t, resp.Body.Close())
+		})
+	}
 }
 
 // A client of HTTP/2 that leaves all the room there is for a response, and takes none

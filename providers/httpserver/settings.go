@@ -44,8 +44,9 @@ const (
 //
 // Lath's: path_prefix, methods, header.NAME (its value, or *), weight,
 // max_body_bytes, max_header_bytes, header_timeout_ms, body_timeout_ms,
-// idle_timeout_ms, max_connections, http2 (over TLS; default true), h2c (default
-// false), access_log (default false).
+// idle_timeout_ms (of a connection whose client sends no request, or takes nothing of
+// a response; 0: no bound), max_connections, http2 (over TLS; default true), h2c
+// (default false), access_log (default false).
 func Keys() []string {
 	return []string{"routing_mode", "default_address", "header", "address", "port", "path", "host", "cache_control", "readonly_mode",
 		"timeout_ms", "cors_allowed_origins", "cors_allowed_headers", "cors_allowed_methods", "cors_exposed_headers", "cors_max_age_secs",

@@ -197,9 +197,10 @@ func (c *Call) Detach() {
 }
 
 // timeWrites has writes to the client end at some time, also those of the server
-// when the handler has returned, which takes the time back itself. A few bytes that
-// fit the system's buffers need no such thing, which is not for nothing; in HTTP/2
-// the client may leave no room for any.
+// when the handler has returned, which takes the time back itself. It is not for
+// nothing: the few bytes that the server keeps until then are left to what bounds the
+// writes of its connections, which hold no guest; in HTTP/2 the client may leave no
+// room for any.
 func (c *Call) timeWrites() {
 	if !c.timed && !c.WriteBy.IsZero() {
 		c.timed = true

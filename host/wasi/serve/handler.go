@@ -189,7 +189,8 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	Refuse(w, Status(err))
 }
 
-// refusalTime is how long a client may take to read a refusal.
+// refusalTime is how long a client may take to read a refusal, or in HTTP/2 to leave
+// room for it.
 const refusalTime = 10 * time.Second
 
 // Refuse answers with a status and its text, which the client has 10 s to take. One
