@@ -162,10 +162,14 @@ func (call *Call) interrupt(cause *Error) bool {
 	return false
 }
 
-// Accepted waits until the callee has accepted the call.
+// Accepted waits until the callee has accepted the call. One that has failed since was
+// accepted, too: its results may be there.
 func (call *Call) Accepted() (Info, error) {
 	err := call.s.waitReady()
-	return Info{Lath: call.lath()}, call.named(err)
+	if call.isAccepted() {
+		return Info{Lath: call.s.peerLath}, nil
+	}
+	return Info{}, call.named(err)
 }
 
 // Params returns the writer of a stream or future among the parameters. Each
@@ -180,7 +184,7 @@ func (call *Call) Results(path ...uint32) (*Reader, error) { return call.s.reade
 func (call *Call) Root(done func(b []byte) (bool, error)) ([]byte, error) {
 	r := &Reader{s: &call.s, q: call.s.root}
 	var b []byte
-	for {
+	for failed := false; ; {
 		piece, ended, endErr := r.q.all()
 		if b = appendPiece(b, piece); endErr != nil {
 			return nil, call.named(endErr)
@@ -197,11 +201,13 @@ func (call *Call) Root(done func(b []byte) (bool, error)) ([]byte, error) {
 			return b, nil
 		case ended:
 			return nil, call.named(&Error{Code: Incomplete, MayHaveRun: true})
+		case failed:
+			return nil, call.named(call.s.failError())
 		}
 		select {
 		case <-r.q.wake:
 		case <-call.s.failed:
-			return nil, call.named(call.s.failError())
+			failed = true // what arrived before the failure comes first
 		}
 	}
 }

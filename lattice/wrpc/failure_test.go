@@ -138,6 +138,43 @@ func TestV1CalleeEndsWithoutResult(t *testing.T) {
 	})
 }
 
+// Results that have arrived are there also where the call has failed since, as that of
+// a response does whose body is given up: each time, whatever is seen first.
+func TestResultsThatArriveBeforeTheFailure(t *testing.T) {
+	t.Parallel()
+	srv := startNATS(t, 0)
+	callee := newRaw(t, srv, echoSubject)
+	c := newClient(t, srv, wrpc.ClientConfig{})
+	for range 32 {
+		call, err := c.Invoke(testContext(t), echoTarget, wrpc.Meta{}, nil, wrpc.Path{0})
+		require.NoError(t, err)
+		path, err := call.Results(0)
+		require.NoError(t, err)
+		inv := callee.next()
+		callee.accept(inv, "lath", "1")
+		callee.expect(callee.in+".params", "")
+		callee.pub(inv.Reply+".results", "01")
+		root, err := call.Root(func(b []byte) (bool, error) {
+			if len(b) == 2 {
+				return true, nil
+			}
+			callee.pub(inv.Reply+".results", "00")
+			callee.send(inv.Reply+".results.0", "", nil, "lath-status", "trap")
+			_, err := path.Read(make([]byte, 1))
+			require.ErrorIs(t, err, wrpc.ErrTrap)
+			info, err := call.Accepted()
+			require.NoError(t, err)
+			require.Equal(t, wrpc.Info{Lath: true}, info)
+			return false, nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, []byte{1, 0}, root)
+		_, err = call.Root(nil)
+		require.ErrorIs(t, err, wrpc.ErrTrap, "they are never whole")
+		require.NoError(t, call.Close())
+	}
+}
+
 // A Lath callee that ends without its mandatory status, or with an odd one.
 func TestBadTrailers(t *testing.T) {
 	t.Parallel()
