@@ -261,6 +261,7 @@ func (i *Instance) fail(err error, where string) error {
 	if t.Component == "" {
 		c := *t
 		c.Component, c.Func = i.tmpl.name, where
+		i.noteMemory(&c)
 		t = &c
 	}
 	if i.dead == nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lathhost/lath/host/component/link"
+	"github.com/lathhost/lath/host/component/trap"
 )
 
 // Limits bound what one component may be and take. Zero fields mean the
@@ -91,6 +92,20 @@ func orDefault[T int | int64 | uint32 | uint64 | time.Duration](field *T, value 
 	if *field <= 0 {
 		*field = value
 	}
+}
+
+// noteMemory adds to the text of a trap that the instance had hardly any memory
+// left. A guest that was refused more seldom says so: it aborts, or breaks a rule
+// as it tries to print why.
+func (i *Instance) noteMemory(t *trap.Error) {
+	s := i.budget.Stats()
+	if s.Used < s.Limit-s.Limit/16 {
+		return
+	}
+	if t.Msg != "" {
+		t.Msg += "; "
+	}
+	t.Msg += fmt.Sprintf("memory is nearly full: %d of at most %d bytes", s.Used, s.Limit)
 }
 
 // flatten are the limits of the plan.

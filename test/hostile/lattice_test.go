@@ -2,6 +2,7 @@ package hostile_test
 
 import (
 	"context"
+	"encoding/binary"
 	"sync"
 	"testing"
 	"time"
@@ -84,6 +85,45 @@ func TestHostWithstands(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "8", got.WAVE)
 	require.Zero(t, n.Runtime.MemoryInUse(), "guest memory is left")
+}
+
+// TestFullMemoryEndsItsInstance calls a guest again and again that keeps its state
+// and leaks: what fills its memory is told to the caller, counted as a trap, and
+// the next call finds a new instance.
+func TestFullMemoryEndsItsInstance(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	n := l.Host(nil)
+	wasm, err := guests.Component("leak")
+	require.NoError(t, err)
+	require.NoError(t, n.Scale(ctl.ScaleComponent{ComponentID: "leak", ComponentRef: l.File("leak.wasm", wasm), MaxInstances: 1,
+		Limits: &lattice.ComponentLimits{MaxMemory: "1048576"}, Annotations: map[string]string{lattice.AnnotationReuse: "sticky"}}))
+	stats := func() lattice.ComponentStats { return n.Host.Stats().Components[0] }
+	const size, lives, calls = 100_000, 3, 1 << 20 / 100_000 // in one life
+	params := append(binary.AppendUvarint(nil, size), make([]byte, size)...)
+	take := func() ([]byte, error) {
+		out, _, err := l.Calls.Call(t.Context(), wrpc.Target{Prefix: lattice.DirectPrefix(harness.Name, n.ID, "leak"), Func: "take"},
+			wrpc.Meta{SourceID: "test"}, params)
+		return out, err
+	}
+	for life := range uint64(lives) {
+		for k := range byte(calls) {
+			out, err := take()
+			require.NoError(t, err)
+			require.Equal(t, []byte{k + 1}, out, "calls of this instance")
+			l.Eventually("the instance is back", func() bool { return stats().Pool.Idle == 1 })
+		}
+		_, err := take()
+		require.ErrorIs(t, err, wrpc.ErrTrap)
+		require.ErrorContains(t, err, "leak: take: unreachable: memory is nearly full: 1048576 of at most 1048576 bytes")
+		l.Eventually("it is counted", func() bool { return stats().Errors["unreachable"] == life+1 })
+		l.Eventually("its memory is given back", func() bool { return n.Runtime.MemoryInUse()+n.Runtime.MemoryIdle() == 0 })
+	}
+	s := stats()
+	require.Equal(t, uint64(lives), s.Pool.Misses)
+	require.Equal(t, uint64(lives), s.Pool.Discarded)
+	require.Equal(t, uint64(lives*(calls+1)), s.Calls)
+	require.Len(t, s.Errors, 1)
 }
 
 // TestHostBoundsWhatItStarts has a host refuse what is too large, and go on.
