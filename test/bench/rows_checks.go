@@ -137,7 +137,7 @@ func (w *job) make(ctx context.Context, b *bed, plan core.Plan) (func(context.Co
 		return nil, err
 	}
 	return func(ctx context.Context, n int) error {
-		if i.mem != nil && len(i.mem.Bytes()) > coreMemory/2 { // JavaScript's grows with each call, for good
+		if i.mem != nil && len(i.mem.Bytes()) > coreMemory/2 { // JavaScript's glue leaks: see README.md
 			if err := end(); err != nil {
 				return err
 			}
