@@ -48,6 +48,10 @@
 // under its own lock, fails each publish on a broken connection, and what it
 // had not yet written when the connection broke is thrown away.
 //
+// What a callee has to say of a call that it let in is kept instead, while the
+// connection is away and the caller waits: its caller, on a connection of its own,
+// may be well. A stream is not: its call ends as lost.
+//
 // Sources: the NATS transport of bytecodealliance/wrpc (crates/transport-nats
 // v0.29.0, go/v0.1.0).
 package wrpc

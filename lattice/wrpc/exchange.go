@@ -22,7 +22,7 @@ func (x *Exchange) SetResults(b []byte) error {
 	if err := x.in.failError(); err != nil {
 		return err
 	}
-	if err := publishBytes(x.in.nc, x.results, b); err != nil {
+	if _, err := publishBytes(x.in.nc, x.results, b); err != nil {
 		return err
 	}
 	x.rootEnded = true

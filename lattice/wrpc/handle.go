@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -66,7 +67,7 @@ func (h *handling) receive(m *nats.Msg, entered bool) {
 	turn, ok := h.limiter.enter(in.lath)
 	if !ok {
 		inc.turnAway(&Error{Code: Busy, Detail: "too many calls"})
-		h.v.leave()
+		inc.leave()
 		return
 	}
 	s.workers.serve(s.base, arrival{inc, turn})
@@ -81,6 +82,10 @@ type incoming struct {
 	req    Request
 	caller string // C
 	ctx    serveContext
+	// inbox is S, once the call is accepted; broke: the connection broke since.
+	inbox    string
+	broke    atomic.Bool
+	reported bool // OnError was told of it
 
 	// unary: all parameters are here, and no stream comes or goes. Then the
 	// session has no channels, and of the inbox only a cancel matters.
@@ -90,7 +95,7 @@ type incoming struct {
 // serve runs the call from its admission to its end.
 func (in *incoming) serve(turn chan struct{}) {
 	h := in.h
-	defer h.v.leave()
+	defer in.leave()
 	var ctx context.Context = &in.ctx
 	defer in.ctx.end()
 	if turn != nil && !h.limiter.wait(ctx, turn) {
@@ -119,10 +124,9 @@ func (in *incoming) serve(turn chan struct{}) {
 // turnAway tells the caller that the call is not accepted. To a v1 caller its
 // results end before they began.
 func (in *incoming) turnAway(err error) {
-	nc := in.h.v.s.nc
 	in.report(err)
 	if !in.lath {
-		_ = publishEnd(nc, lattice.ResultsSubject(in.caller), nil)
+		_ = in.send(owed{subject: lattice.ResultsSubject(in.caller)})
 		return
 	}
 	code, detail := statusOf(err)
@@ -134,13 +138,13 @@ func (in *incoming) turnAway(err error) {
 	if host := in.h.v.s.cfg.Host; host != "" {
 		header[lattice.HeaderHost] = []string{host}
 	}
-	// Where it cannot be sent, the caller sees the connection break or its
-	// deadline pass.
-	_ = nc.PublishMsg(&nats.Msg{Subject: in.caller, Header: header})
+	// Where it cannot be sent in time, the caller sees its deadline pass.
+	_ = in.send(owed{subject: in.caller, end: header})
 }
 
 func (in *incoming) report(err error) {
 	if f := in.h.v.s.cfg.OnError; f != nil && err != nil {
+		in.reported = true
 		f(in.req.Subject, in.Meta, err)
 	}
 }
@@ -170,7 +174,11 @@ func (in *incoming) run(ctx context.Context) {
 	}
 	in.id = id
 	defer s.mux.unregister(id)
-	if err := in.accept(inbox, whole || err != nil); err != nil {
+	switch err := in.accept(inbox, whole || err != nil); {
+	case errors.Is(err, ErrDisconnected):
+		in.turnAway(&Error{Code: Busy, Detail: "the host had no connection to NATS", Err: err})
+		return
+	case err != nil:
 		in.report(err)
 		return
 	}
@@ -219,7 +227,11 @@ func (in *incoming) accept(inbox string, whole bool) error {
 	case in.lath:
 		m.Header = in.h.more
 	}
-	return publishError(in.nc.PublishMsg(m))
+	err := publishError(in.nc.PublishMsg(m))
+	if err == nil {
+		in.inbox = inbox
+	}
+	return err
 }
 
 var errParamsSize = &Error{Code: Refused, Detail: "parameters are too large"}
@@ -281,6 +293,7 @@ func (in *incoming) handle(ctx context.Context, results string) error {
 	if in.h.e.Stream != nil {
 		x := &Exchange{Request: in.req, in: in, results: results}
 		err := in.outcome(ctx, guard(func() error { return in.h.e.Stream(ctx, x) }))
+		_ = in.greet() // where that fails, so does what follows
 		in.closeWriters(err)
 		if !x.rootEnded {
 			in.finish(results, err)
@@ -293,7 +306,7 @@ func (in *incoming) handle(ctx context.Context, results string) error {
 		return err
 	})
 	if err = in.outcome(ctx, err); err == nil {
-		err = publishBytes(in.nc, results, b)
+		return in.send(owed{subject: results, results: b, end: in.endHeader(nil)})
 	}
 	in.finish(results, err)
 	return err
@@ -322,10 +335,10 @@ func (in *incoming) outcome(ctx context.Context, err error) error {
 	return endOfContext(ctx, true)
 }
 
-// finish ends the results. Where that cannot be sent, the caller sees the
-// connection break or its deadline pass.
+// finish ends the results. Where that cannot be sent in time, the caller sees its
+// deadline pass.
 func (in *incoming) finish(results string, err error) {
-	_ = publishEnd(in.nc, results, in.endHeader(err))
+	_ = in.send(owed{subject: results, end: in.endHeader(err)})
 }
 
 func (in *incoming) deliver(rest string, m *nats.Msg) bool {
@@ -355,6 +368,9 @@ func (in *incoming) whereTo() (subject, callee string) { return "", "" }
 // there.
 func (in *incoming) interrupt(cause *Error) bool {
 	e := *cause
+	if cause.Code == Lost {
+		in.broke.Store(true)
+	}
 	switch {
 	case in.unary && cause.Code == Lost:
 		return true

@@ -10,16 +10,17 @@ import (
 )
 
 // publishBytes sends bytes on a channel, cut at the server's max_payload. It
-// never sends an empty message: that would be the end.
-func publishBytes(nc *nats.Conn, subject string, p []byte) error {
-	for len(p) > 0 {
-		n := min(len(p), maxPayload(nc))
-		if err := nc.Publish(subject, p[:n]); err != nil {
-			return publishError(err)
+// never sends an empty message: that would be the end. It returns how many bytes it
+// handed to nats.go.
+func publishBytes(nc *nats.Conn, subject string, p []byte) (sent int, err error) {
+	for sent < len(p) {
+		n := min(len(p)-sent, maxPayload(nc))
+		if err := nc.Publish(subject, p[sent:sent+n]); err != nil {
+			return sent, publishError(err)
 		}
-		p = p[n:]
+		sent += n
 	}
-	return nil
+	return sent, nil
 }
 
 // publishEnd sends the empty message that ends a channel; h is nil but for

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -30,11 +31,15 @@ type ServerConfig struct {
 	// MaxQueued bounds what is held of each parameter stream of a v1 caller;
 	// default [DefaultMaxQueued].
 	MaxQueued int
+	// MaxOwed bounds what is kept, in bytes, of answers that could not be sent since
+	// the connection was away, until it is back; each counts for 4 KiB more than its
+	// results. Default [DefaultMaxOwed].
+	MaxOwed int
 	// Host is the host that the server is on, which callers are told when a call
 	// is not accepted, so that they try another one. Empty: they are not.
 	Host string
 	// OnError, if set, is told of each call that did not return results. It is
-	// called on the call's goroutine.
+	// called on a goroutine of the call's.
 	OnError func(subject string, m Meta, err error)
 }
 
@@ -42,6 +47,7 @@ type ServerConfig struct {
 const (
 	DefaultMaxTime    = 10 * time.Minute // as v1's max_execution_time
 	DefaultParamsTime = 10 * time.Second
+	DefaultMaxOwed    = 64 << 20
 )
 
 func (c *ServerConfig) setDefaults() error {
@@ -50,6 +56,7 @@ func (c *ServerConfig) setDefaults() error {
 	c.MaxParams = orDefault(c.MaxParams, DefaultMaxBytes)
 	c.Window = orDefault(c.Window, DefaultWindow)
 	c.MaxQueued = orDefault(c.MaxQueued, DefaultMaxQueued)
+	c.MaxOwed = orDefault(c.MaxOwed, DefaultMaxOwed)
 	if c.Window < MinWindow || c.Window > MaxWindow {
 		return fmt.Errorf("window of %d bytes: %w: want %d to %d", c.Window, lattice.ErrInvalid, MinWindow, MaxWindow)
 	}
@@ -74,7 +81,7 @@ type Request struct {
 func (r *Request) AfterReply(f func()) { r.after = f }
 
 // UnaryFunc serves a function whose parameters and results are plain values.
-// It returns the encoded results. The context has the call's deadline, ends
+// It returns the encoded results, which are the caller's then. The context has the call's deadline, ends
 // when the caller gives up and carries the call's [Meta]. An error reaches a
 // Lath caller as the status and detail of an [*Error], or as a trap with the
 // first line of its text; a v1 caller sees results that end before they began.
@@ -126,6 +133,7 @@ type Server struct {
 
 	calls   sync.WaitGroup
 	workers workers
+	owing   atomic.Int64 // cost of all debts
 	// base is the parent of all calls' contexts.
 	base context.Context //nolint:containedctx // ended by Close, not by a caller
 	stop context.CancelCauseFunc

@@ -276,7 +276,7 @@ func (v *Serving) unsubscribe() {
 }
 
 // Drain stops taking calls, serves those that have already arrived, and returns
-// when they have ended. When ctx ends first, those that still run are
+// when they have ended and their callers were answered. When ctx ends first, those that still run are
 // interrupted, and Drain returns its error once their handlers have returned.
 func (v *Serving) Drain(ctx context.Context) error {
 	err := v.drainSubscriptions(ctx)

@@ -36,6 +36,7 @@ type session struct {
 	failure    *Error // before failed is closed
 	peerWindow int    // first credit of each writer
 	writers    map[string]*Writer
+	owed       []owed // a callee's
 }
 
 // init prepares the incoming channels. A v1 peer knows no window, so a path's

@@ -3,8 +3,8 @@ package wrpc
 import "sync/atomic"
 
 // Stats counts what a Client or Server left unanswered since it began. All of
-// it is caused by peers that broke the rules, or by messages that came after
-// their call had ended.
+// it is caused by peers that broke the rules, by messages that came after their
+// call had ended, or by what a callee repeats whose connection broke.
 type Stats struct {
 	// BadHeaders is the number of headers dropped for being too long or
 	// malformed.

@@ -1,6 +1,7 @@
 package wrpc
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -125,7 +126,7 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		if err := publishBytes(w.s.nc, subject, p[n:n+k]); err != nil {
+		if _, err := publishBytes(w.s.nc, subject, p[n:n+k]); err != nil {
 			return n, fmt.Errorf("write path %s: %w", w.path, err)
 		}
 		n += k
@@ -198,5 +199,10 @@ func (w *Writer) CloseWithError(err error) error {
 			return err
 		}
 	}
-	return publishEnd(w.s.nc, w.s.out+"."+w.path, w.s.endHeader(err))
+	subject := w.s.out + "." + w.path
+	err = publishEnd(w.s.nc, subject, w.s.endHeader(err))
+	if w.s.trailers && errors.Is(err, ErrDisconnected) {
+		w.s.owe(owed{subject: subject, end: brokenTrailer}) // what was written may be lost
+	}
+	return err
 }

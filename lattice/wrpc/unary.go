@@ -148,7 +148,7 @@ func (c *Client) giveUp(u *unary, callee string) {
 func (c *Client) sendRest(callee string, rest []byte, ended bool) error {
 	subject := lattice.ParamsSubject(callee)
 	if !ended {
-		if err := publishBytes(c.nc, subject, rest); err != nil {
+		if _, err := publishBytes(c.nc, subject, rest); err != nil {
 			return err
 		}
 	}
