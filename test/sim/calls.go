@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/lathhost/lath/lattice"
 	"github.com/lathhost/lath/lattice/wrpc"
@@ -67,7 +68,7 @@ func (w *world) nextCall() int {
 }
 
 // call makes one call and notes how it ended.
-func (w *world) call(ctx context.Context, number int, prefix, place string) {
+func (w *world) call(ctx context.Context, number int, prefix, place string) call {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	k := key(number, place)
@@ -80,6 +81,7 @@ func (w *world) call(ctx context.Context, number int, prefix, place string) {
 	if err == nil && !c.failed {
 		w.stats.Answered++
 	}
+	return c
 }
 
 // checkCalls compares what calls were told with what was executed. Those that may
@@ -119,7 +121,8 @@ func (w *world) checkPeaks() {
 }
 
 // checkAnswers calls every component that can answer: it runs, it is linked, and
-// what it is linked to runs.
+// what it is linked to runs. Commands may have left none, so it has one more have all
+// that first.
 func (w *world) checkAnswers(ctx context.Context) error {
 	for i := range components {
 		id := componentID(i)
@@ -129,18 +132,64 @@ func (w *world) checkAnswers(ctx context.Context) error {
 		if !able {
 			continue
 		}
-		last := atomic.Value{}
-		err := w.until(ctx, "a call of "+id+", whose way is all there", func() bool {
-			number := w.nextCall()
-			w.call(ctx, number, lattice.RPCPrefix(harness.Name, id), "")
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			c := w.calls[len(w.calls)-1]
-			last.Store(fmt.Sprintf("failed %t, error %v", c.failed, c.err))
-			return c.err == nil && !c.failed
-		})
+		err := w.answers(ctx, "a call of "+id+", whose way is all there", id, func(string) error { return nil })
 		if err != nil {
-			return fmt.Errorf("%w (last: %v)", err, last.Load())
+			return err
+		}
+	}
+	i, n := w.stats.Checks%components, w.node(w.stats.Checks)
+	id := componentID(i)
+	return w.answers(ctx, fmt.Sprintf("a call of %s, whose way was made on host %d", id, n.number), id, func(last string) error {
+		if last != "" { // a command that got no answer may have taken something back since
+			w.compare(ctx)
+		}
+		return w.makeWay(ctx, n, i)
+	})
+}
+
+// answers calls a component until it answers, after what is to be done before each
+// call, which is told how the last one ended.
+func (w *world) answers(ctx context.Context, what, id string, before func(last string) error) error {
+	last := ""
+	var wrong error
+	err := w.until(ctx, what, func() bool {
+		if wrong = before(last); wrong != nil {
+			return true
+		}
+		c := w.call(ctx, w.nextCall(), lattice.RPCPrefix(harness.Name, id), "")
+		last = fmt.Sprintf("failed %t, error %v", c.failed, c.err)
+		return c.err == nil && !c.failed
+	})
+	if err != nil {
+		return fmt.Errorf("%w (last: %s)", err, last)
+	}
+	return wrong
+}
+
+// makeWay has a component and what it needs run on a host, and links it, as far as
+// commands have not.
+func (w *world) makeWay(ctx context.Context, n *node, i int) error {
+	key, _ := linkAt(sources+i, 0)
+	w.mu.Lock()
+	runs, provides := n.place(componentID(i)).expected().count > 0, n.place(providerID).expected().count > 0
+	linked := at(w.links, key).settled != ""
+	w.mu.Unlock()
+	for _, part := range []struct {
+		made bool
+		do   func(context.Context, *world, [5]int) (string, error)
+		of   [5]int
+	}{
+		{provides, startProvider, [5]int{n.number}},
+		{runs, scale, [5]int{n.number, i, 1}},
+		{linked, putLink, [5]int{sources + i}},
+	} {
+		if part.made {
+			continue
+		}
+		did, err := part.do(ctx, w, part.of)
+		w.log.Info("made way", zap.String("did", did))
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -16,7 +16,8 @@
 //     also after it was killed and has started again.
 //   - No call ran twice, one that returned ran once, one that failed without "may
 //     have run" did not run, and no more calls ran at a time than the count allows.
-//   - A call whose way is all there succeeds.
+//   - A call whose way is all there succeeds, and after each check there is one: what
+//     commands have not left there of it is made.
 //   - Each tick of a schedule is fired at most once and when it is due, and ticks go
 //     on, whatever the hosts' clocks say.
 //   - Goroutines and memory do not grow.
