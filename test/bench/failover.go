@@ -27,6 +27,7 @@ const (
 	updateGroup   = "a component is updated on two hosts under load: failed calls"
 	failoverBar   = 5 * time.Second
 	updates       = 10
+	updateCalls   = 10 // answered with each update
 
 	// failoverLattices run beside each other, since a round is mostly waiting.
 	failoverLattices = 4
@@ -34,6 +35,7 @@ const (
 	failoverPause    = 5 * time.Millisecond // of a caller between two calls
 	failoverWait     = time.Minute          // bounds every wait for a host
 	calmAfter        = 1500 * time.Millisecond
+	calmCalls        = 100 // answered in that time, or nobody would know
 )
 
 // failover measures what callers see of hosts that end without a word: two real
@@ -50,7 +52,7 @@ func (s *sandbox) failover(ctx context.Context) error {
 	}
 	count := min(failoverLattices, s.failovers)
 	var mu sync.Mutex
-	times, failed := map[string][]float64{}, map[string]int{}
+	times, all := map[string][]float64{}, map[string]tally{}
 	rounds := atomic.Int64{}
 	var g errgroup.Group
 	for i := range count {
@@ -62,19 +64,23 @@ func (s *sandbox) failover(ctx context.Context) error {
 			for err == nil && rounds.Add(1) <= int64(s.failovers) {
 				for _, name := range names[:2] {
 					var took time.Duration
-					var n int
+					var n tally
 					if took, n, err = d.round(ctx, name); err != nil {
 						err = fmt.Errorf("%s: %w", name, err)
 						break
 					}
 					mu.Lock()
 					times[name] = append(times[name], float64(took))
-					failed[name] += n
+					all[name] = all[name].plus(n)
 					mu.Unlock()
 				}
 			}
 			if err == nil && i == 0 {
-				failed[names[2]], err = d.updates(ctx)
+				var n tally
+				n, err = d.updates(ctx)
+				mu.Lock()
+				all[names[2]] = n
+				mu.Unlock()
 			}
 			return errors.Join(err, d.close())
 		})
@@ -83,12 +89,23 @@ func (s *sandbox) failover(ctx context.Context) error {
 		return fmt.Errorf("failover: %w", err)
 	}
 	for _, name := range names[:2] {
-		all := slices.Sorted(slices.Values(times[name]))
-		s.bars = append(s.bars, bar{Group: failoverGroup, Name: name, Value: all[(len(all)*99+99)/100-1], Bar: float64(failoverBar),
-			Note: fmt.Sprintf("%d times: p50 %s, most %s; %d calls failed", len(all), duration(all[(len(all)-1)/2]), duration(all[len(all)-1]), failed[name])})
+		took := slices.Sorted(slices.Values(times[name]))
+		s.bars = append(s.bars, bar{Group: failoverGroup, Name: name, Value: took[(len(took)*99+99)/100-1], Bar: float64(failoverBar),
+			Note: fmt.Sprintf("%d times: p50 %s, most %s; %s", len(took), duration(took[(len(took)-1)/2]), duration(took[len(took)-1]), all[name])})
 	}
-	s.bars = append(s.bars, bar{Group: updateGroup, Name: fmt.Sprintf("%d updates", 2*updates), Value: float64(failed[names[2]]), Unit: unitCalls})
+	s.bars = append(s.bars, bar{Group: updateGroup, Name: fmt.Sprintf("%d updates", 2*updates), Value: float64(all[names[2]].failed), Unit: unitCalls,
+		Note: all[names[2]].String()})
 	return nil
+}
+
+// tally counts calls.
+type tally struct{ answered, failed int }
+
+func (t tally) plus(o tally) tally { return tally{t.answered + o.answered, t.failed + o.failed} }
+
+// String is for people.
+func (t tally) String() string {
+	return fmt.Sprintf("%d of %d calls failed", t.failed, t.answered+t.failed)
 }
 
 // buildPrograms builds programs of this module, which are measured as their users run
@@ -270,35 +287,33 @@ func await(ctx context.Context, what string, check func() bool) error {
 }
 
 // round ends one of the hosts by a signal under load, measures, and brings it back.
-func (d *duel) round(ctx context.Context, signal string) (took time.Duration, failed int, err error) {
+func (d *duel) round(ctx context.Context, signal string) (took time.Duration, calls tally, err error) {
 	p := d.hosts[d.turn%2]
 	d.turn++
 	l := d.load(ctx)
 	defer l.end()
 	if err := l.calm(ctx); err != nil {
-		return 0, 0, err
+		return 0, tally{}, err
 	}
-	ended := time.Now()
+	ended := l.begin()
 	if signal == "SIGKILL" {
 		err = p.cmd.Process.Kill()
 	} else {
 		err = suspend(p.cmd.Process)
 	}
 	if err != nil {
-		return 0, 0, err
+		return 0, tally{}, err
 	}
 	if err := d.await(ctx, "is unreachable", func() bool { return d.state(p) == beat.Unreachable.String() }); err != nil {
-		return 0, 0, err
+		return 0, tally{}, err
 	}
 	if err := l.calm(ctx); err != nil {
-		return 0, 0, err
+		return 0, tally{}, err
 	}
 	l.end()
-	if failed = len(l.failures); failed > 0 {
-		took = l.failures[failed-1].Sub(ended)
-	}
+	took, calls = l.last.Sub(ended), l.calls
 	if l.wrong != nil {
-		return 0, 0, l.wrong
+		return 0, tally{}, l.wrong
 	}
 	if signal == "SIGKILL" {
 		_ = p.cmd.Wait() // "signal: killed"
@@ -307,24 +322,28 @@ func (d *duel) round(ctx context.Context, signal string) (took time.Duration, fa
 		err = resume(p.cmd.Process)
 	}
 	if err != nil {
-		return 0, 0, err
+		return 0, tally{}, err
 	}
-	return took, failed, d.await(ctx, "comes back", func() bool { return d.runs(p) })
+	return took, calls, d.await(ctx, "comes back", func() bool { return d.runs(p) })
 }
 
 // updates counts the calls that fail while both hosts are updated.
-func (d *duel) updates(ctx context.Context) (failed int, err error) {
+func (d *duel) updates(ctx context.Context) (calls tally, err error) {
 	l := d.load(ctx)
 	defer l.end()
 	for i := range updates {
 		for _, p := range d.hosts {
+			before := l.answered()
 			if err := d.scale(ctx, p, (i+1)%2); err != nil {
-				return 0, err
+				return tally{}, err
+			}
+			if err := d.await(ctx, "answers calls", func() bool { return l.answered() >= before+updateCalls }); err != nil {
+				return tally{}, err
 			}
 		}
 	}
 	l.end()
-	return len(l.failures), l.wrong
+	return l.calls, l.wrong
 }
 
 // pressure is those who call the component all the time.
@@ -332,10 +351,11 @@ type pressure struct {
 	stop context.CancelFunc
 	done sync.WaitGroup
 
-	mu       sync.Mutex
-	failures []time.Time // when each ended, in that order
-	wrong    error       // an answer that is none
-	last     time.Time   // of the last failure, or the beginning
+	mu    sync.Mutex
+	calls tally
+	wrong error     // an answer that is none
+	last  time.Time // of the last failure, or of the beginning
+	since int       // calls answered after that
 }
 
 func (d *duel) load(ctx context.Context) *pressure {
@@ -358,33 +378,50 @@ func (d *duel) load(ctx context.Context) *pressure {
 }
 
 func (l *pressure) note(err error, wrong bool) {
-	if err == nil && !wrong {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err == nil && !wrong {
+		l.calls.answered++
+		l.since++
+		return
+	}
 	if wrong || !errors.Is(err, wrpc.ErrUnreachable) {
 		l.wrong = errors.Join(l.wrong, errWrong, err)
 	}
-	l.last = time.Now()
-	l.failures = append(l.failures, l.last)
+	l.calls.failed++
+	l.last, l.since = time.Now(), 0
 }
 
-// calm waits until no call has failed for a while.
+// begin begins to wait for calm anew, and says when.
+func (l *pressure) begin() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last, l.since = time.Now(), 0
+	return l.last
+}
+
+// answered is how many calls were answered.
+func (l *pressure) answered() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.calls.answered
+}
+
+// calm waits until no call has failed for a while, and enough were answered.
 func (l *pressure) calm(ctx context.Context) error {
 	began := time.Now()
 	for {
 		l.mu.Lock()
-		since := time.Since(l.last)
+		quiet, answered, wrong := time.Since(l.last), l.since, l.wrong
 		l.mu.Unlock()
-		if since >= calmAfter {
+		if quiet >= calmAfter && answered >= calmCalls {
 			return nil
 		}
 		if time.Since(began) > failoverWait {
-			return fmt.Errorf("calls go on failing: %w", l.wrong)
+			return errors.Join(fmt.Errorf("calls go on failing, or are not made: %d were answered since one failed %s ago", answered, quiet), wrong)
 		}
 		select {
-		case <-time.After(calmAfter - since):
+		case <-time.After(max(calmAfter-quiet, failoverPause)):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
