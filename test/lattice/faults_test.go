@@ -10,6 +10,7 @@ import (
 
 	"github.com/lathhost/lath/host"
 	"github.com/lathhost/lath/lattice"
+	"github.com/lathhost/lath/lattice/wrpc"
 	"github.com/lathhost/lath/test/harness"
 )
 
@@ -51,4 +52,32 @@ func TestDistantHosts(t *testing.T) {
 		inv, err := l.Control.Inventory(t.Context(), again.ID)
 		return err == nil && len(inv.Components) == 1 && inv.Components[0].MaxInstances == 3
 	})
+}
+
+// A host that is cut off while it carries out a call tells its caller when it is back
+// what the call came to.
+func TestCallOutlivesItsHostsConnection(t *testing.T) {
+	t.Parallel()
+	l := harness.New(t)
+	slow := newGate()
+	n := l.Distant(slow.offer)
+	require.NoError(t, n.StartProvider("kv", "gate"))
+	require.NoError(t, n.Start("count", "counter", 2))
+	require.NoError(t, l.Link("count", "kv", "wasi:keyvalue/store,atomics"))
+	ended := make(chan error, 1)
+	go func() {
+		target := wrpc.Target{Prefix: lattice.RPCPrefix(harness.Name, "count"), Instance: "example:counter/counter", Func: "increment"}
+		_, _, err := l.Calls.Call(context.Background(), target, wrpc.Meta{}, []byte{1, 'x'})
+		ended <- err
+	}()
+	<-slow.reached
+	n.Wire.Cut()
+	l.Eventually("the host notices", func() bool { return !n.Conn.IsConnected() })
+	close(slow.open)
+	l.Eventually("the call is over", func() bool {
+		count := n.Host.Stats().Components[0]
+		return count.Calls == 1 && count.Running == 0
+	})
+	n.Wire.Heal()
+	require.NoError(t, <-ended)
 }
