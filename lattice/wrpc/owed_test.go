@@ -364,7 +364,7 @@ func TestOwedLimits(t *testing.T) {
 		srv := startNATS(t, 0)
 		f := newFaraway(t, srv, wrpc.ServerConfig{}, wrpc.Limits{})
 		c := newClient(t, srv, wrpc.ClientConfig{})
-		ctx, cancel := context.WithTimeout(testContext(t), 200*time.Millisecond)
+		ctx, cancel := context.WithTimeout(testContext(t), 2*time.Second)
 		defer cancel()
 		done := call(ctx, c)
 		<-f.began
