@@ -116,37 +116,12 @@ func (w *job) make(ctx context.Context, b *bed, plan core.Plan) (func(context.Co
 	}
 	b.later(func() error { return host.Close(context.Background()) })
 	m.hosts["host"] = host
-	begin := func(ctx context.Context) (func(context.Context, int) error, error) {
-		made, err := m.instantiate(ctx)
-		if err != nil {
-			return nil, err
-		}
-		*i = *made
-		return w.begin(i)
-	}
-	end := func() error {
-		if i.Module == nil {
-			return nil
-		}
-		defer func() { *i = instance{} }()
-		return i.close()
-	}
-	b.later(end)
-	run, err := begin(ctx)
+	made, err := b.keep(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, n int) error {
-		if i.mem != nil && len(i.mem.Bytes()) > coreMemory/2 { // JavaScript's glue leaks: see README.md
-			if err := end(); err != nil {
-				return err
-			}
-			if run, err = begin(ctx); err != nil {
-				return err
-			}
-		}
-		return run(ctx, n)
-	}, nil
+	*i = *made
+	return w.begin(i)
 }
 
 func loop(i *instance) (func(context.Context, int) error, error) {

@@ -15,8 +15,10 @@ import (
 const (
 	jcoVersion  = "1.35.0"
 	shimVersion = "0.26.0" // with 0.26.1, jco 1.35.0 finds no file
-	pyVersion   = "0.25.1"
-	wacVersion  = "0.12.0"
+	// With 0.22, which jco 1.35.0 takes, components never free the lists that they are given.
+	componentizeVersion = "0.23.0"
+	pyVersion           = "0.25.1"
+	wacVersion          = "0.12.0"
 )
 
 // tool is a toolchain. install must be quick where it is there.
@@ -37,8 +39,8 @@ func installJCO(ctx context.Context, b *builder) error {
 	if _, err := os.Stat(b.path("tools", "node_modules", ".bin", "jco")); err == nil {
 		return nil
 	}
-	text := fmt.Sprintf(`{"private": true, "dependencies": {"@bytecodealliance/jco": %q}, "overrides": {"@bytecodealliance/preview2-shim": %q}}`,
-		jcoVersion, shimVersion)
+	text := fmt.Sprintf(`{"private": true, "dependencies": {"@bytecodealliance/jco": %q}, "overrides": {"@bytecodealliance/preview2-shim": %q, `+
+		`"@bytecodealliance/componentize-js": %q}}`, jcoVersion, shimVersion, componentizeVersion)
 	if err := os.WriteFile(b.path("tools", "package.json"), []byte(text), 0o644); err != nil {
 		return err
 	}
