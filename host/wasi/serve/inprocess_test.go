@@ -37,7 +37,9 @@ func (s *site) failing(r *http.Request) error {
 func TestFailuresInProcess(t *testing.T) {
 	t.Parallel()
 	s := newInProcess(t, serve.Options{Time: 300 * time.Millisecond})
-	ask := func(path string) error { return s.failing(request(t.Context(), t, http.MethodGet, s.URL+path, http.NoBody)) }
+	ask := func(path string) error {
+		return s.failing(request(t.Context(), t, http.MethodGet, s.URL+path, http.NoBody))
+	}
 	require.ErrorIs(t, ask("/trap"), &trap.Error{Code: trap.Unreachable})
 	require.ErrorIs(t, ask("/none"), wasihttp.ErrNoAnswer)
 	require.ErrorIs(t, ask("/loop"), &trap.Error{Code: trap.Deadline})
